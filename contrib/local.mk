@@ -1,0 +1,5 @@
+# contrib
+EXTRA_DIST += \
+	contrib/install-packages \
+	contrib/packages \
+	contrib/test

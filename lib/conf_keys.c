@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "lib/conf.h"
+
+/*
+ * Every setting there is. contrib/muster.conf and lib/muster.conf.5 are checked against this
+ * table by t/lint/conf.t. Groups stand in the order in which an administrator meets them.
+ */
+
+/* clang-format off */
+const struct conf_key conf_keys[] = {
+	{ "paths.state", CONF_TYPE_PATH, "",
+	  .help = "Folder for reports, clones and everything else Muster keeps; empty is /var/lib/muster for root and $XDG_STATE_HOME/muster for others." },
+	{ "paths.run", CONF_TYPE_PATH, "",
+	  .help = "Folder for sockets; keep it short, a socket's path has at most 107 bytes; empty is /run/muster for root and $XDG_RUNTIME_DIR/muster for others." },
+	{ "paths.cache", CONF_TYPE_PATH, "",
+	  .help = "Folder for what can be computed again; empty is $XDG_CACHE_HOME/muster." },
+	{ "paths.sql", CONF_TYPE_PATH, "",
+	  .help = "Folder with the migrations and functions; empty is the installed one." },
+	{ "paths.htdocs", CONF_TYPE_PATH, "",
+	  .help = "Folder with the page; empty is the installed one." },
+
+	{ "database.url", CONF_TYPE_STRING, "",
+	  .help = "libpq connection string without a user; empty: there is no database." },
+	{ "database.direct", CONF_TYPE_STRING, "",
+	  .help = "Connection string that reaches PostgreSQL past any pooler, for LISTEN; empty is database.url." },
+	{ "database.roles", CONF_TYPE_WORD, "separate", .words = "separate|single",
+	  .help = "separate: each program signs in as its own role (muster_api, muster_jobs, ...); single: as database.url says." },
+	{ "database.prepare", CONF_TYPE_BOOL, "true",
+	  .help = "Prepare statements once per connection; false behind a pooler in transaction mode." },
+	{ "database.timeout_ms", CONF_TYPE_INT, "10000", .min = 100, .max = 3600000,
+	  .help = "A statement of a request that takes longer is cancelled." },
+
+	{ "secret.key_file", CONF_TYPE_PATH, "",
+	  .help = "File with the 32-byte master key, mode 0600; empty is 'key' in paths.state." },
+
+	{ "server.public_url", CONF_TYPE_STRING, "",
+	  .help = "The address people type; decides about Secure cookies and the Origin check; empty: what the web server says." },
+
+	{ "event.bus", CONF_TYPE_WORD, "notify", .words = "notify|poll",
+	  .help = "How other hosts hear of new events: LISTEN/NOTIFY, or polling alone." },
+	{ "event.poll_ms", CONF_TYPE_INT, "200", .min = 10, .max = 60000,
+	  .help = "Backstop poll of the event log." },
+
+	{ "audit.interval_s", CONF_TYPE_INT, "30", .min = 1, .max = 86400,
+	  .help = "Each watched folder is audited again after this time." },
+	{ "audit.stale_days", CONF_TYPE_INT, "90", .min = 1, .max = 36500,
+	  .help = "A repository whose last commit is older is stale." },
+	{ "audit.large_blob_bytes", CONF_TYPE_INT, "10485760", .min = 1, .max = G_MAXINT64,
+	  .help = "Files of HEAD from this size on are listed as large." },
+	{ "audit.skip", CONF_TYPE_STRING, "node_modules;vendor;.cache;.Trash-*;__pycache__",
+	  .help = "Names of folders, separated by ';' (* and ? allowed), that are not searched for repositories." },
+	{ "audit.history_keep", CONF_TYPE_INT, "100", .min = 1, .max = 100000,
+	  .help = "Report files kept in history/ of a report folder." },
+
+	{ "job.concurrency", CONF_TYPE_INT, "0", .min = 0, .max = 1024,
+	  .help = "Jobs that may run at once on this host; 0 is the number of processors." },
+
+	{ "log.level", CONF_TYPE_WORD, "info", .words = "debug|info|warning|error",
+	  .help = "The least important line that is written." },
+	{ "log.target", CONF_TYPE_WORD, "auto", .words = "auto|stderr|journald",
+	  .help = "auto: journald when standard error is its stream, else standard error." },
+};
+/* clang-format on */
+
+const gsize conf_keys_len = G_N_ELEMENTS(conf_keys);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "lib/event.h"
+
+#include <string.h>
+
+/* clang-format off */
+const struct event_kind event_kinds[] = {
+	{ "audit-update", EVENT_CHANNEL_AUDIT, .is_state = TRUE,
+	  .help = "A whole new report, or where to get it." },
+	{ "repo-status-change", EVENT_CHANNEL_AUDIT, .is_feed = TRUE,
+	  .help = "One repository changed: its object, the status before, the new summary." },
+	{ "status_change", EVENT_CHANNEL_RUNS, .is_feed = TRUE,
+	  .help = "A run was asked for, started, completed, failed or was cancelled." },
+	{ "progress_update", EVENT_CHANNEL_RUNS, .is_state = TRUE,
+	  .help = "How far a run has come." },
+	{ "connection-status", EVENT_CHANNEL_PRESENCE, .is_state = TRUE,
+	  .help = "The state of the live connection itself: connected or degraded." },
+	{ "session-change", EVENT_CHANNEL_PRESENCE, .is_hidden = TRUE,
+	  .help = "A session, token or membership changed: mirrors read it again." },
+};
+
+static const char *const channel_names[] = {
+	[EVENT_CHANNEL_AUDIT] = "audit",
+	[EVENT_CHANNEL_RUNS] = "runs",
+	[EVENT_CHANNEL_ACTIVITY] = "activity",
+	[EVENT_CHANNEL_PRESENCE] = "presence",
+	[EVENT_CHANNEL_DEPLOYMENTS] = "deployments",
+	[EVENT_CHANNEL_SCANS] = "scans",
+	[EVENT_CHANNEL_ALERTS] = "alerts",
+	[EVENT_CHANNEL_METRICS] = "metrics",
+};
+/* clang-format on */
+
+const gsize event_kinds_len = G_N_ELEMENTS(event_kinds);
+
+const struct event_kind *event_kind_find(const char *type)
+{
+	for (gsize i = 0; i < event_kinds_len; i++)
+		if (!strcmp(event_kinds[i].type, type))
+			return &event_kinds[i];
+	return NULL;
+}
+
+const char *event_channel_name(enum event_channel channel)
+{
+	return channel_names[channel];
+}

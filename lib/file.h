@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LIB_FILE_H
+#define LIB_FILE_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+/*
+ * Whole files: read with a cap, or written beside their target and renamed onto it, so that nobody
+ * ever reads half of one.
+ *
+ *	file_write(path, bytes, len, 0640, error)
+ */
+
+/*
+ * The temporary file is ".<name>.<random>.tmp" in the same folder; it is gone on every return. A
+ * full disk leaves the old file as it was. Errors: MUSTER_ERROR_IO.
+ */
+gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode, GError **error);
+
+/* A hard link of from at to, replacing what is there in one step. Errors: MUSTER_ERROR_IO. */
+gboolean file_link(const char *from, const char *to, GError **error);
+
+/*
+ * Follows no symbolic link in the last component, opens nothing but regular files. *bytes has a
+ * terminating NUL that *len does not count. Errors: MUSTER_ERROR_MISSING, _LIMIT when longer than
+ * max_bytes, _IO.
+ */
+gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, GError **error);
+
+/* The folder and its parents, mode 0750 less the umask. Errors: MUSTER_ERROR_IO. */
+gboolean file_make_folder(const char *path, GError **error);
+
+/*
+ * Takes an exclusive lock on path (made when it is not there) without waiting. The descriptor
+ * returned holds it until closed or the process ends; -1 and MUSTER_ERROR_BUSY when another has
+ * it, _IO.
+ */
+int file_lock(const char *path, GError **error);
+
+#endif

@@ -1,0 +1,32 @@
+# lib: what two programs share. One library for each foreign one that not every program needs.
+noinst_LIBRARIES += lib/libmuster.a lib/libmuster-db.a
+
+lib_libmuster_a_SOURCES = \
+	lib/conf.c \
+	lib/conf.h \
+	lib/conf_keys.c \
+	lib/error.c \
+	lib/error.h \
+	lib/event.h \
+	lib/event_kinds.c \
+	lib/exit.h \
+	lib/file.c \
+	lib/file.h \
+	lib/json.c \
+	lib/json.h \
+	lib/log.c \
+	lib/log.h \
+	lib/quote.c \
+	lib/quote.h \
+	lib/report.c \
+	lib/report.h \
+	lib/secret.c \
+	lib/secret.h \
+	lib/wake.c \
+	lib/wake.h
+lib_libmuster_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+
+lib_libmuster_db_a_SOURCES = \
+	lib/db.c \
+	lib/db.h
+lib_libmuster_db_a_CFLAGS = $(AM_CFLAGS) $(PQ_CFLAGS)

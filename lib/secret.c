@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "lib/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "lib/error.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+#define KEY_BYTES crypto_kdf_KEYBYTES
+#define JWT_MAX_BYTES 4096
+#define ARGON_MEMORY_BYTES (19 * 1024 * 1024)
+#define ARGON_PASSES 2
+
+/* {"alg":"HS256","typ":"JWT"}: the only header we write and the only one we accept. */
+#define JWT_HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+
+G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_hash_sha256_BYTES);
+
+struct secret_key {
+	guchar bytes[KEY_BYTES];
+};
+
+static void sodium_ready(void)
+{
+	if (sodium_init() < 0)
+		g_error("libsodium cannot start");
+}
+
+static gboolean key_make(const char *path, GError **error)
+{
+	guchar bytes[KEY_BYTES];
+
+	crypto_kdf_keygen(bytes);
+	g_autofree char *folder = g_path_get_dirname(path);
+	gboolean ok = file_make_folder(folder, error) &&
+		      file_write(path, (const char *)bytes, sizeof(bytes), 0600, error);
+	sodium_memzero(bytes, sizeof(bytes));
+	return ok;
+}
+
+struct secret_key *secret_key_load(const char *path, gboolean make, GError **error)
+{
+	g_autofree char *bytes = NULL;
+	gsize len = 0;
+	struct stat st;
+
+	sodium_ready();
+	if (make && access(path, F_OK) < 0 && errno == ENOENT && !key_make(path, error))
+		return NULL;
+	if (!file_read(path, KEY_BYTES, &bytes, &len, error)) {
+		g_prefix_error(error, "the master key: ");
+		return NULL;
+	}
+	if (len != KEY_BYTES || stat(path, &st) < 0 || (st.st_mode & 0007) != 0) {
+		sodium_memzero(bytes, len);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"%s is not a master key: %d bytes that other users cannot read are needed", path,
+			(int)KEY_BYTES);
+		return NULL;
+	}
+	struct secret_key *key = g_new(struct secret_key, 1);
+	memcpy(key->bytes, bytes, KEY_BYTES);
+	sodium_memzero(bytes, len);
+	return key;
+}
+
+void secret_key_free(struct secret_key *key)
+{
+	if (key == NULL)
+		return;
+	sodium_memzero(key, sizeof(*key));
+	g_free(key);
+}
+
+static char *base64url(const guchar *bytes, gsize len)
+{
+	gsize room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	char *text = g_malloc(room);
+	sodium_bin2base64(text, room, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	return text;
+}
+
+char *secret_token_new(const char *prefix)
+{
+	guchar bytes[32];
+
+	sodium_ready();
+	randombytes_buf(bytes, sizeof(bytes));
+	g_autofree char *text = base64url(bytes, sizeof(bytes));
+	sodium_memzero(bytes, sizeof(bytes));
+	return g_strconcat(prefix, text, NULL);
+}
+
+void secret_token_hash(const char *token, guchar hash[SECRET_HASH_BYTES])
+{
+	crypto_hash_sha256(hash, (const guchar *)token, strlen(token));
+}
+
+static char *text_sign(
+	const struct secret_key *key, enum secret_purpose purpose, const char *text, gsize len)
+{
+	guchar subkey[crypto_auth_hmacsha256_KEYBYTES], mac[crypto_auth_hmacsha256_BYTES];
+
+	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key->bytes);
+	crypto_auth_hmacsha256(mac, (const guchar *)text, len, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+	return base64url(mac, sizeof(mac));
+}
+
+char *secret_sign(const struct secret_key *key, enum secret_purpose purpose, const char *text)
+{
+	return text_sign(key, purpose, text, strlen(text));
+}
+
+gboolean secret_is_equal(const char *a, const char *b)
+{
+	gsize len = strlen(a);
+	return len == strlen(b) && sodium_memcmp(a, b, len) == 0;
+}
+
+char *secret_password_hash(const char *password, GError **error)
+{
+	char *hash = g_malloc(crypto_pwhash_STRBYTES);
+
+	sodium_ready();
+	if (strlen(password) > SECRET_PASSWORD_MAX_BYTES) {
+		g_free(hash);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"a password has at most %d bytes", SECRET_PASSWORD_MAX_BYTES);
+		return NULL;
+	}
+	if (crypto_pwhash_str_alg(hash, password, strlen(password), ARGON_PASSES, ARGON_MEMORY_BYTES,
+		    crypto_pwhash_ALG_ARGON2ID13) != 0) {
+		g_free(hash);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
+			"not enough memory to hash a password (19 MiB are needed)");
+		return NULL;
+	}
+	return hash;
+}
+
+gboolean secret_password_is_valid(const char *hash, const char *password)
+{
+	gsize len = strlen(password);
+	char stored[crypto_pwhash_STRBYTES] = {0};
+
+	sodium_ready();
+	/* libsodium reads the hash as an array of this size. */
+	g_strlcpy(stored, hash, sizeof(stored));
+	return len <= SECRET_PASSWORD_MAX_BYTES && crypto_pwhash_str_verify(stored, password, len) == 0;
+}
+
+char *secret_jwt_sign(const struct secret_key *key, const char *claims)
+{
+	g_autofree char *payload = base64url((const guchar *)claims, strlen(claims));
+	g_autofree char *signed_part = g_strconcat(JWT_HEADER ".", payload, NULL);
+	g_autofree char *mac = secret_sign(key, SECRET_PURPOSE_JWT, signed_part);
+	return g_strconcat(signed_part, ".", mac, NULL);
+}
+
+static char *jwt_refuse(GError **error)
+{
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "the token is not valid or has expired");
+	return NULL;
+}
+
+char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 now, GError **error)
+{
+	const char *mac = strrchr(token, '.');
+	gsize head = strlen(JWT_HEADER ".");
+
+	if (strlen(token) > JWT_MAX_BYTES || !g_str_has_prefix(token, JWT_HEADER ".") ||
+		mac < token + head)
+		return jwt_refuse(error);
+	g_autofree char *expected =
+		text_sign(key, SECRET_PURPOSE_JWT, token, (gsize)(mac - token));
+	if (!secret_is_equal(expected, mac + 1))
+		return jwt_refuse(error);
+
+	char claims[JWT_MAX_BYTES + 1];
+	gsize len = 0;
+	if (sodium_base642bin((guchar *)claims, sizeof(claims) - 1, token + head,
+		    (gsize)(mac - token) - head, NULL, &len, NULL,
+		    sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+		return jwt_refuse(error);
+	claims[len] = '\0';
+	g_autoptr(json_object) object = json_parse(claims, len, &json_limits_request, NULL);
+	json_object *expiry =
+		object != NULL ? json_get(object, "exp", json_type_int, NULL) : NULL;
+	if (expiry == NULL || json_object_get_int64(expiry) <= now)
+		return jwt_refuse(error);
+	return g_strndup(claims, len);
+}

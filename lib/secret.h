@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LIB_SECRET_H
+#define LIB_SECRET_H
+
+#include <glib.h>
+
+/*
+ * Keys, passwords and tokens, all of them libsodium's. Nothing here is logged, and buffers that
+ * held a key are zeroed when freed.
+ *
+ *	g_autoptr(secret_key) key = secret_key_load(path, TRUE, error);
+ *	g_autofree char *token = secret_token_new("mst_");	shown once
+ *	secret_token_hash(token, hash);				stored
+ */
+
+#define SECRET_HASH_BYTES 32
+#define SECRET_PASSWORD_MAX_BYTES 1024
+
+struct secret_key;
+typedef struct secret_key secret_key;
+
+/*
+ * The master key: 32 bytes in a file of mode 0600 that is ours. make: created when missing.
+ * Errors: MUSTER_ERROR_MISSING, _IO, _INPUT when the file is not 32 bytes or others may read it.
+ */
+struct secret_key *secret_key_load(const char *path, gboolean make, GError **error);
+void secret_key_free(struct secret_key *key);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(secret_key, secret_key_free)
+
+/*
+ * What subkeys are for; the number is part of the key, so rows keep theirs. Derived with
+ * crypto_kdf_derive_from_key, context "muster__".
+ */
+enum secret_purpose {
+	SECRET_PURPOSE_UNSET,
+	SECRET_PURPOSE_JWT = 1,
+	SECRET_PURPOSE_CSRF = 2,
+	SECRET_PURPOSE_CURSOR = 3,
+	SECRET_PURPOSE_SEAL = 4,
+};
+
+/* prefix and 32 random bytes in unpadded base64url. Freed by the caller. */
+char *secret_token_new(const char *prefix);
+
+/* SHA-256 of the token's text: what is stored of it. Enough because tokens are random. */
+void secret_token_hash(const char *token, guchar hash[SECRET_HASH_BYTES]);
+
+/* HMAC-SHA-256 (RFC 2104) of text under the purpose's subkey, as unpadded base64url. */
+char *secret_sign(const struct secret_key *key, enum secret_purpose purpose, const char *text);
+
+/* In constant time for equal lengths. */
+gboolean secret_is_equal(const char *a, const char *b);
+
+/*
+ * argon2id (RFC 9106), 19 MiB, two passes, one lane: the OWASP minimum. NULL and
+ * MUSTER_ERROR_LIMIT for a password over SECRET_PASSWORD_MAX_BYTES, _IO when memory is short. A
+ * program holds at most two of these at once a host: each takes about 30 ms and 19 MiB.
+ */
+char *secret_password_hash(const char *password, GError **error);
+gboolean secret_password_is_valid(const char *hash, const char *password);
+
+/*
+ * JSON Web Token (RFC 7519) with HS256 under SECRET_PURPOSE_JWT. claims is a JSON object's text.
+ * verify checks algorithm, signature and exp against now (seconds since 1970) and returns the
+ * claims' text, or NULL with MUSTER_ERROR_AUTH.
+ */
+char *secret_jwt_sign(const struct secret_key *key, const char *claims);
+char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 now, GError **error);
+
+#endif
