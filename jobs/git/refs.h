@@ -62,6 +62,7 @@ struct refs {
 	gsize broken;  /* refs left out because they could not be understood */
 	char tips[65]; /* SHA-256 over HEAD and every (name, oid): equal when nothing moved */
 	GStringChunk *names;
+	char *packed; /* bytes of packed-refs, where names of packed refs lie */
 };
 typedef struct refs Refs; /* for g_autoptr */
 

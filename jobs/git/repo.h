@@ -6,6 +6,9 @@
  * submodules, whoever owns them. Nothing that a repository configures is ever run: no hook, filter,
  * fsmonitor, diff driver or credential helper; only plain values are read.
  *
+ * A working tree is only ever the folder that was opened: core.worktree naming another one is
+ * refused, so that a foreign repository cannot point us elsewhere.
+ *
  * Refuses, as MUSTER_ERROR_INPUT with a sentence that names the cause: SHA-256 repositories,
  * reftable, unknown extensions, a broken configuration. MUSTER_ERROR_MISSING: the folder is no git
  * repository. MUSTER_ERROR_IO: it cannot be read.
@@ -61,8 +64,6 @@ struct repo {
 	bool is_ignorecase;		 /* core.ignoreCase */
 	bool is_sparse_checkout;	 /* core.sparseCheckout */
 	bool is_sparse_outside_expected; /* sparse.expectFilesOutsideOfPatterns */
-	bool is_eol_crlf;		 /* core.eol = crlf */
-	bool is_checkout_lf;		 /* core.eol = lf, given explicitly */
 	enum repo_autocrlf autocrlf;
 
 	struct gitconfig *config;     /* config and config.worktree of the repository */
