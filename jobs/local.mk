@@ -16,3 +16,13 @@ jobs_libgitread_a_SOURCES = \
 	jobs/git/refs.c jobs/git/refs.h \
 	jobs/git/repo.c jobs/git/repo.h \
 	jobs/git/repo_config.c
+
+pkglibexec_PROGRAMS += jobs/muster-server
+
+jobs_muster_server_SOURCES = \
+	jobs/conf.c \
+	jobs/muster_server.c \
+	jobs/muster_server.h
+jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
+jobs_muster_server_LDADD = lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
+	$(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)

@@ -34,6 +34,25 @@ static const struct command commands[] = {
 };
 /* clang-format on */
 
+/*
+ * Executes muster-server with argv as it is; returns only when that cannot be. The one beside this
+ * program comes first, so that a build tree uses its own.
+ */
+static int server_run(char **argv)
+{
+	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *folder = self != NULL ? g_path_get_dirname(self) : NULL;
+
+	if (folder != NULL) {
+		g_autofree char *beside = g_build_filename(folder, "muster-server", NULL);
+		execv(beside, argv);
+	}
+	execv(PKGLIBEXECDIR "/muster-server", argv);
+	fprintf(stderr, "muster: %s/muster-server cannot be run: %s\n", PKGLIBEXECDIR,
+		g_strerror(errno));
+	return EXIT_OTHER;
+}
+
 static void print_usage(FILE *out)
 {
 	fputs("usage: muster COMMAND [ARGUMENT ...]\n\n", out);
@@ -51,12 +70,14 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--version"))
 		name = "version";
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
+		/* The rest of the list is the other program's. */
 		print_usage(stdout);
-		return EXIT_FINE;
+		fflush(stdout);
+		argv[1] = (char *)"--help";
+		return server_run(argv);
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "muster: '%s' is not a command. See 'muster --help'.\n", name);
-	return EXIT_USAGE;
+	return server_run(argv);
 }

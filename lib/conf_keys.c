@@ -34,6 +34,8 @@ const struct conf_key conf_keys[] = {
 	{ "secret.key_file", CONF_TYPE_PATH, "",
 	  .help = "File with the 32-byte master key, mode 0600; empty is 'key' in paths.state." },
 
+	{ "server.host", CONF_TYPE_STRING, "",
+	  .help = "This host's name in the database: which folders it watches and which reports are its own; empty is what the system calls itself." },
 	{ "server.public_url", CONF_TYPE_STRING, "",
 	  .help = "The address people type; decides about Secure cookies and the Origin check; empty: what the web server says." },
 
