@@ -1,1 +1,19 @@
-# sql
+# sql: what `muster migrate` reads, in this order: setup.sql, migration/*, reset.sql, api/*, grant.sql.
+nobase_dist_pkgdata_DATA += \
+	sql/setup.sql \
+	sql/reset.sql \
+	sql/grant.sql \
+	sql/migration/0001_identity.sql \
+	sql/migration/0002_repo.sql \
+	sql/migration/0003_event.sql \
+	sql/migration/0004_job.sql \
+	sql/api/account.sql \
+	sql/api/base.sql \
+	sql/api/event.sql \
+	sql/api/job.sql \
+	sql/api/overview.sql \
+	sql/api/repo.sql \
+	sql/api/report.sql \
+	sql/api/retention.sql \
+	sql/api/run.sql \
+	sql/api/session.sql

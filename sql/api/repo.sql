@@ -1,0 +1,242 @@
+-- SPDX-License-Identifier: MIT
+-- Repositories, and the roots that they are found below.
+--
+--   repo_compact(repo) → the object of lists and events: {id, name, status, health_score, branch,
+--       remote, path, last_commit_at, last_commit_subject, ahead, behind, changes {staged, unstaged,
+--       untracked}, stashes, stale, missing_files, updated_at}. What is not known is null.
+--   repo_list(p_q, p_status, p_sort, p_limit, p_cursor) → {"items": [compact + history], "next"}
+--       p_q       part of name, path, remote or branch, any case
+--       p_status  statuses with commas; also "attention": all but clean
+--       p_sort    name, -name, status, -status, health, -health, last_commit, -last_commit; unknown
+--                 health and dates come last either way. "status" is worst first.
+--       history   the statuses of the last 20 audits, oldest first; null where it was not there yet
+--   repo_get(p_repo) → compact + {"report", "history": [{audit_id, timestamp, status,
+--       health_score}], "root", "host", "project_id"}. p_repo: id or name (MU409: several have it).
+--   root_add(p_organization, p_host, p_path, p_slug, p_project) → {id, slug, path, new}: watched from
+--       now on. p_slug null: "default" when free on that host, else made of the folder's name.
+--   root_list(p_organization) · root_remove(p_organization, p_host, p_slug): for the runner's programs.
+
+create function muster.repo_compact(p_repo muster.repo) returns jsonb
+language sql stable parallel safe
+return jsonb_build_object('id', (p_repo).id, 'name', (p_repo).name, 'status', (p_repo).status,
+	'health_score', (p_repo).health_score, 'branch', (p_repo).branch, 'remote', (p_repo).remote,
+	'path', (p_repo).path, 'last_commit_at', muster.iso((p_repo).last_commit_at),
+	'last_commit_subject', left((p_repo).last_commit_subject, 200), 'ahead', (p_repo).ahead,
+	'behind', (p_repo).behind,
+	'changes', jsonb_build_object('staged', (p_repo).staged, 'unstaged', (p_repo).unstaged,
+				      'untracked', (p_repo).untracked),
+	'stashes', (p_repo).stashes, 'stale', (p_repo).stale,
+	'missing_files', case when jsonb_typeof((p_repo).report -> 'missingFiles') = 'array'
+			      then jsonb_array_length((p_repo).report -> 'missingFiles') end,
+	'updated_at', muster.iso((p_repo).updated_at));
+
+-- Worst first; also the order of what needs attention.
+create function muster.status_rank(p_status text) returns integer
+language sql immutable parallel safe
+return array_position(array['error', 'missing', 'mismatched', 'dirty', 'extra', 'not_git', 'clean'],
+		      p_status);
+
+create function muster.repo_history(p_root bigint, p_ordinal integer, p_limit integer default 20)
+returns jsonb
+language sql stable set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	-- substr() unpacks no more of the bytes than it needs.
+	select coalesce(jsonb_agg(muster.status_name(muster.byte_at(a.status, 0)) order by a.id), '[]')
+	  from (select id, substr(statuses, p_ordinal + 1, 1) as status
+		  from muster.audit
+		 where root_id = p_root and organization_id = muster.organization()
+		 order by id desc limit p_limit) a;
+end;
+
+create function muster.repo_list(p_q text default null, p_status text default null,
+				 p_sort text default 'name', p_limit integer default null,
+				 p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 4);
+	v_sort text := coalesce(nullif(p_sort, ''), 'name');
+	v_q text := lower(nullif(p_q, ''));
+	v_status text[] := string_to_array(nullif(p_status, ''), ',');
+	-- The only place where SQL is put together: one of these rows, never the request's text.
+	v_clauses text[][] := array[
+		['name', '0::float8', '>', 'asc'],
+		['-name', '0::float8', '<', 'desc'],
+		['status', 'muster.status_rank(r.status)::float8', '>', 'asc'],
+		['-status', '-muster.status_rank(r.status)::float8', '>', 'asc'],
+		['health', 'coalesce(r.health_score, 101)::float8', '>', 'asc'],
+		['-health', '-coalesce(r.health_score, -1)::float8', '>', 'asc'],
+		['last_commit', 'coalesce(extract(epoch from r.last_commit_at)::float8, ''Infinity'')', '>', 'asc'],
+		['-last_commit', '-coalesce(extract(epoch from r.last_commit_at)::float8, ''-Infinity'')', '>', 'asc']];
+	v_clause text[];
+	v_rank float8;
+	v_name text;
+	v_id uuid;
+	v_items jsonb;
+	v_next text;
+begin
+	for i in 1 .. array_length(v_clauses, 1) loop
+		if v_clauses[i][1] = v_sort then
+			v_clause := array[v_clauses[i][2], v_clauses[i][3], v_clauses[i][4]];
+		end if;
+	end loop;
+	if v_clause is null then
+		perform muster.field_error('sort', 'is not an order of this list');
+	end if;
+	if length(v_q) > 200 then
+		perform muster.field_error('q', 'is longer than 200 characters');
+	end if;
+	if 'attention' = any (v_status) then
+		v_status := v_status || array['missing', 'extra', 'dirty', 'mismatched', 'not_git', 'error'];
+	end if;
+	if exists (select from unnest(v_status) s
+		    where s <> 'attention' and muster.status_code(s) = 0) then
+		perform muster.field_error('status', 'is not a status');
+	end if;
+	if v_cursor is not null then
+		begin
+			if v_cursor ->> 0 <> v_sort then
+				raise data_exception;
+			end if;
+			v_rank := (v_cursor ->> 1)::float8;
+			v_name := v_cursor ->> 2;
+			v_id := (v_cursor ->> 3)::uuid;
+		exception when data_exception then
+			perform muster.field_error('cursor', 'is not one that this list gave');
+		end;
+	end if;
+
+	execute format($query$
+		with page as materialized (
+			select r, %1$s as rank, lower(r.name) as name,
+			       row_number() over (order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s) as k
+			  from muster.repo r
+			 where r.organization_id = $1 and r.removed_at is null
+			   and ($2 is null or strpos(lower(concat_ws(' ', r.name, r.path, r.remote, r.branch)), $2) > 0)
+			   and ($3 is null or r.status = any ($3))
+			   and ($6 is null or (%1$s, lower(r.name), r.id) %2$s ($4, $5, $6))
+			 order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s
+			 limit $7 + 1)
+		select coalesce(jsonb_agg(muster.repo_compact(p.r) || jsonb_build_object('history',
+				muster.repo_history((p.r).root_id, (p.r).ordinal)) order by p.k)
+				filter (where p.k <= $7), '[]'),
+		       case when count(*) > $7 then muster.cursor_format((
+				select jsonb_build_array($8::text, l.rank::text, l.name, (l.r).id)
+				  from page l where l.k = $7)) end
+		  from page p$query$, v_clause[1], v_clause[2], v_clause[3])
+	   into v_items, v_next
+	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort;
+	return jsonb_build_object('items', v_items, 'next', v_next);
+end
+$$;
+
+create function muster.repo_get(p_repo text) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repos muster.repo[];
+	v_repo muster.repo;
+begin
+	if p_repo ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+		select array_agg(r) into v_repos from muster.repo r
+		 where r.organization_id = v_organization and r.id = p_repo::uuid and r.removed_at is null;
+	end if;
+	if v_repos is null then
+		select array_agg(s.r) into v_repos
+		  from (select r from muster.repo r
+			 where r.organization_id = v_organization and lower(r.name) = lower(p_repo)
+			   and r.name = p_repo and r.removed_at is null limit 2) s;
+	end if;
+	if v_repos is null then
+		raise exception using errcode = 'MU404', message = 'There is no such repository.';
+	elsif array_length(v_repos, 1) > 1 then
+		raise exception using errcode = 'MU409',
+			message = 'Several repositories have this name. Ask by id.';
+	end if;
+	v_repo := v_repos[1];
+	return muster.repo_compact(v_repo)
+	       || (select jsonb_build_object('report', v_repo.report, 'root', t.slug, 'host', t.host,
+					     'project_id', p.slug)
+		     from muster.root t join muster.project p on p.id = t.project_id
+		    where t.id = v_repo.root_id and t.organization_id = v_organization)
+	       || jsonb_build_object('history', (
+			select coalesce(jsonb_agg(jsonb_build_object('audit_id', a.id,
+					'timestamp', muster.iso(a.reported_at),
+					'status', muster.status_name(muster.byte_at(a.statuses, v_repo.ordinal)),
+					'health_score', nullif(muster.byte_at(a.scores, v_repo.ordinal), 255))
+					order by a.id), '[]')
+			  from (select * from muster.audit
+				 where root_id = v_repo.root_id and organization_id = v_organization
+				 order by id desc limit 100) a
+			 where muster.byte_at(a.statuses, v_repo.ordinal) > 0));
+end
+$$;
+
+create function muster.root_add(p_organization text, p_host text, p_path text,
+				p_slug text default null, p_project text default 'default')
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid;
+	v_slug text := p_slug;
+	v_root muster.root;
+	v_new boolean;
+begin
+	select id into v_organization from muster.organization where slug = p_organization for update;
+	if v_organization is null then
+		raise exception using errcode = 'MU404', message = 'There is no such organization.';
+	end if;
+	if p_path !~ '^/' or length(p_path) > 4096 then
+		perform muster.field_error('path', 'is not an absolute path');
+	end if;
+	select * into v_root from muster.root
+	 where organization_id = v_organization and host = p_host
+	   and (case when p_slug is null then path = p_path else slug = p_slug end)
+	 order by id limit 1;
+	v_new := v_root.id is null;
+	if v_new and v_slug is null then
+		-- "default", then the folder's name, then that with a number.
+		select s.slug into v_slug
+		  from (select 'default' as slug, 0 as k
+			union all
+			select coalesce(nullif(left(regexp_replace(regexp_replace(p_path, '^.*/', ''),
+								    '[^A-Za-z0-9]+', '-', 'g'), 80), '-'), 'root')
+			       || case n when 1 then '' else '-' || n end, n
+			  from generate_series(1, 1000) n) s
+		 where s.slug ~ '^[A-Za-z0-9]'
+		   and not exists (select from muster.root r where r.organization_id = v_organization
+					and r.host = p_host and r.slug = s.slug)
+		 order by s.k limit 1;
+	end if;
+	v_root := muster.root_take(v_organization, p_host, coalesce(v_root.slug, v_slug, 'root'), p_project);
+	update muster.root set path = p_path, watched = true, next_audit_at = now()
+	 where id = v_root.id returning * into v_root;
+	return jsonb_build_object('id', v_root.id, 'slug', v_root.slug, 'path', v_root.path, 'new', v_new);
+end
+$$;
+
+create function muster.root_list(p_organization text default null)
+returns table (id bigint, organization text, project text, host text, slug text, path text,
+	       watched boolean, reported_at timestamptz, repos bigint)
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	select t.id, o.slug, p.slug, t.host, t.slug, t.path, t.watched, t.reported_at,
+	       (select count(*) from muster.repo r where r.root_id = t.id and r.removed_at is null)
+	  from muster.root t
+	  join muster.organization o on o.id = t.organization_id
+	  join muster.project p on p.id = t.project_id
+	 where p_organization is null or o.slug = p_organization
+	 order by o.slug, t.host, t.slug;
+end;
+
+create function muster.root_remove(p_organization text, p_host text, p_slug text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	delete from muster.root t using muster.organization o
+	 where o.id = t.organization_id and o.slug = p_organization and t.host = p_host
+	   and t.slug = p_slug;
+	return found;
+end
+$$;

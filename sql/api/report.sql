@@ -1,0 +1,408 @@
+-- SPDX-License-Identifier: MIT
+-- The one way in for a report.
+--
+--   report_ingest(p_organization, p_host, p_root, p_report) → {"new", "audit_id", "report_id",
+--       "events", "changed", "reason"}
+--       p_organization and p_root are slugs (the folder names below STATE/reports/), p_report the
+--       file's bytes (UTF-8; what is not raises 22021 before we see it). A root that nobody
+--       registered is made, unwatched. "new" is false, and nothing is written, when
+--         reason 'same'   this report_id, or these very bytes, are stored already;
+--         reason 'old'    the report is older than the stored one (it was overtaken).
+--       Raises MU400 (not a report; DETAIL lists up to 20 fields), MU404 (no such organisation),
+--       MU429 (too many roots or repositories), MU503 (another root took the same new id at this
+--       moment: try again).
+--
+-- What it does, in one transaction: compares with the stored rows, writes the repositories that
+-- differ, one audit row, the root's row, and the events:
+--   repo-status-change {repo, previous_status, summary, health_status} for each repository that came,
+--       changed (more than time alone changes it) or went (status "removed"). None on the first
+--       report of a root, and none when more than a quarter and more than 20 changed.
+--   audit-update {report_id, audit_id, timestamp, health_status, summary, url}: once, on the first
+--       report and when more than a quarter changed.
+-- They are numbered at once when the lane is free (sequence_events), else by whoever is next.
+--
+-- Sets, not loops: 10 000 repositories are one statement. See repo_compact() in repo.sql for the
+-- object that events and lists carry.
+
+-- What is wrong with a report; null: nothing. The first 20 faults, as DETAIL wants them.
+create function muster.report_faults(p_report jsonb) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_faults jsonb := '[]';
+	v_repos jsonb := p_report -> 'repos';
+	v_time timestamptz;
+begin
+	if jsonb_typeof(p_report) is distinct from 'object' then
+		return '[{"field": "", "message": "is not an object"}]';
+	end if;
+	v_time := muster.json_time(p_report ->> 'timestamp');
+	if v_time is null then
+		v_faults := v_faults || '[{"field": "timestamp", "message": "is not a time in ISO 8601"}]';
+	elsif v_time > now() + interval '1 day' then
+		-- Else one wrong clock would make every report that follows look old.
+		v_faults := v_faults || '[{"field": "timestamp", "message": "lies in the future"}]';
+	end if;
+	if coalesce(p_report ->> 'health_status', '') not in ('green', 'yellow', 'red') then
+		v_faults := v_faults || '[{"field": "health_status", "message": "is none of green, yellow, red"}]';
+	end if;
+	if jsonb_typeof(p_report -> 'summary') is distinct from 'object' then
+		v_faults := v_faults || '[{"field": "summary", "message": "is not an object"}]';
+	end if;
+	if jsonb_typeof(v_repos) is distinct from 'array' then
+		return v_faults || '[{"field": "repos", "message": "is not a list"}]';
+	end if;
+	if jsonb_array_length(v_repos) > (muster.setting_get('report.repos_max', '50000', null) #>> '{}')::int then
+		return v_faults || '[{"field": "repos", "message": "has too many entries"}]';
+	end if;
+
+	select v_faults || coalesce(jsonb_agg(f.fault order by f.ord) filter (where f.k <= 20), '[]')
+	  into v_faults
+	  from (select e.ord, row_number() over (order by e.ord) as k,
+		       jsonb_build_object('field', format('repos[%s]%s', e.ord - 1, w.field),
+					  'message', w.message) as fault
+		  from jsonb_array_elements(v_repos) with ordinality e (value, ord)
+		 cross join lateral (
+			select '' as field, 'is not an object' as message
+			 where jsonb_typeof(e.value) <> 'object'
+			union all
+			select '.name', 'is not a text of 1 to 1024 characters'
+			 where jsonb_typeof(e.value) = 'object'
+			   and (jsonb_typeof(e.value -> 'name') is distinct from 'string'
+				or length(e.value ->> 'name') not between 1 and 1024)
+			union all
+			select '.status', 'is not a status'
+			 where jsonb_typeof(e.value) = 'object'
+			   and ((e.value ? 'status' and muster.status_code(e.value ->> 'status') = 0)
+				or (not e.value ? 'status'
+				    and jsonb_typeof(e.value -> 'uncommittedChanges') is distinct from 'boolean'))
+			union all
+			select '', 'is larger than 256 KiB'
+			 where pg_column_size(e.value) > 262144) w) f;
+	if jsonb_array_length(v_faults) = 0 then
+		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos',
+				'message', format('names %s twice', to_json(left(d.name, 100))))), '[]')
+		  into v_faults
+		  from (select e.value ->> 'name' as name from jsonb_array_elements(v_repos) e
+			 group by 1 having count(*) > 1 order by 1 limit 20) d;
+	end if;
+	if jsonb_array_length(v_faults) = 0 then
+		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos',
+				'message', format('gives the id %s twice', d.id))), '[]')
+		  into v_faults
+		  from (select lower(e.value ->> 'id') as id from jsonb_array_elements(v_repos) e
+			 where e.value ->> 'id' is not null
+			 group by 1 having count(*) > 1 order by 1 limit 20) d
+		 where length(d.id) <= 40;
+	end if;
+	return nullif(v_faults, '[]');
+end
+$$;
+
+-- A text as a report, or MU400. Duplicate keys and number ranges are checked by whoever read the
+-- file (lib/json.h); here the last of two keys would win.
+create function muster.report_parse(p_report text) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_report jsonb;
+	v_faults jsonb;
+	v_max bigint := (muster.setting_get('report.bytes_max', '67108864', null) #>> '{}')::bigint;
+begin
+	if p_report is null or octet_length(p_report) > v_max then
+		raise exception using errcode = 'MU400',
+			message = format('A report is a text of at most %s bytes.', v_max);
+	end if;
+	begin
+		v_report := ltrim(p_report, U&'\FEFF')::jsonb;
+	exception when data_exception or program_limit_exceeded or statement_too_complex then
+		raise exception using errcode = 'MU400', message = 'The report is not JSON.',
+			detail = jsonb_build_array(jsonb_build_object('field', '', 'message', sqlerrm))::text;
+	end;
+	v_faults := muster.report_faults(v_report);
+	if v_faults is not null then
+		raise exception using errcode = 'MU400',
+			message = format('The report has %s: %s %s.',
+				case jsonb_array_length(v_faults) when 1 then 'a fault' else 'faults' end,
+				v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'message'),
+			detail = v_faults::text;
+	end if;
+	return v_report;
+end
+$$;
+
+-- The root's row, locked until commit; made when missing.
+create function muster.root_take(p_organization uuid, p_host text, p_root text, p_project text)
+returns muster.root
+language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_root muster.root;
+	v_project uuid;
+begin
+	select * into v_root from muster.root
+	 where organization_id = p_organization and host = p_host and slug = p_root for update;
+	if v_root.id is not null then
+		return v_root;
+	end if;
+	if p_root !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' or length(p_host) not between 1 and 255 then
+		raise exception using errcode = 'MU400', message = 'This is not the name of a root.';
+	end if;
+	if (select count(*) from muster.root where organization_id = p_organization) >= 1000 then
+		raise exception using errcode = 'MU429', message = 'The organization has too many roots.';
+	end if;
+	select id into v_project from muster.project where organization_id = p_organization
+	 order by slug <> coalesce(p_project, 'default'), slug <> 'default', created_at, id limit 1;
+	if v_project is null then
+		raise exception using errcode = 'MU404', message = 'The organization has no project.';
+	end if;
+	insert into muster.root (organization_id, project_id, host, slug)
+	values (p_organization, v_project, p_host, p_root)
+	on conflict on constraint root_organization_id_host_slug_key do nothing;
+	select * into v_root from muster.root
+	 where organization_id = p_organization and host = p_host and slug = p_root for update;
+	return v_root;
+end
+$$;
+
+-- Writes the repositories of a report and says what that changed. Returns one row:
+--   repos, changed    how many there are, and how many came, changed or went
+--   summary           the counters, computed
+--   score_sum, score_count, buckets, statuses, scores   as muster.audit keeps them
+--   events            [{"id", "previous_status", "repo"}] of the changed ones, when few enough
+create function muster.report_repos(p_root muster.root, p_report jsonb, out repos integer,
+				    out changed integer, out summary jsonb, out score_sum bigint,
+				    out score_count integer, out buckets integer[],
+				    out statuses bytea, out scores bytea, out events jsonb)
+language plpgsql
+set search_path = pg_catalog, muster, pg_temp
+set work_mem = '64MB' set jit = off set plan_cache_mode = force_custom_plan as $$
+#variable_conflict use_column
+declare
+	v_next integer := p_root.next_ordinal;
+	v_now timestamptz := now();
+	v_seed text := p_root.organization_id || ':' || p_root.id;
+begin
+	with incoming as materialized (
+		select e.ord, e.value as report, e.value ->> 'name' as name,
+		       coalesce(e.value ->> 'status',
+				case when (e.value ->> 'uncommittedChanges')::boolean then 'dirty' else 'clean' end)
+				as status,
+		       case when e.value ->> 'id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+			    then (e.value ->> 'id')::uuid
+			    else muster.uuid_from(v_seed || ':' || (e.value ->> 'name')) end as source_id,
+		       muster.json_int(e.value -> 'healthScore', 0, 100) as health_score,
+		       sha256(convert_to(e.value::text, 'UTF8')) as hash,
+		       -- What changes by the mere passing of time is no change worth telling.
+		       sha256(convert_to((e.value - '{lastCommitAgeDays,fetch_age_days,commits_24h,commits_30d,disk,dashboard_link}'::text[])::text,
+					 'UTF8')) as digest
+		  from jsonb_array_elements(p_report -> 'repos') with ordinality e (value, ord)
+	), matched as materialized (
+		select i.*, r.id as old_id, r.status as old_status, r.removed_at as old_removed_at,
+		       coalesce(r.id, case when t.id is null then i.source_id
+					   -- The id is another root's (or another organisation's): ours is made.
+					   else muster.uuid_from(v_seed || ':' || i.source_id) end) as id,
+		       coalesce(r.ordinal, v_next - 1 + (row_number() over (partition by r.id is null
+									   order by i.ord))::integer) as ordinal,
+		       r.id is null or r.removed_at is not null or r.digest <> i.digest as is_changed,
+		       r.id is not null and (r.removed_at is not null or r.hash <> i.hash) as is_rewritten
+		  from incoming i
+		  left join muster.repo r on r.root_id = p_root.id and r.source_id = i.source_id
+		  left join muster.repo t on r.id is null and t.id = i.source_id
+	), columns as (
+		select m.*,
+		       case when m.report ->> 'id' is distinct from m.id::text
+			    then m.report || jsonb_build_object('id', m.id) else m.report end as body,
+		       coalesce(muster.json_text(m.report -> 'path', 4096),
+				muster.json_text(m.report -> 'local_path', 4096)) as path,
+		       coalesce(muster.json_text(m.report -> 'remote', 2048),
+				muster.json_text(m.report -> 'remote_url', 2048),
+				muster.json_text(m.report -> 'clone_url', 2048)) as remote,
+		       muster.json_text(m.report -> 'branch', 1024) as branch,
+		       case when jsonb_typeof(m.report -> 'lastCommit') = 'string'
+			    then muster.json_time(m.report ->> 'lastCommit') end as last_commit_at,
+		       muster.json_text(m.report -> 'lastCommitSubject', 500) as last_commit_subject,
+		       muster.json_int(m.report -> 'ahead', 0, 2147483647) as ahead,
+		       muster.json_int(m.report -> 'behind', 0, 2147483647) as behind,
+		       muster.json_int(m.report #> '{counts,staged}', 0, 2147483647) as staged,
+		       muster.json_int(m.report #> '{counts,unstaged}', 0, 2147483647) as unstaged,
+		       muster.json_int(m.report #> '{counts,untracked}', 0, 2147483647) as untracked,
+		       muster.json_int(m.report #> '{counts,stashes}', 0, 2147483647) as stashes,
+		       case when jsonb_typeof(m.report -> 'isStale') = 'boolean'
+			    then (m.report ->> 'isStale')::boolean end as stale
+		  from matched m
+		 where m.old_id is null or m.is_rewritten
+	), added as (
+		insert into muster.repo (id, organization_id, project_id, root_id, source_id, ordinal, name,
+			status, path, remote, branch, health_score, last_commit_at, last_commit_subject, ahead,
+			behind, staged, unstaged, untracked, stashes, stale, report, hash, digest)
+		select c.id, p_root.organization_id, p_root.project_id, p_root.id, c.source_id, c.ordinal,
+		       c.name, c.status, c.path, c.remote, c.branch, c.health_score, c.last_commit_at,
+		       c.last_commit_subject, c.ahead, c.behind, c.staged, c.unstaged, c.untracked, c.stashes,
+		       c.stale, c.body, c.hash, c.digest
+		  from columns c where c.old_id is null
+		returning repo as r
+	), rewritten as (
+		update muster.repo r
+		   set project_id = p_root.project_id, name = c.name, status = c.status, path = c.path,
+		       remote = c.remote, branch = c.branch, health_score = c.health_score,
+		       last_commit_at = c.last_commit_at, last_commit_subject = c.last_commit_subject,
+		       ahead = c.ahead, behind = c.behind, staged = c.staged, unstaged = c.unstaged,
+		       untracked = c.untracked, stashes = c.stashes, stale = c.stale, report = c.body,
+		       hash = c.hash, digest = c.digest, updated_at = v_now, removed_at = null
+		  from columns c where r.id = c.old_id and c.old_id is not null
+		returning r as r
+	), gone as (
+		update muster.repo r set removed_at = v_now, updated_at = v_now
+		 where r.root_id = p_root.id and r.removed_at is null
+		   and not exists (select from incoming i where i.source_id = r.source_id)
+		returning r.*
+	), counted as (
+		select count(*)::integer as repos, sum(health_score)::bigint as score_sum,
+		       count(health_score)::integer as score_count,
+		       jsonb_build_object('total', count(*),
+			'missing', count(*) filter (where status = 'missing'),
+			'extra', count(*) filter (where status = 'extra'),
+			'dirty', count(*) filter (where status = 'dirty'),
+			'mismatched', count(*) filter (where status = 'mismatched'),
+			'clean', count(*) filter (where status = 'clean'),
+			'stale', count(*) filter (where report -> 'isStale' = 'true'),
+			'missing_files', count(*) filter (where jsonb_typeof(report -> 'missingFiles') = 'array'
+							   and report -> 'missingFiles' <> '[]'),
+			'not_git', count(*) filter (where status = 'not_git'),
+			'errors', count(*) filter (where status = 'error')) as summary
+		  from matched
+	), told as (
+		select (select count(*) from matched where is_changed) + (select count(*) from gone) as changed
+	), changes as (
+		select m.ord, m.id,
+		       case when m.old_removed_at is null then m.old_status end as previous_status,
+		       muster.repo_compact(w.r) as repo
+		  from matched m
+		  join (select r from added union all select r from rewritten) w on (w.r).id = m.id
+		 where m.is_changed
+		union all
+		select 2147483647, g.id, g.status,
+		       jsonb_build_object('id', g.id, 'name', g.name, 'status', 'removed')
+		  from gone g
+	)
+	select c.repos, t.changed, c.summary, coalesce(c.score_sum, 0), c.score_count,
+	       (select array_agg((select count(*)::integer from matched m
+				   where m.health_score / 10 = b or (b = 9 and m.health_score = 100)) order by b)
+		  from generate_series(0, 9) b),
+	       (select coalesce(decode(string_agg(lpad(to_hex(coalesce(muster.status_code(m.status), 0)), 2, '0'),
+						  '' order by o), 'hex'), '')
+		  from generate_series(0, (select max(ordinal) from matched)) o
+		  left join matched m on m.ordinal = o),
+	       (select coalesce(decode(string_agg(lpad(to_hex(coalesce(m.health_score, 255)), 2, '0'),
+						  '' order by o), 'hex'), '')
+		  from generate_series(0, (select max(ordinal) from matched)) o
+		  left join matched m on m.ordinal = o),
+	       case when p_root.audit_id is not null
+			 and (t.changed <= 20 or t.changed * 4 <= greatest(c.repos, 1))
+		    then (select jsonb_agg(jsonb_build_object('id', x.id, 'repo', x.repo,
+				'previous_status', x.previous_status) order by x.ord, x.id) from changes x)
+		    end
+	  into repos, changed, summary, score_sum, score_count, buckets, statuses, scores, events
+	  from counted c, told t;
+exception
+	when unique_violation then
+		raise exception using errcode = 'MU503',
+			message = 'Another report is being taken at this moment. Try again.';
+end
+$$;
+
+create function muster.report_ingest(p_organization text, p_host text, p_root text, p_report text)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_hash bytea := sha256(convert_to(p_report, 'UTF8'));
+	v_report jsonb;
+	v_report_id uuid;
+	v_at timestamptz;
+	v_organization uuid;
+	v_root muster.root;
+	v_seen record;
+	v_audit bigint;
+	v_project text;
+	v_summary jsonb;
+	v_events integer := 0;
+begin
+	select id into v_organization from muster.organization where slug = p_organization;
+	if v_organization is null then
+		raise exception using errcode = 'MU404', message = 'There is no such organization.';
+	end if;
+	-- These very bytes: known without reading them.
+	select * into v_root from muster.root
+	 where organization_id = v_organization and host = p_host and slug = p_root;
+	if v_root.report_hash = v_hash then
+		return jsonb_build_object('new', false, 'reason', 'same', 'audit_id', v_root.audit_id,
+					  'report_id', v_root.report_id, 'events', 0, 'changed', 0);
+	end if;
+
+	v_report := muster.report_parse(p_report);
+	v_at := (v_report ->> 'timestamp')::timestamptz;
+	if v_report ->> 'report_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+		v_report_id := (v_report ->> 'report_id')::uuid;
+	end if;
+
+	-- From here on one at a time for each root; whoever waited looks again.
+	v_root := muster.root_take(v_organization, p_host, p_root,
+				   muster.json_text(v_report -> 'project_id', 100));
+	select id, report_id into v_seen from muster.audit
+	 where root_id = v_root.id
+	   and (report_id = v_report_id or (id = v_root.audit_id and report_hash = v_hash));
+	if v_seen.id is not null then
+		return jsonb_build_object('new', false, 'reason', 'same', 'audit_id', v_seen.id,
+					  'report_id', v_seen.report_id, 'events', 0, 'changed', 0);
+	elsif v_at < v_root.reported_at then
+		return jsonb_build_object('new', false, 'reason', 'old', 'audit_id', v_root.audit_id,
+					  'report_id', v_root.report_id, 'events', 0, 'changed', 0);
+	end if;
+	v_report_id := coalesce(v_report_id, gen_random_uuid());
+
+	select * into v_seen from muster.report_repos(v_root, v_report);
+	if length(v_seen.statuses) > 500000 then
+		raise exception using errcode = 'MU429',
+			message = 'The root has had too many different repositories.';
+	end if;
+	-- The counters are ours; what the report could not judge is its own to say.
+	v_summary := v_seen.summary || jsonb_build_object('unknown',
+		case when jsonb_typeof(v_report #> '{summary,unknown}') = 'array'
+		     then v_report #> '{summary,unknown}' else '[]'::jsonb end);
+
+	insert into muster.audit (organization_id, project_id, root_id, report_id, report_hash,
+		reported_at, duration_ms, health_status, summary, repos, changed, score_sum, score_count,
+		buckets, statuses, scores)
+	values (v_organization, v_root.project_id, v_root.id, v_report_id, v_hash, v_at,
+		muster.json_int(v_report -> 'duration_ms', 0, 1000000000000), v_report ->> 'health_status',
+		v_summary, v_seen.repos, v_seen.changed, v_seen.score_sum, v_seen.score_count,
+		v_seen.buckets, v_seen.statuses, v_seen.scores)
+	returning id into v_audit;
+	update muster.root
+	   set report = v_report - 'repos', report_id = v_report_id, report_hash = v_hash,
+	       report_bytes = octet_length(p_report), reported_at = v_at, ingested_at = now(),
+	       audit_id = v_audit,
+	       next_ordinal = greatest(next_ordinal, length(v_seen.statuses))
+	 where id = v_root.id;
+
+	select slug into v_project from muster.project where id = v_root.project_id;
+	if v_seen.events is not null then
+		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+		select v_organization, v_project, 'audit', 'repo-status-change', e.value ->> 'id',
+		       jsonb_build_object('repo', e.value -> 'repo',
+					  'previous_status', e.value -> 'previous_status',
+					  'summary', v_summary, 'health_status', v_report ->> 'health_status')
+		  from jsonb_array_elements(v_seen.events) with ordinality e (value, ord) order by e.ord;
+		get diagnostics v_events = row_count;
+	end if;
+	if v_root.audit_id is null or v_seen.changed * 4 > v_seen.repos then
+		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+		values (v_organization, v_project, 'audit', 'audit-update', v_root.slug,
+			jsonb_build_object('report_id', v_report_id, 'audit_id', v_audit,
+				'timestamp', muster.iso(v_at), 'health_status', v_report ->> 'health_status',
+				'summary', v_summary, 'url', '/audit'));
+		v_events := v_events + 1;
+	end if;
+	perform muster.sequence_events();
+	return jsonb_build_object('new', true, 'audit_id', v_audit, 'report_id', v_report_id,
+				  'events', v_events, 'changed', v_seen.changed);
+end
+$$;

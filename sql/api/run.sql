@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+-- Runs: work that was asked for.
+--
+--   run_status(p_run) → the data of status_change: {run_id, kind, status, progress, message,
+--       total_results, error, repository_id, created_at, started_at, completed_at}
+--   run_progress(p_run) → the data of progress_update: {run_id, project_id, progress_percentage,
+--       message, timestamp}
+--   run_get(p_run) → the same, of the current organisation; MU404.
+--   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
+--       watched root. Asked again while it is waiting or running: the same run. MU404 (no such
+--       repository), MU409 (nothing that jobs can audit).
+
+create function muster.run_status(p_run bigint) returns jsonb
+language sql stable set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('run_id', r.id, 'kind', r.kind, 'status', r.status,
+		'progress', r.progress, 'message', r.message, 'total_results', r.total_results,
+		'error', r.error, 'repository_id', r.repo_id, 'created_at', muster.iso(r.created_at),
+		'started_at', muster.iso(r.started_at), 'completed_at', muster.iso(r.completed_at))
+	  from muster.run r where r.id = p_run);
+
+create function muster.run_progress(p_run bigint) returns jsonb
+language sql stable set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('run_id', r.id, 'project_id', p.slug,
+		'progress_percentage', r.progress, 'message', r.message,
+		'timestamp', muster.iso(now()))
+	  from muster.run r join muster.project p on p.id = r.project_id where r.id = p_run);
+
+create function muster.run_get(p_run bigint) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+begin
+	if not exists (select from muster.run where id = p_run and organization_id = v_organization) then
+		raise exception using errcode = 'MU404', message = 'There is no such run.';
+	end if;
+	return muster.run_status(p_run);
+end
+$$;
+
+create function muster.audit_add(p_repo text default null) returns jsonb
+language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repo uuid;
+	v_only bigint;
+	v_root record;
+	v_run bigint;
+	v_runs bigint[] := '{}';
+begin
+	if coalesce(p_repo, '') <> '' then
+		v_repo := (muster.repo_get(p_repo) ->> 'id')::uuid;
+		select root_id into v_only from muster.repo
+		 where id = v_repo and organization_id = v_organization;
+	end if;
+	for v_root in
+		select r.*, o.slug as organization
+		  from muster.root r join muster.organization o on o.id = r.organization_id
+		 where r.organization_id = v_organization and r.watched and (v_only is null or r.id = v_only)
+		 order by r.id
+	loop
+		-- A key of its own: a scheduled audit that is under way may have passed the very place.
+		-- The lock holds back a second click until this one's job can be seen.
+		perform pg_advisory_xact_lock(19798, v_root.id::integer);
+		select run_id into v_run from muster.job
+		 where organization_id = v_organization and kind = 'audit'
+		   and key = 'root:' || v_root.id || ':now' and state in ('queued', 'running');
+		if v_run is null then
+			insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
+			values (v_organization, v_root.project_id, v_repo, muster.account(), 'audit')
+			returning id into v_run;
+			insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max,
+						payload)
+			values (v_organization, v_run, 'audit', 'root:' || v_root.id || ':now', v_root.host, 10,
+				3, jsonb_build_object('organization', v_root.organization,
+					'organization_id', v_organization, 'root', v_root.slug,
+					'path', v_root.path, 'host', v_root.host, 'repo', v_repo));
+			insert into muster.trail (organization_id, account_id, action, subject)
+			values (v_organization, muster.account(), 'audit.add', coalesce(v_repo::text, v_root.slug));
+		end if;
+		v_runs := v_runs || v_run;
+	end loop;
+	if v_runs = '{}' then
+		raise exception using errcode = 'MU409',
+			message = 'Nothing is watched here: these reports come from elsewhere.';
+	end if;
+	return jsonb_build_object('run_id', v_runs[1], 'run_ids', to_jsonb(v_runs), 'status',
+		(select status from muster.run where id = v_runs[1]));
+end
+$$;

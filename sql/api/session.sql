@@ -1,0 +1,292 @@
+-- SPDX-License-Identifier: MIT
+-- Identity: enter(), sign-in, sessions, refresh tokens, limits on guessing.
+--
+--   enter(p_kind, p_credential, p_organization, p_role, p_csrf): the first statement of every
+--       request. Raises unless the credential holds and reaches p_role, else sets the account, the
+--       organisation, the role and the session for this transaction and tells the stream position
+--       that a snapshot read after it may claim.
+--         p_kind        'session': p_credential is sha256 of the cookie's token;
+--                       'jwt': the session id, as 16 bytes or as text (the JWT's sid, checked by C);
+--                       'none': nobody.
+--         p_organization  slug or id: the token's, else the header's; null: the session's own.
+--         p_role        of the route: nobody, viewer, developer, team_lead, org_admin,
+--                       platform_admin. Null or unknown raises.
+--         p_csrf        null: the route does not ask (a read, or no cookie); else the bytes that
+--                       the header brought, '' when it brought none.
+--       Raises MU401 (no, unknown or ended credential), MU403 (role, organisation), MU412 (CSRF).
+--       With p_role 'nobody' an unknown credential is nobody, not an error.
+--   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
+--       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429).
+--   login_note(p_email, p_address, p_ok): after the verification. Five wrong ones for an account,
+--       twenty from an address, then a wait that doubles from 1 s up to 15 min.
+--   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent)
+--       → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization is a
+--       slug, null: the account's first. MU403 when the account belongs to none.
+--   session_rotate(p_refresh_hash, p_new_hash) → {state, sid, account, …}: 'ok', 'unknown',
+--       'expired', or 'reused': then the session is gone, for a copy of the token is about.
+--       (No raise: the removal has to be committed.) Twice within 10 s is 'unknown' only: two tabs.
+--   session_remove(p_session) → the session's end (logout); null: the current one.
+--   account_me() → {id, email, name, role, csrf_token, organization, organizations}.
+--   push_sessions() → the pusher's mirror at its start; later changes are events session-change.
+
+-- What an account may do in an organisation now; null: nothing.
+create function muster.role_of(p_account uuid, p_organization uuid) returns text
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select case when a.platform_admin then 'platform_admin' else m.role end
+	  from muster.account a
+	  left join muster.membership m on m.account_id = a.id and m.organization_id = p_organization
+	 where a.id = p_account and a.state = 'active');
+
+-- The pusher's mirror of sessions follows these events; they are never given to a client (label
+-- internal). An ended session, a lost membership and a disabled account all say "remove".
+create function muster.session_announce(p_sessions uuid[]) returns void
+language sql volatile security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	insert into muster.outbox (organization_id, channel, type, subject, data, labels)
+	select s.organization_id, 'presence', 'session-change', s.id::text,
+	       jsonb_build_object('operation', case when r.role is null then 'remove' else 'set' end,
+				  'sid', s.id, 'session_hash', encode(s.token_hash, 'hex'),
+				  'account_id', s.account_id, 'organization_id', s.organization_id,
+				  'role', r.role, 'expires_at', s.expires_at),
+	       '{"internal": true}'
+	  from muster.session s
+	 cross join lateral (select muster.role_of(s.account_id, s.organization_id) as role) r
+	 where s.id = any (p_sessions);
+end;
+
+create function muster.enter(p_kind text, p_credential bytea, p_organization text, p_role text,
+			     p_csrf bytea)
+returns table (account_id uuid, organization_id uuid, role text, stream_position bigint)
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+#variable_conflict use_column
+declare
+	v_need integer := muster.role_rank(p_role);
+	v_sid uuid;
+	v_session muster.session;
+	v_organization uuid;
+	v_role text;
+	v_text text;
+begin
+	if v_need is null then
+		raise exception using errcode = 'MU403', message = 'This route has no role.';
+	end if;
+	if p_kind = 'session' then
+		select s.* into v_session from muster.session s
+		 where s.token_hash = p_credential and s.expires_at > now();
+	elsif p_kind = 'jwt' then
+		v_text := encode(p_credential, case when length(p_credential) = 16 then 'hex' else 'escape' end);
+		if v_text ~ '^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$' then
+			v_sid := v_text::uuid;
+			select s.* into v_session from muster.session s
+			 where s.id = v_sid and s.expires_at > now();
+		end if;
+	elsif p_kind is distinct from 'none' then
+		raise exception using errcode = 'MU401', message = 'Sign in first.';
+	end if;
+
+	if v_session.id is not null then
+		if p_organization is null or p_organization = '' then
+			v_organization := v_session.organization_id;
+		else
+			select o.id into v_organization from muster.organization o
+			 where o.slug = p_organization or o.id::text = lower(p_organization);
+		end if;
+		v_role := muster.role_of(v_session.account_id, v_organization);
+	end if;
+
+	if v_need > 0 then
+		if v_session.id is null then
+			raise exception using errcode = 'MU401', message = 'Sign in first.';
+		end if;
+		-- An organisation that is missing looks like one that is another's.
+		if v_organization is null or v_role is null or muster.role_rank(v_role) < v_need then
+			raise exception using errcode = 'MU403', message = 'You may not do this here.';
+		end if;
+	end if;
+	-- Compared by hash, so that the time taken tells nothing about the token.
+	if p_csrf is not null and (v_session.id is null or sha256(p_csrf) <> sha256(v_session.csrf)) then
+		raise exception using errcode = 'MU412',
+			message = 'The page is out of date. Reload it and try again.';
+	end if;
+	if v_role is null then
+		v_organization := null;
+		v_session := null;
+	end if;
+
+	perform set_config('muster.account', coalesce(v_session.account_id::text, ''), true),
+		set_config('muster.organization', coalesce(v_organization::text, ''), true),
+		set_config('muster.role', coalesce(v_role, 'nobody'), true),
+		set_config('muster.session', coalesce(v_session.id::text, ''), true);
+	return query select v_session.account_id, v_organization, coalesce(v_role, 'nobody'), s.head
+		       from muster.stream s;
+end
+$$;
+
+create function muster.login_key(p_kind text, p_what text) returns bytea
+language sql immutable
+return sha256(convert_to(p_kind || ':' || lower(p_what), 'UTF8'));
+
+create function muster.login_find(p_email text, p_address text default null)
+returns table (account_id uuid, password_hash text, state text, name text, wait_s integer)
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	select a.id, a.password_hash, coalesce(a.state, 'unknown'), a.name,
+	       coalesce((select ceil(extract(epoch from max(l.blocked_until) - now()))
+			   from muster.login_limit l
+			  where l.key in (muster.login_key('account', p_email),
+					  muster.login_key('address', coalesce(p_address, '-')))
+			    and l.blocked_until > now()), 0)::integer
+	  from (select 1) one
+	  left join muster.account a on lower(a.email) = lower(p_email) and a.state = 'active';
+end;
+
+create function muster.login_note(p_email text, p_address text, p_ok boolean) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if p_ok then
+		delete from muster.login_limit where key = muster.login_key('account', p_email);
+		return;
+	end if;
+	-- A day without a wrong one starts the count again.
+	insert into muster.login_limit as l (key, failures)
+	values (muster.login_key('account', p_email), 1),
+	       (muster.login_key('address', coalesce(p_address, '-')), 1)
+	on conflict (key) do update
+	   set failures = case when l.updated_at < now() - interval '1 day' then 1
+			       else least(l.failures, 1000) + 1 end, updated_at = now();
+	update muster.login_limit l
+	   set blocked_until = now() + least(power(2, least(l.failures - f.free, 10)), 900)
+				       * interval '1 second'
+	  from (values (muster.login_key('account', p_email), 5),
+		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
+	 where l.key = f.key and l.failures >= f.free;
+end
+$$;
+
+-- What the wire calls the account.
+create function muster.account_json(p_account uuid, p_organization uuid) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name,
+		'role', muster.role_of(a.id, o.id),
+		'organization', jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name))
+	  from muster.account a, muster.organization o
+	 where a.id = p_account and o.id = p_organization);
+
+create function muster.session_add(p_account uuid, p_token_hash bytea, p_csrf bytea,
+				   p_refresh_hash bytea, p_organization text default null,
+				   p_address text default null, p_agent text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid;
+	v_session muster.session;
+begin
+	select o.id into v_organization
+	  from muster.organization o
+	  join muster.account a on a.id = p_account and a.state = 'active'
+	  left join muster.membership m on m.organization_id = o.id and m.account_id = a.id
+	 where (m.account_id is not null or a.platform_admin)
+	   and (coalesce(p_organization, '') = '' or o.slug = p_organization)
+	 order by m.account_id is null, m.created_at, o.created_at, o.id
+	 limit 1;
+	if v_organization is null then
+		raise exception using errcode = 'MU403', message = 'This account belongs to no organization.';
+	end if;
+	insert into muster.session (organization_id, account_id, token_hash, csrf, expires_at, address,
+				    agent)
+	values (v_organization, p_account, p_token_hash, p_csrf, now() + interval '7 days',
+		left(p_address, 64), left(p_agent, 300))
+	returning * into v_session;
+	insert into muster.refresh (token_hash, organization_id, session_id, expires_at)
+	values (p_refresh_hash, v_organization, v_session.id, v_session.expires_at);
+	update muster.account set signed_in_at = now() where id = p_account;
+	insert into muster.trail (organization_id, account_id, action, subject, address)
+	values (v_organization, p_account, 'session.add', v_session.id::text, left(p_address, 64));
+	return jsonb_build_object('sid', v_session.id, 'csrf_token', encode(p_csrf, 'hex'),
+				  'expires_at', muster.iso(v_session.expires_at),
+				  'account', muster.account_json(p_account, v_organization));
+end
+$$;
+
+create function muster.session_rotate(p_refresh_hash bytea, p_new_hash bytea) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_refresh muster.refresh;
+	v_session muster.session;
+begin
+	select * into v_refresh from muster.refresh where token_hash = p_refresh_hash for update;
+	if v_refresh.token_hash is null then
+		return jsonb_build_object('state', 'unknown');
+	end if;
+	select * into v_session from muster.session where id = v_refresh.session_id for update;
+	if v_refresh.used_at > now() - interval '10 seconds' then
+		return jsonb_build_object('state', 'unknown');
+	elsif v_refresh.used_at is not null then
+		delete from muster.session where id = v_session.id;
+		insert into muster.trail (organization_id, account_id, action, subject)
+		values (v_session.organization_id, v_session.account_id, 'session.reused', v_session.id::text);
+		return jsonb_build_object('state', 'reused');
+	elsif v_refresh.expires_at <= now() or v_session.expires_at <= now()
+	      or muster.role_of(v_session.account_id, v_session.organization_id) is null then
+		return jsonb_build_object('state', 'expired');
+	end if;
+	update muster.refresh set used_at = now() where token_hash = p_refresh_hash;
+	-- Thirty days after the sign-in the password is asked for again.
+	update muster.session
+	   set expires_at = least(now() + interval '7 days', created_at + interval '30 days')
+	 where id = v_session.id
+	returning * into v_session;
+	insert into muster.refresh (token_hash, organization_id, session_id, expires_at)
+	values (p_new_hash, v_session.organization_id, v_session.id, v_session.expires_at);
+	return jsonb_build_object('state', 'ok', 'sid', v_session.id,
+				  'csrf_token', encode(v_session.csrf, 'hex'),
+				  'expires_at', muster.iso(v_session.expires_at),
+				  'account', muster.account_json(v_session.account_id,
+								 v_session.organization_id));
+end
+$$;
+
+create function muster.session_remove(p_session uuid default null) returns boolean
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_session muster.session;
+begin
+	delete from muster.session
+	 where id = coalesce(p_session, nullif(current_setting('muster.session', true), '')::uuid)
+	   and account_id = muster.account()
+	returning * into v_session;
+	if v_session.id is null then
+		return false;
+	end if;
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_session.organization_id, v_session.account_id, 'session.remove', v_session.id::text);
+	return true;
+end
+$$;
+
+create function muster.account_me() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+begin
+	return muster.account_json(muster.account(), v_organization)
+	       || jsonb_build_object(
+			'csrf_token', (select encode(s.csrf, 'hex') from muster.session s
+				where s.id = nullif(current_setting('muster.session', true), '')::uuid),
+			'organizations', (select coalesce(jsonb_agg(jsonb_build_object('id', o.id,
+					'slug', o.slug, 'name', o.name, 'role', m.role) order by o.slug), '[]')
+				  from muster.membership m
+				  join muster.organization o on o.id = m.organization_id
+				 where m.account_id = muster.account()));
+end
+$$;
+
+create function muster.push_sessions()
+returns table (session_hash bytea, sid text, account_id uuid, organization_id uuid, role text,
+	       expires_at timestamptz)
+language sql stable security definer rows 1000 set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	select s.token_hash, s.id::text, s.account_id, s.organization_id, r.role, s.expires_at
+	  from muster.session s
+	 cross join lateral (select muster.role_of(s.account_id, s.organization_id) as role) r
+	 where s.expires_at > now() and r.role is not null;
+end;

@@ -1,0 +1,60 @@
+-- SPDX-License-Identifier: MIT
+-- Who may call and read what: all of it, in one place, run last by every migrate. A role that does
+-- not exist is left out (the one-role mode). Nothing is granted to public.
+--
+-- Programs reach tables through functions. muster_api alone reads the tables of the organisation
+-- that enter() set, under row-level security; what crosses organisations is SECURITY DEFINER.
+
+select muster.event_extend(head + span) from muster.stream;
+
+do $$
+declare
+	v_role text;
+	v_grant record;
+	v_function text;
+begin
+	revoke all on all tables in schema muster from public;
+	revoke all on all functions in schema muster from public;
+	foreach v_role in array array['muster_api', 'muster_hook', 'muster_jobs', 'muster_push'] loop
+		continue when not exists (select from pg_roles where rolname = v_role);
+		execute format('revoke all on all tables in schema muster from %I', v_role);
+		execute format('revoke all on all functions in schema muster from %I', v_role);
+		execute format('grant usage on schema muster to %I', v_role);
+		execute format('grant execute on function muster.organization(), muster.account() to %I', v_role);
+	end loop;
+
+	if exists (select from pg_roles where rolname = 'muster_api') then
+		grant select on muster.organization, muster.membership, muster.project, muster.root,
+			muster.repo, muster.audit, muster.event, muster.run, muster.job, muster.setting,
+			muster.trail to muster_api;
+		grant insert on muster.run, muster.job, muster.trail to muster_api;
+	end if;
+
+	for v_grant in
+		select * from (values
+			('muster_api', array['enter', 'login_find', 'login_note', 'session_add', 'session_rotate',
+				'session_remove', 'account_me', 'overview_get', 'report_get', 'audit_history',
+				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get',
+				'event_list', 'event_bounds', 'stream_position', 'sequence_events', 'run_get']),
+			-- what those that run as their caller use
+			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',
+				'status_name', 'status_rank', 'organization_need', 'cursor_format', 'cursor_parse',
+				'field_error', 'limit_check', 'repo_compact', 'repo_history', 'run_status',
+				'file_name', 'summary_join', 'health_worst', 'report_assemble', 'csv']),
+			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
+			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
+				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due',
+				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
+				'root_add', 'root_list', 'root_remove']),
+			('muster_push', array['report_ingest', 'sequence_events', 'event_bounds', 'event_read',
+				'stream_position', 'push_sessions', 'push_report'])) g (role, functions)
+	loop
+		continue when not exists (select from pg_roles where rolname = v_grant.role);
+		foreach v_function in array v_grant.functions loop
+			-- An unknown name is our mistake: to_regproc would be quiet about it.
+			execute format('grant execute on function %s to %I',
+				       ('muster.' || v_function)::regproc::regprocedure, v_grant.role);
+		end loop;
+	end loop;
+end
+$$;
