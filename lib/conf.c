@@ -14,6 +14,7 @@ struct conf {
 	char **values; /* one for each row of conf_keys */
 	char **sources;
 	gint64 *numbers;
+	gboolean *is_computed; /* nobody set it: it follows the setting it is derived from */
 };
 
 static gssize key_find(const char *name)
@@ -56,7 +57,8 @@ static gboolean value_store(struct conf *conf, gsize i, const char *value, const
 
 	if (!g_utf8_validate(value, -1, NULL) || has_control(value)) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"%s%s: the value holds control characters or is not UTF-8", where, key->name);
+			"%s%s: the value holds control characters or is not UTF-8", where,
+			key->name);
 		return FALSE;
 	}
 	switch (key->type) {
@@ -91,7 +93,8 @@ static gboolean value_store(struct conf *conf, gsize i, const char *value, const
 			stored = g_build_filename(g_get_home_dir(), value + 2, NULL);
 		} else if (*value != '\0' && !g_path_is_absolute(value)) {
 			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-				"%s%s is '%s': an absolute path is needed", where, key->name, value);
+				"%s%s is '%s': an absolute path is needed", where, key->name,
+				value);
 			return FALSE;
 		}
 		break;
@@ -104,6 +107,7 @@ static gboolean value_store(struct conf *conf, gsize i, const char *value, const
 	conf->values[i] = g_steal_pointer(&stored);
 	conf->sources[i] = g_strdup(source);
 	conf->numbers[i] = number;
+	conf->is_computed[i] = *value == '\0';
 	return TRUE;
 }
 
@@ -177,7 +181,8 @@ static gboolean file_read(struct conf *conf, const char *file, gboolean must_exi
 		return FALSE;
 	}
 	if (len > CONF_FILE_MAX_BYTES || memchr(text, '\0', len) != NULL) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s: not a settings file", file);
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s: not a settings file", file);
 		return FALSE;
 	}
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -193,7 +198,8 @@ static gboolean environment_read(struct conf *conf, GError **error)
 {
 	for (gsize i = 0; i < conf_keys_len; i++) {
 		g_autofree char *upper = g_ascii_strup(conf_keys[i].name, -1);
-		g_autofree char *variable = g_strconcat("MUSTER_", g_strdelimit(upper, ".", '_'), NULL);
+		g_autofree char *variable =
+			g_strconcat("MUSTER_", g_strdelimit(upper, ".", '_'), NULL);
 		const char *value = g_getenv(variable);
 		g_autofree char *where = g_strconcat(variable, ": ", NULL);
 		if (value != NULL && !value_store(conf, i, value, "environment", where, error))
@@ -206,7 +212,7 @@ static void default_fill(struct conf *conf, const char *name, char *value)
 {
 	gsize i = key_get(name);
 	/* Computed again when a flag moved the folder it lies in. */
-	if (*conf->values[i] == '\0' || !strcmp(conf->sources[i], "default")) {
+	if (conf->is_computed[i]) {
 		g_free(conf->values[i]);
 		conf->values[i] = value;
 	} else {
@@ -238,6 +244,7 @@ struct conf *conf_load(const char *file, GError **error)
 	conf->values = g_new0(char *, conf_keys_len + 1);
 	conf->sources = g_new0(char *, conf_keys_len + 1);
 	conf->numbers = g_new0(gint64, conf_keys_len + 1);
+	conf->is_computed = g_new0(gboolean, conf_keys_len + 1);
 	for (gsize i = 0; i < conf_keys_len; i++)
 		if (!value_store(conf, i, conf_keys[i].value, "default", "", error))
 			return NULL;
@@ -271,6 +278,7 @@ void conf_free(struct conf *conf)
 	g_free(conf->values);
 	g_free(conf->sources);
 	g_free(conf->numbers);
+	g_free(conf->is_computed);
 	g_free(conf);
 }
 

@@ -31,7 +31,7 @@
 enum conf_type {
 	CONF_TYPE_UNSET,
 	CONF_TYPE_STRING, /* any UTF-8 without control characters */
-	CONF_TYPE_PATH,   /* an absolute path; "~/" is the home folder; empty takes the built-in one */
+	CONF_TYPE_PATH,   /* an absolute path; "~/" is the home folder; empty is built in */
 	CONF_TYPE_INT,    /* decimal, min <= n <= max */
 	CONF_TYPE_BOOL,   /* true or false */
 	CONF_TYPE_WORD,   /* one of words, separated by | */

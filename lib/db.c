@@ -88,7 +88,8 @@ static gboolean connection_lost(struct db *db, GError **error)
 	detail_clear(db);
 	db->detail = g_strdup(db->conn != NULL ? PQerrorMessage(db->conn) : "not connected");
 	db_disconnect(db);
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "the database cannot be reached just now");
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "the database cannot be reached just now");
 	return FALSE;
 }
 
@@ -98,12 +99,13 @@ gboolean db_connect(struct db *db, GError **error)
 		return TRUE;
 	db_disconnect(db);
 	/* The url comes first and is expanded, what follows overrides it. */
-	g_autofree char *options =
-		g_strdup_printf("-c statement_timeout=%" G_GINT64_FORMAT " -c client_min_messages=warning",
-			db->timeout_ms);
-	const char *keywords[] = {"dbname", "connect_timeout", "application_name", "client_encoding",
-		"options", db->role != NULL ? "user" : NULL, NULL};
-	const char *values[] = {db->url, CONNECT_TIMEOUT_S, "muster", "UTF8", options, db->role, NULL};
+	g_autofree char *options = g_strdup_printf("-c statement_timeout=%" G_GINT64_FORMAT
+						   " -c client_min_messages=warning",
+		db->timeout_ms);
+	const char *keywords[] = {"dbname", "connect_timeout", "application_name",
+		"client_encoding", "options", db->role != NULL ? "user" : NULL, NULL};
+	const char *values[] = {
+		db->url, CONNECT_TIMEOUT_S, "muster", "UTF8", options, db->role, NULL};
 	db->conn = PQconnectdbParams(keywords, values, 1);
 	if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK)
 		return connection_lost(db, error);
@@ -126,12 +128,12 @@ static gboolean result_refuse(struct db *db, const PGresult *result, GError **er
 	db->detail = g_strdup(PQresultErrorMessage(result));
 	db->fields = is_ours ? g_strdup(fields) : NULL;
 	g_set_error(error, MUSTER_ERROR, code, "%s",
-		is_ours && message != NULL       ? message
-		: code == MUSTER_ERROR_INPUT     ? "a value is not acceptable"
-		: code == MUSTER_ERROR_CONFLICT  ? "it exists already"
-		: code == MUSTER_ERROR_BUSY      ? "the database cannot do this just now"
-		: code == MUSTER_ERROR_DENIED    ? "the database role may not do this"
-						 : "the database refused the statement");
+		is_ours && message != NULL      ? message
+		: code == MUSTER_ERROR_INPUT    ? "a value is not acceptable"
+		: code == MUSTER_ERROR_CONFLICT ? "it exists already"
+		: code == MUSTER_ERROR_BUSY     ? "the database cannot do this just now"
+		: code == MUSTER_ERROR_DENIED   ? "the database role may not do this"
+						: "the database refused the statement");
 	return FALSE;
 }
 
@@ -178,7 +180,8 @@ static gboolean statement_send(struct db *db, const struct db_statement *s, guin
  */
 static gboolean connection_check(struct db *db, GError **error)
 {
-	if (db->conn != NULL && (PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK))
+	if (db->conn != NULL &&
+		(PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK))
 		db_disconnect(db);
 	return db_connect(db, error);
 }
@@ -376,7 +379,8 @@ gboolean db_send(
 	struct db *db, const char *sql, int n_params, const char *const *params, GError **error)
 {
 	detail_clear(db);
-	if (db->conn == NULL || PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK)
+	if (db->conn == NULL || PQconsumeInput(db->conn) == 0 ||
+		PQstatus(db->conn) != CONNECTION_OK)
 		return connection_lost(db, error);
 	if (PQsetnonblocking(db->conn, 1) != 0 ||
 		PQsendQueryParams(db->conn, sql, n_params, NULL, params, NULL, NULL, 0) != 1)
@@ -396,8 +400,7 @@ gboolean db_flush(struct db *db, GError **error)
 	return TRUE;
 }
 
-gboolean db_receive(
-	struct db *db, gboolean *is_done, struct db_result **result, GError **error)
+gboolean db_receive(struct db *db, gboolean *is_done, struct db_result **result, GError **error)
 {
 	*is_done = FALSE;
 	*result = NULL;

@@ -106,7 +106,6 @@ gboolean db_send(
 	struct db *db, const char *sql, int n_params, const char *const *params, GError **error);
 gboolean db_is_flushing(const struct db *db);
 gboolean db_flush(struct db *db, GError **error);
-gboolean db_receive(
-	struct db *db, gboolean *is_done, struct db_result **result, GError **error);
+gboolean db_receive(struct db *db, gboolean *is_done, struct db_result **result, GError **error);
 
 #endif

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+/* clang-format off */
 G_DEFINE_QUARK(muster-error-quark, muster_error)
+/* clang-format on */
 
 unsigned error_http_status(const GError *error)
 {

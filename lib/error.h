@@ -9,7 +9,7 @@
  * of these codes; the message is safe to show to a person (no SQL, no password, no token) and says
  * what to do next where that is known.
  *
- *	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s:%d: unknown key '%s'", file, line, key);
+ *	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s:%d: unknown key '%s'", file, n, key);
  *
  * The code decides what a program does: error_http_status() and error_from_sqlstate() are the only
  * maps from and to it.

@@ -27,7 +27,9 @@ static char *temporary_name(const char *path)
 {
 	g_autofree char *folder = g_path_get_dirname(path);
 	g_autofree char *name = g_path_get_basename(path);
-	return g_strdup_printf("%s/.%s.%08x%08x.tmp", folder, name, g_random_int(), g_random_int());
+	/* The process is named because children of one parent draw the same random numbers. */
+	return g_strdup_printf("%s/.%s.%x.%08x%08x.tmp", folder, name, (unsigned)getpid(),
+		g_random_int(), g_random_int());
 }
 
 static gboolean bytes_write(int fd, const char *bytes, gsize len)
@@ -65,6 +67,26 @@ gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode,
 	return io_error(error, "write", path);
 }
 
+static gboolean path_sync(const char *path, int flags)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	if (fd < 0)
+		return FALSE;
+	gboolean ok = fsync(fd) == 0;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return ok;
+}
+
+gboolean file_sync(const char *path, GError **error)
+{
+	g_autofree char *folder = g_path_get_dirname(path);
+	if (path_sync(path, O_NOFOLLOW) && path_sync(folder, O_DIRECTORY))
+		return TRUE;
+	return io_error(error, "sync", path);
+}
+
 gboolean file_link(const char *from, const char *to, GError **error)
 {
 	g_autofree char *temporary = temporary_name(to);
@@ -72,7 +94,8 @@ gboolean file_link(const char *from, const char *to, GError **error)
 		return io_error(error, "link", to);
 	gboolean ok = rename(temporary, to) == 0;
 	int saved = errno;
-	/* rename() does nothing when both names are the same file already: the temporary one stays. */
+	/* rename() does nothing when both names are the same file already: the temporary one stays.
+	 */
 	unlink(temporary);
 	errno = saved;
 	return ok || io_error(error, "link", to);
@@ -89,7 +112,9 @@ gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, 
 		errno = EINVAL;
 		return io_error(error, "read", path);
 	}
-	/* The file may grow while it is read: the cap is on what was read, not on what stat said. */
+	/* The file may grow while it is read: the cap is on what was read, not on what stat said.
+	 */
+	max_bytes = MIN(max_bytes, G_MAXSSIZE - 2);
 	gsize room = MIN((gsize)MAX(st.st_size, 0), max_bytes) + 1, used = 0;
 	char *buffer = g_try_malloc(room + 1);
 	gboolean ok = buffer != NULL;
@@ -151,7 +176,8 @@ int file_lock(const char *path, GError **error)
 	close(fd);
 	if (saved == EWOULDBLOCK) {
 		g_autofree char *shown = quote_format(path);
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "another process holds %s", shown);
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "another process holds %s", shown);
 	} else {
 		errno = saved;
 		io_error(error, "lock", path);

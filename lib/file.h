@@ -13,12 +13,20 @@
  */
 
 /*
- * The temporary file is ".<name>.<random>.tmp" in the same folder; it is gone on every return. A
- * full disk leaves the old file as it was. Errors: MUSTER_ERROR_IO.
+ * The temporary file is ".<name>.<process>.<random>.tmp" in the same folder; it is gone on every
+ * return. A full disk leaves the old file as it was. Nothing is synced: after a power failure the
+ * file may be the old or the new one; file_sync() is for what cannot be made again. Errors:
+ * MUSTER_ERROR_MISSING when the folder is not there, _IO.
  */
 gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode, GError **error);
 
-/* A hard link of from at to, replacing what is there in one step. Errors: MUSTER_ERROR_IO. */
+/* Waits until the file and its name are on the disk. Errors: MUSTER_ERROR_IO, _MISSING. */
+gboolean file_sync(const char *path, GError **error);
+
+/*
+ * A hard link of from at to, replacing what is there in one step. Errors: MUSTER_ERROR_MISSING when
+ * from or the folder is not there, _IO.
+ */
 gboolean file_link(const char *from, const char *to, GError **error);
 
 /*

@@ -15,10 +15,12 @@
 #define JSON_DEPTH_MAX 128
 /* From this many keys on an object's keys go into a hash table instead of being compared. */
 #define KEYS_LINEAR_MAX 24
+/* No number that a double can hold needs more of either. */
+#define NUMBER_MAX_BYTES 511
+#define EXPONENT_MAX 1000
 
 const struct json_limits json_limits_request = {1024 * 1024, 16, 1000};
 const struct json_limits json_limits_report = {256 * 1024 * 1024, 32, 100000};
-
 
 struct level {
 	gboolean is_object;
@@ -50,14 +52,16 @@ static guint key_hash(gconstpointer key)
 
 static gboolean refuse(struct checker *c, enum muster_error code, const char *why)
 {
-	g_set_error(c->error, MUSTER_ERROR, code, "not acceptable JSON at byte %" G_GSIZE_FORMAT ": %s",
-		(gsize)(c->at - c->start), why);
+	g_set_error(c->error, MUSTER_ERROR, code,
+		"not acceptable JSON at byte %" G_GSIZE_FORMAT ": %s", (gsize)(c->at - c->start),
+		why);
 	return FALSE;
 }
 
 static void skip_space(struct checker *c)
 {
-	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+	while (c->at < c->end &&
+		(*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
 		c->at++;
 }
 
@@ -81,18 +85,19 @@ static gboolean unicode_read(struct checker *c)
 		return refuse(c, MUSTER_ERROR_INPUT, "\\u needs four hexadecimal digits");
 	if (unit == 0)
 		return refuse(c, MUSTER_ERROR_INPUT, "U+0000 is not allowed");
-	c->at += 4;
 	gunichar code = (gunichar)unit;
-	if (unit >= 0xdc00 && unit <= 0xdfff)
-		return refuse(c, MUSTER_ERROR_INPUT, "a lone surrogate");
+	gsize len = 4;
 	if (unit >= 0xd800 && unit <= 0xdbff) {
-		int low = c->end - c->at >= 6 && c->at[0] == '\\' && c->at[1] == 'u' ? hex_read(c->at + 2)
-										   : -1;
+		gboolean is_pair = c->end - c->at >= 10 && c->at[4] == '\\' && c->at[5] == 'u';
+		int low = is_pair ? hex_read(c->at + 6) : -1;
 		if (low < 0xdc00 || low > 0xdfff)
 			return refuse(c, MUSTER_ERROR_INPUT, "a lone surrogate");
 		code = 0x10000 + (((gunichar)unit - 0xd800) << 10) + ((gunichar)low - 0xdc00);
-		c->at += 6;
+		len = 10;
+	} else if (unit >= 0xdc00 && unit <= 0xdfff) {
+		return refuse(c, MUSTER_ERROR_INPUT, "a lone surrogate");
 	}
+	c->at += len;
 	g_string_append_unichar(c->text, code);
 	return TRUE;
 }
@@ -115,8 +120,11 @@ static gboolean string_read(struct checker *c, gboolean is_key)
 			c->at++;
 			continue;
 		}
-		if (!is_ascii && !g_utf8_validate_len(run, (gsize)(c->at - run), NULL))
+		const char *valid_end;
+		if (!is_ascii && !g_utf8_validate_len(run, (gsize)(c->at - run), &valid_end)) {
+			c->at = valid_end;
 			return refuse(c, MUSTER_ERROR_INPUT, "a string that is not UTF-8");
+		}
 		if (is_key)
 			g_string_append_len(c->text, run, c->at - run);
 		c->at++;
@@ -125,13 +133,14 @@ static gboolean string_read(struct checker *c, gboolean is_key)
 		if (c->at == c->end)
 			return refuse(c, MUSTER_ERROR_INPUT, "a string without an end");
 		static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-		char escape = *c->at++;
+		char escape = *c->at;
 		const char *known = escape != '\0' ? strchr(escapes, escape) : NULL;
 		if (known != NULL)
 			g_string_append_c(c->text, meant[known - escapes]);
 		else if (escape != 'u')
 			return refuse(c, MUSTER_ERROR_INPUT, "an unknown escape");
-		else if (!unicode_read(c))
+		c->at++;
+		if (escape == 'u' && !unicode_read(c))
 			return FALSE;
 		if (!is_key)
 			g_string_truncate(c->text, 0);
@@ -144,6 +153,29 @@ static void digits_skip(struct checker *c)
 {
 	while (c->at < c->end && g_ascii_isdigit(*c->at))
 		c->at++;
+}
+
+/*
+ * Neither too large for a reader's double nor so small that it becomes zero: PostgreSQL's numeric
+ * refuses what is much smaller, and a zero with a huge exponent too.
+ */
+static gboolean number_is_in_range(const char *start, gsize len, gboolean is_integer)
+{
+	char digits[NUMBER_MAX_BYTES + 1];
+
+	if (len > NUMBER_MAX_BYTES)
+		return FALSE;
+	memcpy(digits, start, len);
+	digits[len] = '\0';
+	if (is_integer)
+		return g_ascii_string_to_signed(digits, 10, G_MININT64, G_MAXINT64, NULL, NULL);
+	gsize mantissa = strcspn(digits, "eE");
+	gint64 exponent =
+		digits[mantissa] != '\0' ? g_ascii_strtoll(digits + mantissa + 1, NULL, 10) : 0;
+	if (exponent < -EXPONENT_MAX || exponent > EXPONENT_MAX)
+		return FALSE;
+	double value = g_ascii_strtod(digits, NULL);
+	return isfinite(value) && (value != 0 || strcspn(digits, "123456789") >= mantissa);
 }
 
 static gboolean number_read(struct checker *c)
@@ -175,15 +207,10 @@ static gboolean number_read(struct checker *c)
 		if (c->at == exponent)
 			return refuse(c, MUSTER_ERROR_INPUT, "digits must follow the exponent");
 	}
-	char digits[512];
-	gsize len = (gsize)(c->at - start);
-	if (len >= sizeof(digits))
+	if (!number_is_in_range(start, (gsize)(c->at - start), is_integer)) {
+		c->at = start;
 		return refuse(c, MUSTER_ERROR_INPUT, "a number out of range");
-	memcpy(digits, start, len);
-	digits[len] = '\0';
-	if (is_integer ? !g_ascii_string_to_signed(digits, 10, G_MININT64, G_MAXINT64, NULL, NULL)
-		       : !isfinite(g_ascii_strtod(digits, NULL)))
-		return refuse(c, MUSTER_ERROR_INPUT, "a number out of range");
+	}
 	return TRUE;
 }
 
@@ -221,8 +248,14 @@ static gboolean member_read(struct checker *c)
 	skip_space(c);
 	if (c->at == c->end || *c->at != '"')
 		return refuse(c, MUSTER_ERROR_INPUT, "a key is expected");
-	if (!string_read(c, TRUE) || !key_add(c))
+	const char *key = c->at;
+	if (!string_read(c, TRUE))
 		return FALSE;
+	const char *after = c->at;
+	c->at = key; /* what a refusal names */
+	if (!key_add(c))
+		return FALSE;
+	c->at = after;
 	skip_space(c);
 	if (c->at == c->end || *c->at != ':')
 		return refuse(c, MUSTER_ERROR_INPUT, "':' is expected");
@@ -264,7 +297,8 @@ static gboolean value_read(struct checker *c, gboolean *is_open)
 		gboolean is_object = *c->at == '{';
 		if (c->depth >= MIN(c->limits->depth, JSON_DEPTH_MAX))
 			return refuse(c, MUSTER_ERROR_LIMIT, "nested too deeply");
-		c->levels[c->depth++] = (struct level){.is_object = is_object, .first = c->keys->len};
+		c->levels[c->depth++] =
+			(struct level){.is_object = is_object, .first = c->keys->len};
 		c->at++;
 		skip_space(c);
 		if (c->at < c->end && *c->at == (is_object ? '}' : ']')) {
@@ -300,7 +334,8 @@ static gboolean document_read(struct checker *c)
 			skip_space(c);
 			if (c->depth == 0) {
 				if (c->at != c->end)
-					return refuse(c, MUSTER_ERROR_INPUT, "something follows the value");
+					return refuse(c, MUSTER_ERROR_INPUT,
+						"something follows the value");
 				return TRUE;
 			}
 			gboolean is_object = c->levels[c->depth - 1].is_object;
@@ -325,6 +360,8 @@ gboolean json_check(const char *bytes, gsize len, const struct json_limits *limi
 		.start = bytes, .at = bytes, .end = bytes + len, .limits = limits, .error = error};
 
 	if (g_once_init_enter(&is_ready)) {
+		if (sodium_init() < 0)
+			g_error("libsodium cannot start");
 		crypto_shorthash_keygen(hash_key);
 		g_once_init_leave(&is_ready, 1);
 	}
@@ -361,8 +398,9 @@ json_object *json_parse(
 	json_tokener_free(tokener);
 	if (state != json_tokener_success || value == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "not acceptable JSON: %s",
-			value == NULL && state == json_tokener_success ? "null"
-								       : json_tokener_error_desc(state));
+			value == NULL && state == json_tokener_success
+				? "null"
+				: json_tokener_error_desc(state));
 		return NULL;
 	}
 	return value;
@@ -374,8 +412,8 @@ json_object *json_get(json_object *object, const char *name, enum json_type type
 	if (json_object_is_type(object, json_type_object) &&
 		json_object_object_get_ex(object, name, &value) && json_object_is_type(value, type))
 		return value;
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "'%s' is missing or not of type %s", name,
-		json_type_to_name(type));
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "'%s' is missing or not of type %s",
+		name, json_type_to_name(type));
 	return NULL;
 }
 

@@ -15,8 +15,9 @@
  *	g_autoptr(json_object) body = json_parse(bytes, len, &json_limits_request, error);
  *
  * Grammar: RFC 8259, UTF-8 only, no byte order mark, one value. Numbers without fraction and
- * exponent must fit a signed 64-bit integer, others must be finite as doubles. Strings are valid
- * UTF-8; escapes \u0000 and lone surrogates are refused.
+ * exponent must fit a signed 64-bit integer; others have an exponent of at most 1 000 either way,
+ * are finite as doubles, and are zero only when their digits are. Strings are valid UTF-8; escapes
+ * \u0000 and lone surrogates are refused.
  */
 
 struct json_limits {

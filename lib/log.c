@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/quote.h"
+
 static struct {
 	char *program;
 	char *prefix;
@@ -53,15 +55,19 @@ static void value_append(GString *line, const char *value)
 		return;
 	}
 	g_string_append_c(line, '"');
-	for (const char *p = value; *p != '\0'; p++) {
-		if (*p == '"' || *p == '\\')
-			g_string_append_printf(line, "\\%c", *p);
-		else if (*p == '\n')
+	while (*value != '\0') {
+		gsize len;
+		gboolean is_safe = quote_is_safe(value, &len);
+		if (*value == '"' || *value == '\\')
+			g_string_append_printf(line, "\\%c", *value);
+		else if (*value == '\n')
 			g_string_append(line, "\\n");
-		else if (g_ascii_iscntrl(*p))
-			g_string_append_printf(line, "\\x%02x", (guchar)*p);
+		else if (is_safe)
+			g_string_append_len(line, value, (gssize)len);
 		else
-			g_string_append_c(line, *p);
+			for (gsize i = 0; i < len; i++)
+				g_string_append_printf(line, "\\x%02x", (guchar)value[i]);
+		value += len;
 	}
 	g_string_append_c(line, '"');
 }
@@ -90,8 +96,8 @@ static void line_write(enum log_level level, const GString *text)
 			{"MESSAGE", text->str, (gssize)text->len},
 			{"SYSLOG_IDENTIFIER", log_state.program ? log_state.program : "muster", -1},
 		};
-		if (g_log_writer_journald(
-			    levels[level].flag, fields, G_N_ELEMENTS(fields), NULL) == G_LOG_WRITER_HANDLED)
+		if (g_log_writer_journald(levels[level].flag, fields, G_N_ELEMENTS(fields), NULL) ==
+			G_LOG_WRITER_HANDLED)
 			return;
 	}
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
@@ -124,7 +130,11 @@ void log_write(enum log_level level, const char *msg, ...)
 
 void log_failure(enum log_level level, const char *msg, const GError *error)
 {
+	if (error == NULL) {
+		log_write(level, msg, "error", "none was given", NULL);
+		return;
+	}
 	g_autofree char *code = g_strdup_printf("%d", error->code);
-	log_write(level, msg, "error", error->message, "domain",
-		g_quark_to_string(error->domain), "code", code, NULL);
+	log_write(level, msg, "error", error->message, "domain", g_quark_to_string(error->domain),
+		"code", code, NULL);
 }

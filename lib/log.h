@@ -8,8 +8,8 @@
 
 /*
  * Log lines for programs (library code never logs): one line each, key=value, to standard error or
- * journald. Values with spaces, quotes or control characters are quoted and escaped, so a hostile
- * name cannot start a line of its own.
+ * journald. Values with spaces, quotes or control characters are quoted and escaped (as bytes \xNN,
+ * what is no UTF-8 too), so a hostile name can neither start a line nor reach a terminal.
  *
  *	log_init("muster-pusher", conf);
  *	log_set_prefix("request", "01HF…");		(until log_set_prefix(NULL, NULL))

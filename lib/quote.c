@@ -11,8 +11,17 @@ static gboolean is_escape(const char *at)
 
 static gboolean is_control(gunichar code)
 {
-	return code < 0x20 || (code >= 0x7f && code <= 0x9f) || (code >= 0x2028 && code <= 0x202e) ||
-	       (code >= 0x2066 && code <= 0x2069);
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f) ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+gboolean quote_is_safe(const char *at, gsize *len)
+{
+	gunichar code = g_utf8_get_char_validated(at, -1);
+	gboolean is_valid = code != (gunichar)-1 && code != (gunichar)-2;
+
+	*len = is_valid ? (gsize)(g_utf8_next_char(at) - at) : 1;
+	return is_valid && !is_control(code);
 }
 
 char *quote_format(const char *name)
@@ -20,10 +29,8 @@ char *quote_format(const char *name)
 	GString *out = g_string_sized_new(strlen(name) + 1);
 
 	for (const char *at = name; *at != '\0';) {
-		gunichar code = g_utf8_get_char_validated(at, -1);
-		gboolean is_valid = code != (gunichar)-1 && code != (gunichar)-2;
-		gsize len = is_valid ? (gsize)(g_utf8_next_char(at) - at) : 1;
-		if (is_valid && !is_control(code) && !is_escape(at))
+		gsize len;
+		if (quote_is_safe(at, &len) && !is_escape(at))
 			g_string_append_len(out, at, (gssize)len);
 		else
 			for (gsize i = 0; i < len; i++)
@@ -39,8 +46,8 @@ char *quote_parse(const char *quoted)
 
 	for (const char *at = quoted; *at != '\0';) {
 		if (is_escape(at) && memcmp(at, "%00", 3) != 0) {
-			g_string_append_c(out,
-				(char)(g_ascii_xdigit_value(at[1]) << 4 | g_ascii_xdigit_value(at[2])));
+			g_string_append_c(out, (char)(g_ascii_xdigit_value(at[1]) << 4 |
+						       g_ascii_xdigit_value(at[2])));
 			at += 3;
 		} else {
 			g_string_append_c(out, *at++);

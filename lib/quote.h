@@ -25,4 +25,10 @@ char *quote_format(const char *name);
 /* The bytes meant; freed by the caller. %00 is left as it is: a name cannot hold it. */
 char *quote_parse(const char *quoted);
 
+/*
+ * Whether the character at at (not the end) may be shown as it is; *len is its length in bytes, 1
+ * for a byte that is no UTF-8. For writers with an escape of their own.
+ */
+gboolean quote_is_safe(const char *at, gsize *len);
+
 #endif

@@ -97,6 +97,19 @@ static gboolean repo_write(const char *folder, json_object *repo, GError **error
 	return file_write(path, text, len, REPORT_MODE, error);
 }
 
+/* It becomes a file's name, and names must sort by age: one form only. */
+static gboolean time_is_valid(const char *timestamp)
+{
+	static const char form[] = "0000-00-00T00:00:00.000Z";
+	g_autoptr(GDateTime) time = NULL;
+
+	for (gsize i = 0; i < sizeof(form); i++)
+		if (form[i] == '0' ? !g_ascii_isdigit(timestamp[i]) : timestamp[i] != form[i])
+			return FALSE;
+	time = g_date_time_new_from_iso8601(timestamp, NULL);
+	return time != NULL;
+}
+
 gboolean report_write(
 	const char *folder, json_object *report, const char *text, guint keep, GError **error)
 {
@@ -104,9 +117,9 @@ gboolean report_write(
 	json_object *repos = json_get(report, "repos", json_type_array, NULL);
 	if (timestamp == NULL)
 		return FALSE;
-	/* It becomes a file's name. */
-	if (strspn(timestamp, "0123456789-:.TZ") != strlen(timestamp) || *timestamp == '.') {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "the timestamp is not a time");
+	if (!time_is_valid(timestamp)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"the timestamp is not of the form YYYY-MM-DDTHH:MM:SS.mmmZ");
 		return FALSE;
 	}
 	g_autofree char *history = g_build_filename(folder, "history", NULL);

@@ -22,14 +22,14 @@
 
 /*
  * text is report's JSON, as it is to lie on the disk. keep: files kept in history/. The report
- * must have a timestamp. Errors: MUSTER_ERROR_INPUT, _IO.
+ * must have a timestamp of report_time_format()'s form. Errors: MUSTER_ERROR_INPUT, _IO, _MISSING
+ * when the folder disappears meanwhile.
  */
 gboolean report_write(
 	const char *folder, json_object *report, const char *text, guint keep, GError **error);
 
 /* STATE/reports/<organization>/<root>; both are slugs, or NULL and MUSTER_ERROR_INPUT. */
-char *report_folder(
-	const char *state, const char *organization, const char *root, GError **error);
+char *report_folder(const char *state, const char *organization, const char *root, GError **error);
 
 /* 1 to 63 of a-z, 0-9 and inner '-': names that become folders. */
 gboolean report_slug_is_valid(const char *slug);

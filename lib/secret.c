@@ -40,10 +40,21 @@ static gboolean key_make(const char *path, GError **error)
 
 	crypto_kdf_keygen(bytes);
 	g_autofree char *folder = g_path_get_dirname(path);
+	g_autofree char *mine = g_strdup_printf("%s.%x", path, (unsigned)getpid());
 	gboolean ok = file_make_folder(folder, error) &&
-		      file_write(path, (const char *)bytes, sizeof(bytes), 0600, error);
+		      file_write(mine, (const char *)bytes, sizeof(bytes), 0600, error);
 	sodium_memzero(bytes, sizeof(bytes));
-	return ok;
+	if (!ok)
+		return FALSE;
+	/* link(), not rename(): of several programs that start at once the first one's key stays. */
+	ok = link(mine, path) == 0 || errno == EEXIST;
+	int saved = errno;
+	unlink(mine);
+	if (ok)
+		return file_sync(path, error);
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "the master key %s cannot be made: %s",
+		path, g_strerror(saved));
+	return FALSE;
 }
 
 struct secret_key *secret_key_load(const char *path, gboolean make, GError **error)
@@ -59,10 +70,10 @@ struct secret_key *secret_key_load(const char *path, gboolean make, GError **err
 		g_prefix_error(error, "the master key: ");
 		return NULL;
 	}
-	if (len != KEY_BYTES || stat(path, &st) < 0 || (st.st_mode & 0007) != 0) {
+	if (len != KEY_BYTES || stat(path, &st) < 0 || (st.st_mode & 0077) != 0) {
 		sodium_memzero(bytes, len);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"%s is not a master key: %d bytes that other users cannot read are needed", path,
+			"%s is not a master key: it needs %d bytes and mode 0600", path,
 			(int)KEY_BYTES);
 		return NULL;
 	}
@@ -137,8 +148,8 @@ char *secret_password_hash(const char *password, GError **error)
 			"a password has at most %d bytes", SECRET_PASSWORD_MAX_BYTES);
 		return NULL;
 	}
-	if (crypto_pwhash_str_alg(hash, password, strlen(password), ARGON_PASSES, ARGON_MEMORY_BYTES,
-		    crypto_pwhash_ALG_ARGON2ID13) != 0) {
+	if (crypto_pwhash_str_alg(hash, password, strlen(password), ARGON_PASSES,
+		    ARGON_MEMORY_BYTES, crypto_pwhash_ALG_ARGON2ID13) != 0) {
 		g_free(hash);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 			"not enough memory to hash a password (19 MiB are needed)");
@@ -155,7 +166,8 @@ gboolean secret_password_is_valid(const char *hash, const char *password)
 	sodium_ready();
 	/* libsodium reads the hash as an array of this size. */
 	g_strlcpy(stored, hash, sizeof(stored));
-	return len <= SECRET_PASSWORD_MAX_BYTES && crypto_pwhash_str_verify(stored, password, len) == 0;
+	return len <= SECRET_PASSWORD_MAX_BYTES &&
+	       crypto_pwhash_str_verify(stored, password, len) == 0;
 }
 
 char *secret_jwt_sign(const struct secret_key *key, const char *claims)
@@ -168,7 +180,8 @@ char *secret_jwt_sign(const struct secret_key *key, const char *claims)
 
 static char *jwt_refuse(GError **error)
 {
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "the token is not valid or has expired");
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "the token is not valid or has expired");
 	return NULL;
 }
 
@@ -180,8 +193,7 @@ char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 
 	if (strlen(token) > JWT_MAX_BYTES || !g_str_has_prefix(token, JWT_HEADER ".") ||
 		mac < token + head)
 		return jwt_refuse(error);
-	g_autofree char *expected =
-		text_sign(key, SECRET_PURPOSE_JWT, token, (gsize)(mac - token));
+	g_autofree char *expected = text_sign(key, SECRET_PURPOSE_JWT, token, (gsize)(mac - token));
 	if (!secret_is_equal(expected, mac + 1))
 		return jwt_refuse(error);
 
@@ -193,8 +205,7 @@ char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 
 		return jwt_refuse(error);
 	claims[len] = '\0';
 	g_autoptr(json_object) object = json_parse(claims, len, &json_limits_request, NULL);
-	json_object *expiry =
-		object != NULL ? json_get(object, "exp", json_type_int, NULL) : NULL;
+	json_object *expiry = object != NULL ? json_get(object, "exp", json_type_int, NULL) : NULL;
 	if (expiry == NULL || json_object_get_int64(expiry) <= now)
 		return jwt_refuse(error);
 	return g_strndup(claims, len);

@@ -20,8 +20,9 @@ struct secret_key;
 typedef struct secret_key secret_key;
 
 /*
- * The master key: 32 bytes in a file of mode 0600 that is ours. make: created when missing.
- * Errors: MUSTER_ERROR_MISSING, _IO, _INPUT when the file is not 32 bytes or others may read it.
+ * The master key: 32 bytes in a file that only its owner can read. make: created when missing;
+ * programs that start at once all get the same. Errors: MUSTER_ERROR_MISSING, _IO, _INPUT or
+ * _LIMIT when the file is not 32 bytes, _INPUT when its group or others may read it.
  */
 struct secret_key *secret_key_load(const char *path, gboolean make, GError **error);
 void secret_key_free(struct secret_key *key);
@@ -65,6 +66,7 @@ gboolean secret_password_is_valid(const char *hash, const char *password);
  * claims' text, or NULL with MUSTER_ERROR_AUTH.
  */
 char *secret_jwt_sign(const struct secret_key *key, const char *claims);
-char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 now, GError **error);
+char *secret_jwt_verify(
+	const struct secret_key *key, const char *token, gint64 now, GError **error);
 
 #endif

@@ -7,10 +7,26 @@
 # t/unit/*.t that runs it.
 T = t
 
+# Unit tests in C: GLib's test framework, printing TAP; t/unit/<stem>.t runs t/unit/<stem>.
+check_LIBRARIES += t/unit/libcheck.a
+t_unit_libcheck_a_SOURCES = t/unit/check.c t/unit/check.h
+LDADD = t/unit/libcheck.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += \
+	t/unit/conf \
+	t/unit/error \
+	t/unit/event \
+	t/unit/file \
+	t/unit/json \
+	t/unit/log \
+	t/unit/quote \
+	t/unit/report \
+	t/unit/secret
+
 TEST_ENV = MUSTER_BUILDDIR=$(abs_top_builddir) MUSTER_SRCDIR=$(abs_top_srcdir)
 
 .PHONY: check-programs check-only
-check-programs: all $(check_PROGRAMS)
+check-programs: all $(check_LIBRARIES) $(check_PROGRAMS)
 
 check-only:
 	cd $(srcdir) && $(TEST_ENV) $(PROVE) --recurse --ext=.t $(PROVEFLAGS) $(T)
