@@ -20,9 +20,12 @@ jobs_libgitread_a_SOURCES = \
 pkglibexec_PROGRAMS += jobs/muster-server
 
 jobs_muster_server_SOURCES = \
+	jobs/account.c jobs/account.h \
 	jobs/conf.c \
+	jobs/migrate.c jobs/migrate.h \
 	jobs/muster_server.c \
 	jobs/muster_server.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
 	$(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+dist_man_MANS += jobs/muster-account.1 jobs/muster-migrate.1

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobs/account.h"
+#include "jobs/migrate.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/log.h"
@@ -20,7 +22,11 @@ struct command {
 
 /* clang-format off */
 static const struct command commands[] = {
+	{ "account", account_main, "add, list and change the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
+	{ "migrate", migrate_main, "bring the database to this version" },
+	{ "organization", organization_main, "add and list organizations" },
+	{ "project", project_main, "add and list the projects of an organization" },
 };
 /* clang-format on */
 
