@@ -2,8 +2,12 @@
 #include "config.h"
 #include "lib/db.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libpq-fe.h>
 
@@ -11,7 +15,8 @@
 
 /* Waiting for a server that does not answer; libpq takes 2 as its least. */
 #define CONNECT_TIMEOUT_S "2"
-#define STATEMENT_NAME_BYTES 24
+/* How much longer than the server's own limit an answer may take before the server counts as gone. */
+#define GRACE_US (5 * G_USEC_PER_SEC)
 
 struct db {
 	char *url;
@@ -19,6 +24,7 @@ struct db {
 	gint64 timeout_ms;
 	gboolean can_prepare;
 	PGconn *conn;
+	pid_t owner;          /* who opened conn: a child must not talk on its parent's */
 	GHashTable *prepared; /* SQL text -> name, of this connection */
 	guint names;
 	char *detail, *fields, *sqlstate;
@@ -55,8 +61,28 @@ struct db *db_open_direct(const struct conf *conf, const char *role, GError **er
 	return db_new(conf, conf_get(conf, "database.direct"), role, error);
 }
 
+/*
+ * Ends the connection without a word to the server: for one that does not answer, where the last
+ * word would wait too, and for a parent's, which that word would end.
+ */
+static void connection_drop(struct db *db)
+{
+	int fd = db->conn != NULL ? PQsocket(db->conn) : -1;
+	int nowhere = fd >= 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+	if (nowhere >= 0) {
+		dup3(nowhere, fd, O_CLOEXEC);
+		close(nowhere);
+	}
+	g_clear_pointer(&db->pending, PQclear);
+	g_clear_pointer(&db->conn, PQfinish);
+	g_hash_table_remove_all(db->prepared);
+}
+
 void db_disconnect(struct db *db)
 {
+	if (db->conn != NULL && db->owner != getpid())
+		connection_drop(db);
 	g_clear_pointer(&db->pending, PQclear);
 	g_clear_pointer(&db->conn, PQfinish);
 	g_hash_table_remove_all(db->prepared);
@@ -87,28 +113,80 @@ static gboolean connection_lost(struct db *db, GError **error)
 {
 	detail_clear(db);
 	db->detail = g_strdup(db->conn != NULL ? PQerrorMessage(db->conn) : "not connected");
-	db_disconnect(db);
+	connection_drop(db);
 	g_set_error(
 		error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "the database cannot be reached just now");
 	return FALSE;
 }
 
-gboolean db_connect(struct db *db, GError **error)
+/* Notices are for a person at a terminal; errors come as results. */
+static void notice_ignore(void *data, const PGresult *result)
 {
-	if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK)
-		return TRUE;
-	db_disconnect(db);
-	/* The url comes first and is expanded, what follows overrides it. */
+}
+
+static void connection_begin(struct db *db, gboolean is_waiting)
+{
 	g_autofree char *options = g_strdup_printf("-c statement_timeout=%" G_GINT64_FORMAT
 						   " -c client_min_messages=warning",
 		db->timeout_ms);
-	const char *keywords[] = {"dbname", "connect_timeout", "application_name",
-		"client_encoding", "options", db->role != NULL ? "user" : NULL, NULL};
-	const char *values[] = {
-		db->url, CONNECT_TIMEOUT_S, "muster", "UTF8", options, db->role, NULL};
-	db->conn = PQconnectdbParams(keywords, values, 1);
+	/* clang-format off */
+	const struct { const char *keyword, *value; } settings[] = {
+		/* What the url may change: a peer that is gone is noticed within half a minute. */
+		{ "keepalives_idle", "10" },
+		{ "keepalives_interval", "5" },
+		{ "keepalives_count", "3" },
+		{ "tcp_user_timeout", "25000" },
+		{ "application_name", "muster" },
+		{ "dbname", db->url },
+		/* And what it may not. */
+		{ "connect_timeout", CONNECT_TIMEOUT_S },
+		{ "client_encoding", "UTF8" },
+		{ "options", options },
+		{ db->role != NULL ? "user" : NULL, db->role },
+		{ NULL, NULL },
+	};
+	/* clang-format on */
+	const char *keywords[G_N_ELEMENTS(settings)], *values[G_N_ELEMENTS(settings)];
+	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
+		keywords[i] = settings[i].keyword;
+		values[i] = settings[i].value;
+	}
+	db->owner = getpid();
+	db->conn = is_waiting ? PQconnectdbParams(keywords, values, 1)
+			      : PQconnectStartParams(keywords, values, 1);
+	if (db->conn != NULL)
+		PQsetNoticeReceiver(db->conn, notice_ignore, NULL);
+}
+
+gboolean db_connect(struct db *db, GError **error)
+{
+	if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && db->owner == getpid())
+		return TRUE;
+	db_disconnect(db);
+	connection_begin(db, TRUE);
 	if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK)
 		return connection_lost(db, error);
+	return TRUE;
+}
+
+gboolean db_connect_start(struct db *db, GError **error)
+{
+	db_disconnect(db);
+	connection_begin(db, FALSE);
+	if (db->conn == NULL || PQstatus(db->conn) == CONNECTION_BAD)
+		return connection_lost(db, error);
+	return TRUE;
+}
+
+gboolean db_connect_poll(struct db *db, gboolean *is_done, gboolean *is_writing, GError **error)
+{
+	if (db->conn == NULL)
+		return connection_lost(db, error);
+	PostgresPollingStatusType status = PQconnectPoll(db->conn);
+	if (status == PGRES_POLLING_FAILED)
+		return connection_lost(db, error);
+	*is_done = status == PGRES_POLLING_OK;
+	*is_writing = status == PGRES_POLLING_WRITING;
 	return TRUE;
 }
 
@@ -143,35 +221,11 @@ static gboolean result_is_fine(const PGresult *result)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
-/* The name under which sql is prepared, or NULL; *is_new when it must be prepared first. */
-static const char *statement_name(struct db *db, const char *sql, gboolean *is_new)
+/* A server that ends says so first: libpq reads that, and sees the end only at its next read. */
+static gboolean peer_has_gone(const struct db *db)
 {
-	*is_new = FALSE;
-	if (!db->can_prepare)
-		return NULL;
-	char *name = g_hash_table_lookup(db->prepared, sql);
-	if (name == NULL) {
-		name = g_strdup_printf("muster_%u", ++db->names);
-		g_hash_table_insert(db->prepared, (gpointer)sql, name);
-		*is_new = TRUE;
-	}
-	return name;
-}
-
-/* In pipeline mode: queues one statement, preparing it in the same round trip when it is new. */
-static gboolean statement_send(struct db *db, const struct db_statement *s, guint *expected)
-{
-	gboolean is_new;
-	const char *name = statement_name(db, s->sql, &is_new);
-
-	if (name == NULL) {
-		*expected += 1;
-		return PQsendQueryParams(
-			       db->conn, s->sql, s->n_params, NULL, s->params, NULL, NULL, 0) == 1;
-	}
-	*expected += is_new ? 2 : 1;
-	return (!is_new || PQsendPrepare(db->conn, name, s->sql, 0, NULL) == 1) &&
-	       PQsendQueryPrepared(db->conn, name, s->n_params, s->params, NULL, NULL, 0) == 1;
+	struct pollfd look = {.fd = PQsocket(db->conn), .events = POLLRDHUP};
+	return poll(&look, 1, 0) > 0;
 }
 
 /*
@@ -180,40 +234,126 @@ static gboolean statement_send(struct db *db, const struct db_statement *s, guin
  */
 static gboolean connection_check(struct db *db, GError **error)
 {
-	if (db->conn != NULL &&
-		(PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK))
-		db_disconnect(db);
+	if (db->conn != NULL && db->owner == getpid() &&
+		(PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK ||
+			peer_has_gone(db)))
+		connection_drop(db);
 	return db_connect(db, error);
 }
 
-/*
- * Reads all results of a pipeline up to its sync. A statement's result is the last of its two
- * (prepare, execute). Returns the first error's result, or NULL.
- */
-static PGresult *pipeline_read(struct db *db, GPtrArray *results)
-{
-	PGresult *failed = NULL;
+/* A pipeline while it is under way. */
+struct pipeline {
+	const struct db_statement *statements;
+	guint n;
+	guint *prepare_at; /* for each statement: the place of its prepare among the results, or NONE */
+	guint *execute_at;
+	guint expected;     /* results */
+	gboolean was_known; /* a statement was prepared before */
+	GPtrArray *results; /* PGresult: those that came before a failure */
+	PGresult *failed;
+};
 
+#define NONE G_MAXUINT
+
+/* In pipeline mode: queues one statement, preparing it in the same round trip when it is new. */
+static gboolean statement_send(struct db *db, struct pipeline *p, guint i)
+{
+	const struct db_statement *s = &p->statements[i];
+
+	p->prepare_at[i] = NONE;
+	if (!db->can_prepare) {
+		p->execute_at[i] = p->expected++;
+		return PQsendQueryParams(
+			       db->conn, s->sql, s->n_params, NULL, s->params, NULL, NULL, 0) == 1;
+	}
+	char *name = g_hash_table_lookup(db->prepared, s->sql);
+	p->was_known = p->was_known || name != NULL;
+	if (name == NULL) {
+		name = g_strdup_printf("muster_%u", ++db->names);
+		g_hash_table_insert(db->prepared, (gpointer)s->sql, name);
+		p->prepare_at[i] = p->expected++;
+		if (PQsendPrepare(db->conn, name, s->sql, 0, NULL) != 1)
+			return FALSE;
+	}
+	p->execute_at[i] = p->expected++;
+	return PQsendQueryPrepared(db->conn, name, s->n_params, s->params, NULL, NULL, 0) == 1;
+}
+
+/* Until the next result can be taken without waiting. FALSE: lost, or nothing came in time. */
+static gboolean result_wait(struct db *db, gint64 deadline_us)
+{
 	for (;;) {
+		int unsent = PQflush(db->conn);
+		if (unsent < 0)
+			return FALSE;
+		if (!PQisBusy(db->conn))
+			return TRUE;
+		gint64 left_us = deadline_us - g_get_monotonic_time();
+		struct pollfd look = {
+			.fd = PQsocket(db->conn), .events = POLLIN | (unsent ? POLLOUT : 0)};
+		int n = left_us > 0 ? poll(&look, 1, (int)MIN(left_us / 1000 + 1, G_MAXINT)) : 0;
+		if (n == 0 || (n < 0 && errno != EINTR) || PQconsumeInput(db->conn) == 0)
+			return FALSE;
+	}
+}
+
+/* Reads all results of a pipeline up to its sync; what fails first is kept in p->failed. */
+static gboolean pipeline_read(struct db *db, struct pipeline *p)
+{
+	gint64 deadline_us = g_get_monotonic_time() + p->n * db->timeout_ms * 1000 + GRACE_US;
+
+	while (result_wait(db, deadline_us)) {
 		PGresult *result = PQgetResult(db->conn);
 		if (result == NULL) {
 			if (PQstatus(db->conn) == CONNECTION_BAD)
-				return failed;
+				return FALSE;
 			continue; /* the end of one statement's results */
 		}
 		ExecStatusType status = PQresultStatus(result);
 		if (status == PGRES_PIPELINE_SYNC) {
 			PQclear(result);
-			return failed;
+			return TRUE;
 		}
-		if (result_is_fine(result)) {
-			g_ptr_array_add(results, result);
-		} else if (failed == NULL && status != PGRES_PIPELINE_ABORTED) {
-			failed = result;
-		} else {
+		if (p->failed == NULL && result_is_fine(result))
+			g_ptr_array_add(p->results, result);
+		else if (p->failed == NULL)
+			p->failed = result;
+		else
 			PQclear(result);
-		}
 	}
+	return FALSE;
+}
+
+/* Sends, reads and leaves pipeline mode again. FALSE: the connection is of no use any more. */
+static gboolean pipeline_run(struct db *db, struct pipeline *p)
+{
+	if (PQsetnonblocking(db->conn, 1) != 0 || PQenterPipelineMode(db->conn) != 1)
+		return FALSE;
+	for (guint i = 0; i < p->n; i++)
+		if (!statement_send(db, p, i))
+			return FALSE;
+	return PQpipelineSync(db->conn) == 1 && pipeline_read(db, p) &&
+	       PQexitPipelineMode(db->conn) == 1 && PQsetnonblocking(db->conn, 0) == 0;
+}
+
+/* What was to be prepared at the failure or after it was not; what was before it stays. */
+static void prepared_forget(struct db *db, const struct pipeline *p)
+{
+	for (guint i = 0; i < p->n; i++)
+		if (p->prepare_at[i] != NONE && p->prepare_at[i] >= p->results->len)
+			g_hash_table_remove(db->prepared, p->statements[i].sql);
+}
+
+/*
+ * A statement that was prepared is gone (a pooler gave us another server connection) or returns
+ * other columns now (a migration). Nothing was done, so a new connection may do it all again.
+ */
+static gboolean is_outdated(const struct pipeline *p)
+{
+	const char *sqlstate =
+		p->failed != NULL ? PQresultErrorField(p->failed, PG_DIAG_SQLSTATE) : NULL;
+	return p->was_known && sqlstate != NULL &&
+	       (!strcmp(sqlstate, "26000") || !strcmp(sqlstate, "0A000"));
 }
 
 static void result_clear(gpointer result)
@@ -221,47 +361,51 @@ static void result_clear(gpointer result)
 	PQclear(result);
 }
 
-gboolean db_pipeline(struct db *db, const struct db_statement *statements, guint n,
-	struct db_result **results, GError **error)
+static gboolean pipeline_try(
+	struct db *db, struct pipeline *p, struct db_result **results, GError **error)
 {
-	guint expected = 0;
-	g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(result_clear);
-	g_autofree guint *last = g_new0(guint, n);
-
 	detail_clear(db);
 	if (!connection_check(db, error))
 		return FALSE;
-	if (PQenterPipelineMode(db->conn) != 1)
+	if (!pipeline_run(db, p))
 		return connection_lost(db, error);
-	for (guint i = 0; i < n; i++) {
-		if (!statement_send(db, &statements[i], &expected))
-			return connection_lost(db, error);
-		last[i] = expected - 1;
+	if (p->failed != NULL) {
+		prepared_forget(db, p);
+		return result_refuse(db, p->failed, error);
 	}
-	if (PQpipelineSync(db->conn) != 1)
+	if (p->results->len != p->expected)
 		return connection_lost(db, error);
-	PGresult *failed = pipeline_read(db, all);
-	if (PQstatus(db->conn) == CONNECTION_BAD || PQexitPipelineMode(db->conn) != 1) {
-		PQclear(failed);
-		return connection_lost(db, error);
-	}
-	if (failed != NULL) {
-		result_refuse(db, failed, error);
-		PQclear(failed);
-		/* What was to be prepared after the failure was not. */
-		if (db->conn != NULL && db->can_prepare) {
-			g_hash_table_remove_all(db->prepared);
-			PQclear(PQexec(db->conn, "deallocate all"));
-		}
-		return FALSE;
-	}
-	if (all->len != expected)
-		return connection_lost(db, error);
-	for (guint i = 0; i < n; i++) {
+	for (guint i = 0; i < p->n; i++) {
 		results[i] = g_new(struct db_result, 1);
-		results[i]->result = g_steal_pointer(&all->pdata[last[i]]);
+		results[i]->result = g_steal_pointer(&p->results->pdata[p->execute_at[i]]);
 	}
 	return TRUE;
+}
+
+gboolean db_pipeline(struct db *db, const struct db_statement *statements, guint n,
+	struct db_result **results, GError **error)
+{
+	g_autofree guint *places = g_new0(guint, 2 * (gsize)n);
+
+	for (gboolean is_first = TRUE;; is_first = FALSE) {
+		g_autoptr(GError) failure = NULL;
+		g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(result_clear);
+		struct pipeline p = {.statements = statements,
+			.n = n,
+			.results = all,
+			.prepare_at = places,
+			.execute_at = places + n};
+		gboolean ok = pipeline_try(db, &p, results, &failure);
+		gboolean again = is_first && is_outdated(&p);
+		PQclear(p.failed);
+		if (ok)
+			return TRUE;
+		if (!again) {
+			g_propagate_error(error, g_steal_pointer(&failure));
+			return FALSE;
+		}
+		db_disconnect(db);
+	}
 }
 
 struct db_result *db_query(
@@ -298,6 +442,11 @@ const char *db_error_fields(const struct db *db)
 const char *db_error_sqlstate(const struct db *db)
 {
 	return db->sqlstate;
+}
+
+void db_error_clear(struct db *db)
+{
+	detail_clear(db);
 }
 
 void db_result_free(struct db_result *result)

@@ -20,7 +20,11 @@
  *
  * Connection: opened at the first use. When it is found lost before anything was sent, it is
  * opened again once; when it is lost after sending, the call fails with MUSTER_ERROR_BUSY, because
- * nobody can know what was done: the caller decides. The next call connects anew.
+ * nobody can know what was done: the caller decides. The next call connects anew. The same holds
+ * for a server that gives no answer for database.timeout_ms (times the number of statements) and
+ * five seconds. A statement whose plan is outdated, as after a migration, is done again on a new
+ * connection. A child of fork() that uses or frees its parent's db leaves the parent's connection
+ * alone and opens its own.
  *
  * Errors: by error_from_sqlstate(); connection trouble is MUSTER_ERROR_BUSY. The message of an
  * error that our own functions raised (class MU) is safe for people and passed on; for all others
@@ -52,7 +56,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(db, db_free)
 
 /* Connects now if it is not connected. */
 gboolean db_connect(struct db *db, GError **error);
-/* Closes the connection; the next use opens it again. For a process that just forked. */
+/*
+ * The same without waiting, for event loops: db_connect_start(), then db_connect_poll() now and each
+ * time db_fd() is readable or, when *is_writing, writable, until *is_done. db_fd() may be another
+ * descriptor after each call. The loop sets the time limit.
+ */
+gboolean db_connect_start(struct db *db, GError **error);
+gboolean db_connect_poll(struct db *db, gboolean *is_done, gboolean *is_writing, GError **error);
+/* Closes the connection; the next use opens it again. */
 void db_disconnect(struct db *db);
 
 struct db_result *db_query(
@@ -76,6 +87,8 @@ gboolean db_pipeline(struct db *db, const struct db_statement *statements, guint
 const char *db_error_detail(const struct db *db);
 const char *db_error_fields(const struct db *db);
 const char *db_error_sqlstate(const struct db *db);
+/* Forgets it: at the start of another request. */
+void db_error_clear(struct db *db);
 
 void db_result_free(struct db_result *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(db_result, db_result_free)
@@ -88,7 +101,8 @@ gint64 db_result_get_int(const struct db_result *result, guint row, guint column
 gboolean db_result_get_bool(const struct db_result *result, guint row, guint column);
 
 /*
- * Notifications. db_fd() is for a poll loop (-1 when not connected); when it is readable,
+ * Notifications. A query may read them off the socket together with its answer: call db_consume()
+ * after each query on a listening connection. db_fd() is for a poll loop (-1 when not connected); when it is readable,
  * db_consume() reads what came and says how many notifications there were, or fails with
  * MUSTER_ERROR_BUSY when the connection is gone.
  */

@@ -14,6 +14,7 @@ LDADD = t/unit/libcheck.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIB
 
 check_PROGRAMS += \
 	t/unit/conf \
+	t/unit/db \
 	t/unit/error \
 	t/unit/event \
 	t/unit/file \
@@ -22,6 +23,8 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/secret
+
+t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 TEST_ENV = MUSTER_BUILDDIR=$(abs_top_builddir) MUSTER_SRCDIR=$(abs_top_srcdir)
 
