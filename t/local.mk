@@ -36,3 +36,5 @@ check-only:
 
 check-local: check-programs
 	$(MAKE) $(AM_MAKEFLAGS) check-only
+
+include t/jobs/local.mk

@@ -63,7 +63,9 @@ struct status {
 	bool is_truncated;  /* more than entries_max */
 	guint64 unreadable; /* folders that could not be read: untracked files there are unknown */
 	guint64 tracked;    /* paths in the index */
-	guint64 submodules; /* gitlinks in the index */
+	guint64 submodules; /* gitlinks in the index that the walk met */
+	guint64 submodules_untracked; /* of unstaged: submodules with untracked files, nothing else
+				       */
 	struct refs_head head;
 	GStringChunk *paths;
 };
