@@ -34,7 +34,7 @@ begin
 		select * from (values
 			('muster_api', array['enter', 'login_find', 'login_note', 'session_add', 'session_rotate',
 				'session_remove', 'account_me', 'overview_get', 'report_get', 'audit_history',
-				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get',
+				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get', 'repo_place',
 				'event_list', 'event_bounds', 'stream_position', 'sequence_events', 'run_get']),
 			-- what those that run as their caller use
 			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',

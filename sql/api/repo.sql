@@ -12,6 +12,8 @@
 --       history   the statuses of the last 20 audits, oldest first; null where it was not there yet
 --   repo_get(p_repo) → compact + {"report", "history": [{audit_id, timestamp, status,
 --       health_score}], "root", "host", "project_id"}. p_repo: id or name (MU409: several have it).
+--   repo_place(p_repo) → name, path, root_path, host, watched: where it lies, for the program that
+--       makes its diff. Errors as repo_get.
 --   root_add(p_organization, p_host, p_path, p_slug, p_project) → {id, slug, path, new}: watched from
 --       now on. p_slug null: "default" when free on that host, else made of the folder's name.
 --   root_list(p_organization) · root_remove(p_organization, p_host, p_slug): for the runner's programs.
@@ -172,6 +174,16 @@ begin
 				 order by id desc limit 100) a
 			 where muster.byte_at(a.statuses, v_repo.ordinal) > 0));
 end
+$$;
+
+create function muster.repo_place(p_repo text)
+returns table (name text, path text, root_path text, host text, watched boolean)
+language sql stable set search_path = pg_catalog, muster, pg_temp as $$
+	select r.name, r.path, t.path, t.host, t.watched
+	  from muster.repo r
+	  join muster.root t on t.id = r.root_id and t.organization_id = muster.organization_need()
+	 where r.organization_id = muster.organization_need()
+	   and r.id = (muster.repo_get(p_repo) ->> 'id')::uuid
 $$;
 
 create function muster.root_add(p_organization text, p_host text, p_path text,
