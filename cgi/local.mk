@@ -1,1 +1,22 @@
-# cgi
+# cgi: api.fcgi, which answers the web server.
+pkglibexec_PROGRAMS += cgi/api.fcgi
+
+cgi_api_fcgi_SOURCES = \
+	cgi/api.c cgi/api.h \
+	cgi/auth.c cgi/auth.h \
+	cgi/call.c cgi/call.h \
+	cgi/diff.c \
+	cgi/fastcgi.c cgi/fastcgi.h \
+	cgi/gateway.h \
+	cgi/handle.c cgi/handler.h \
+	cgi/health.c \
+	cgi/plain.c cgi/plain.h \
+	cgi/problem.c cgi/problem.h \
+	cgi/rate.c cgi/rate.h \
+	cgi/request.c cgi/request.h \
+	cgi/response.c cgi/response.h \
+	cgi/route.c cgi/route.h cgi/routes.c \
+	cgi/serve.c cgi/serve.h \
+	cgi/session.c
+cgi_api_fcgi_LDADD = lib/libmuster-db.a lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) $(JSON_LIBS) \
+	$(SODIUM_LIBS) $(GLIB_LIBS)

@@ -233,6 +233,7 @@ static void defaults_fill(struct conf *conf)
 	default_fill(conf, "paths.cache", g_build_filename(g_get_user_cache_dir(), "muster", NULL));
 	default_fill(conf, "paths.sql", g_strdup(PKGDATADIR "/sql"));
 	default_fill(conf, "paths.htdocs", g_strdup(PKGDATADIR "/htdocs"));
+	default_fill(conf, "paths.muster", g_strdup(BINDIR "/muster"));
 	default_fill(conf, "secret.key_file", conf_get_state_path(conf, "key"));
 	default_fill(conf, "server.host", g_strdup(g_get_host_name()));
 	default_fill(conf, "database.direct", g_strdup(conf_get(conf, "database.url")));

@@ -19,6 +19,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "Folder with the migrations and functions; empty is the installed one." },
 	{ "paths.htdocs", CONF_TYPE_PATH, "",
 	  .help = "Folder with the page; empty is the installed one." },
+	{ "paths.muster", CONF_TYPE_PATH, "",
+	  .help = "The program muster, which makes the diffs that the page shows; empty is the installed one." },
 
 	{ "database.url", CONF_TYPE_STRING, "",
 	  .help = "libpq connection string without a user; empty: there is no database." },
@@ -38,6 +40,18 @@ const struct conf_key conf_keys[] = {
 	  .help = "This host's name in the database: which folders it watches and which reports are its own; empty is what the system calls itself." },
 	{ "server.public_url", CONF_TYPE_STRING, "",
 	  .help = "The address people type; decides about Secure cookies and the Origin check; empty: what the web server says." },
+
+	{ "server.trusted_proxies", CONF_TYPE_STRING, "",
+	  .help = "Addresses and networks (10.0.0.0/8), separated by spaces, whose X-Forwarded-For and X-Forwarded-Proto are believed." },
+
+	{ "api.workers", CONF_TYPE_INT, "4", .min = 1, .max = 256,
+	  .help = "Processes of api.fcgi that answer requests, each with one database connection." },
+	{ "api.requests_max", CONF_TYPE_INT, "10000", .min = 1, .max = 1000000000,
+	  .help = "A process of api.fcgi is replaced after about so many requests." },
+	{ "api.body_max_bytes", CONF_TYPE_INT, "1048576", .min = 1024, .max = 268435456,
+	  .help = "No route takes a longer body; most take less." },
+	{ "api.rate_limit", CONF_TYPE_BOOL, "true",
+	  .help = "Clients that ask too often are told to wait (status 429)." },
 
 	{ "event.bus", CONF_TYPE_WORD, "notify", .words = "notify|poll",
 	  .help = "How other hosts hear of new events: LISTEN/NOTIFY, or polling alone." },

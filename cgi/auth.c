@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/auth.h"
+
+#include <string.h>
+
+#include "lib/error.h"
+#include "lib/json.h"
+
+#define COOKIE "muster_session"
+/* Browsers keep this prefix to cookies that are Secure, have no Domain and Path=/ (RFC 6265bis). */
+#define COOKIE_SECURE "__Host-" COOKIE
+/* As long as a session may live when it is refreshed; the database ends it earlier otherwise. */
+#define COOKIE_MAX_AGE_S 2592000
+
+static const char *cookie_name(const struct request *request)
+{
+	return !strcmp(request->scheme, "https") ? COOKIE_SECURE : COOKIE;
+}
+
+void auth_set_cookie(struct response *response, const struct request *request, const char *token)
+{
+	g_autofree char *value = g_strdup_printf(
+		"%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%d%s", cookie_name(request),
+		token != NULL ? token : "", token != NULL ? COOKIE_MAX_AGE_S : 0,
+		!strcmp(request->scheme, "https") ? "; Secure" : "");
+	response_header(response, "Set-Cookie", value);
+}
+
+char *auth_bytea(const guchar *bytes, gsize len)
+{
+	GString *text = g_string_sized_new(2 * len + 3);
+	g_string_append(text, "\\x");
+	for (gsize i = 0; i < len; i++)
+		g_string_append_printf(text, "%02x", bytes[i]);
+	return g_string_free(text, FALSE);
+}
+
+char *auth_token_bytea(const char *token)
+{
+	guchar hash[SECRET_HASH_BYTES];
+	secret_token_hash(token, hash);
+	return auth_bytea(hash, sizeof(hash));
+}
+
+gboolean auth_is_read(const struct request *request)
+{
+	return !strcmp(request->method, "GET") || !strcmp(request->method, "HEAD") ||
+	       !strcmp(request->method, "OPTIONS");
+}
+
+gboolean auth_check_origin(const struct request *request, GError **error)
+{
+	const char *origin = request_header(request, "Origin");
+	const char *site = request_header(request, "Sec-Fetch-Site");
+	gboolean is_ours;
+
+	if (origin != NULL)
+		is_ours = !g_ascii_strcasecmp(origin, request->base);
+	else
+		is_ours = site == NULL || !strcmp(site, "same-origin") || !strcmp(site, "none");
+	if (!is_ours)
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_DENIED,
+			"this request comes from another site's page");
+	return is_ours;
+}
+
+/* The digits the header brought as a bytea; an empty one when it brought none or rubbish. */
+static char *csrf_bytea(const struct request *request)
+{
+	const char *token = request_header(request, "X-CSRF-Token");
+	gsize len = token != NULL ? strlen(token) : 0;
+
+	if (len == 0 || len > 256 || len % 2 != 0 || strspn(token, "0123456789abcdefABCDEF") != len)
+		return g_strdup("\\x");
+	return g_strconcat("\\x", token, NULL);
+}
+
+static gboolean refuse_token(GError **error)
+{
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "the token is not valid or has expired");
+	return FALSE;
+}
+
+static gboolean bearer_take(struct credential *credential, const struct secret_key *key,
+	const char *token, GError **error)
+{
+	g_autofree char *claims =
+		secret_jwt_verify(key, token, g_get_real_time() / G_USEC_PER_SEC, error);
+
+	if (claims == NULL)
+		return FALSE;
+	g_autoptr(json_object) object =
+		json_parse(claims, strlen(claims), &json_limits_request, NULL);
+	const char *sid = object != NULL ? json_get_text(object, "sid", NULL) : NULL;
+	const char *organization = object != NULL ? json_get_text(object, "org", NULL) : NULL;
+	/* A scoped token is for streams alone. */
+	if (sid == NULL || organization == NULL || json_object_object_get(object, "scope") != NULL)
+		return refuse_token(error);
+	credential->kind = "jwt";
+	credential->bytes = auth_bytea((const guchar *)sid, strlen(sid));
+	credential->organization = g_strdup(organization);
+	return TRUE;
+}
+
+static gboolean organization_is_valid(const char *text)
+{
+	return strlen(text) <= 63 &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
+static gboolean credential_take(struct credential *credential, const struct api *api,
+	const struct request *request, GError **error)
+{
+	const char *authorization = request_header(request, "Authorization");
+	const char *organization = request_header(request, "Muster-Organization");
+	g_autofree char *cookie = request_cookie(request, cookie_name(request));
+
+	if (organization != NULL && !organization_is_valid(organization)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"Muster-Organization is not the name of an organization");
+		return FALSE;
+	}
+	if (authorization != NULL) {
+		if (g_ascii_strncasecmp(authorization, "Bearer ", 7))
+			return refuse_token(error);
+		if (!bearer_take(credential, api->key,
+			    authorization + 7 + strspn(authorization + 7, " "), error))
+			return FALSE;
+	} else if (cookie != NULL && *cookie != '\0') {
+		credential->kind = "session";
+		credential->bytes = auth_token_bytea(cookie);
+		if (!auth_is_read(request)) {
+			if (!auth_check_origin(request, error))
+				return FALSE;
+			credential->csrf = csrf_bytea(request);
+		}
+	}
+	if (credential->organization == NULL)
+		credential->organization = g_strdup(organization);
+	return TRUE;
+}
+
+struct credential *credential_new(
+	const struct api *api, const struct request *request, GError **error)
+{
+	g_autoptr(credential) credential = g_new0(struct credential, 1);
+
+	credential->kind = "none";
+	return credential_take(credential, api, request, error) ? g_steal_pointer(&credential)
+								: NULL;
+}
+
+void credential_free(struct credential *credential)
+{
+	if (credential == NULL)
+		return;
+	g_free(credential->bytes);
+	g_free(credential->csrf);
+	g_free(credential->organization);
+	g_free(credential);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/api.h"
+
+#include <string.h>
+
+#include "cgi/auth.h"
+#include "cgi/call.h"
+#include "cgi/problem.h"
+#include "cgi/rate.h"
+#include "cgi/route.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/wake.h"
+
+/* The Link header of a list that goes on (RFC 8288): this request with another cursor. */
+static void link_add(struct route_call *call, const char *next)
+{
+	g_autoptr(GString) url = g_string_new("<");
+	const GArray *query = call->request->query;
+
+	g_string_append_printf(url, "%s?", call->request->path);
+	for (guint i = 0; i < query->len; i++) {
+		const struct request_pair *pair = &g_array_index(query, struct request_pair, i);
+		g_autofree char *name = request_encode(pair->name);
+		g_autofree char *value = request_encode(pair->value);
+		if (strcmp(pair->name, "cursor"))
+			g_string_append_printf(url, "%s=%s&", name, value);
+	}
+	g_autofree char *cursor = request_encode(next);
+	g_string_append_printf(url, "cursor=%s>; rel=\"next\"", cursor);
+	response_header(call->response, "Link", url->str);
+}
+
+static void csv_headers_add(struct route_call *call)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	g_autofree char *value =
+		g_date_time_format(now, "attachment; filename=\"gitops-audit-%Y-%m-%d.csv\"");
+	response_header(call->response, "Content-Disposition", value);
+}
+
+/* The row's SQL function, whose answer is the body as it comes. */
+static gboolean function_run(struct route_call *call, GError **error)
+{
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call, route_statement(call->route), route_inputs_len(call->route),
+		    (const char *const *)call->values, &result, error))
+		return FALSE;
+	if (db_result_rows(result) == 0 || db_result_get(result, 0, 0) == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "There is nothing here.");
+		return FALSE;
+	}
+	if (call->route->answer == ANSWER_LIST && db_result_get(result, 0, 1) != NULL)
+		link_add(call, db_result_get(result, 0, 1));
+	if (call->route->answer == ANSWER_CSV)
+		csv_headers_add(call);
+	if (call->route->status != 0)
+		call->response->status = call->route->status;
+	response_take_result(call->response,
+		call->route->answer == ANSWER_CSV ? RESPONSE_CSV : RESPONSE_JSON,
+		g_steal_pointer(&result));
+	return TRUE;
+}
+
+static gboolean rate_allows(struct route_call *call)
+{
+	g_autofree char *wait = NULL;
+	guint wait_s = rate_take(call->api->rates, call->route->rate, call->credential->bytes,
+		call->request->address);
+
+	if (wait_s == 0)
+		return TRUE;
+	wait = g_strdup_printf("%u", wait_s);
+	response_header(call->response, "Retry-After", wait);
+	problem_set(call->response, call->request, 429, "You are asking too often.", NULL);
+	return FALSE;
+}
+
+/* FALSE with an error, or TRUE with an answer, which may be a refusal. */
+static gboolean call_answer(struct route_call *call, GError **error)
+{
+	const struct route *route = call->route;
+	gsize body_max = MIN(
+		route->body_max_bytes, (gsize)conf_get_int(call->api->conf, "api.body_max_bytes"));
+
+	if (!rate_allows(call))
+		return TRUE;
+	if (!request_read_body(call->request, body_max, error))
+		return FALSE;
+	json_object *faults = route_take_inputs(call);
+	/* Faults of nobody's request tell what a route takes, which is in the documentation. */
+	if (faults != NULL) {
+		problem_set(call->response, call->request, 400, "Some inputs are not acceptable.",
+			faults);
+		return TRUE;
+	}
+	if (route->handler == NULL)
+		return function_run(call, error);
+	if (!route->handler(call, error))
+		return FALSE;
+	g_assert(route->role == ROLE_NOBODY || call->is_entered);
+	return TRUE;
+}
+
+static void failure_answer(struct api *api, struct response *response,
+	const struct request *request, const GError *error)
+{
+	const char *sqlstate = db_error_sqlstate(api->db);
+	guint status = error_http_status(error);
+
+	if (status >= 500) {
+		log_failure(status == 503 ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "request failed",
+			error);
+		if (db_error_detail(api->db) != NULL)
+			log_warning("the database said", "detail", db_error_detail(api->db), NULL);
+	}
+	if (error->domain == MUSTER_ERROR && error->code == MUSTER_ERROR_LIMIT &&
+		g_strcmp0(sqlstate, "MU429") == 0)
+		problem_set(response, request, 429, error->message, NULL);
+	else
+		problem_from_error(response, request, error, db_error_fields(api->db));
+}
+
+static gboolean request_answer(
+	struct api *api, struct request *request, struct response *response, GError **error)
+{
+	g_autofree char *allowed = NULL;
+	const struct route *route = route_find(request, &allowed);
+
+	if (route == NULL && allowed == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "There is nothing here.");
+		return FALSE;
+	}
+	if (route == NULL) {
+		response_header(response, "Allow", allowed);
+		if (!strcmp(request->method, "OPTIONS"))
+			response->status = 204;
+		else
+			problem_set(response, request, 405,
+				"This address does not take that method.", NULL);
+		return TRUE;
+	}
+	struct credential nobody = {.kind = "none"};
+	g_autoptr(credential) who = NULL;
+	if (route->role != ROLE_NOBODY && (who = credential_new(api, request, error)) == NULL)
+		return FALSE;
+	struct route_call call = {.api = api,
+		.route = route,
+		.request = request,
+		.response = response,
+		.credential = who != NULL ? who : &nobody};
+	gboolean ok = call_answer(&call, error);
+	if (ok && route->is_write && response->status < 400)
+		wake_send(api->conf);
+	route_call_clear(&call);
+	return ok;
+}
+
+static void request_log(const struct request *request, const struct response *response,
+	gint64 started_us, gboolean is_sent)
+{
+	g_autofree char *status = g_strdup_printf("%u", response->status);
+	g_autofree char *bytes = g_strdup_printf("%" G_GSIZE_FORMAT, response->sent_bytes);
+	g_autofree char *ms =
+		g_strdup_printf("%.1f", (double)(g_get_monotonic_time() - started_us) / 1000.0);
+
+	log_info(is_sent ? "request" : "request whose client has gone", "method", request->method,
+		"path", request->path, "status", status, "bytes", bytes, "ms", ms, "address",
+		request->address, NULL);
+}
+
+void api_handle(struct api *api, const struct gateway *gateway)
+{
+	gint64 started_us = g_get_monotonic_time();
+	g_autoptr(GError) error = NULL;
+	g_autoptr(request) request = request_new(api->conf, gateway, &error);
+	struct response response;
+
+	log_set_prefix("request", request->id);
+	db_error_clear(api->db);
+	response_init(&response);
+	if (error != NULL)
+		problem_from_error(&response, request, error, NULL);
+	else if (!request_answer(api, request, &response, &error))
+		failure_answer(api, &response, request, error);
+	gboolean is_sent = response_send(&response, request);
+	request_log(request, &response, started_us, is_sent);
+	response_clear(&response);
+	log_set_prefix(NULL, NULL);
+}

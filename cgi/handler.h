@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CGI_HANDLER_H
+#define CGI_HANDLER_H
+
+#include "cgi/route.h"
+
+/*
+ * Routes that need more than one SQL function, each in the file of its subject. Shapes are those of
+ * route_handler.
+ */
+
+/* health.c */
+gboolean health_get(struct route_call *call, GError **error);
+
+/* session.c: sign-in. Tokens are told once and stored hashed. */
+gboolean session_login(struct route_call *call, GError **error);
+gboolean session_refresh(struct route_call *call, GError **error);
+gboolean session_logout(struct route_call *call, GError **error);
+gboolean session_stream_token(struct route_call *call, GError **error);
+
+/* diff.c: runs the program muster, see there. */
+gboolean diff_get(struct route_call *call, GError **error);
+
+#endif

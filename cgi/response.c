@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/response.h"
+
+#include <string.h>
+
+/* Half of a SHA-256 is enough to tell two answers apart. */
+#define ETAG_DIGITS 32
+#define WRITE_BYTES 65536
+
+/* clang-format off */
+static const struct {
+	guint status;
+	const char *reason;
+} reasons[] = {
+	{ 200, "OK" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 304, "Not Modified" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 409, "Conflict" },
+	{ 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+};
+/* clang-format on */
+
+const char *response_reason(guint status)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+void response_init(struct response *response)
+{
+	*response = (struct response){.status = 200, .head = g_string_new(NULL)};
+}
+
+static void body_clear(struct response *response)
+{
+	g_clear_pointer(&response->text, g_free);
+	g_clear_pointer(&response->result, db_result_free);
+	response->body = NULL;
+	response->body_len = 0;
+}
+
+void response_clear(struct response *response)
+{
+	body_clear(response);
+	g_string_free(response->head, TRUE);
+}
+
+void response_header(struct response *response, const char *name, const char *value)
+{
+	g_string_append_printf(response->head, "%s: ", name);
+	for (const char *at = value; *at != '\0'; at++)
+		g_string_append_c(response->head, (guchar)*at < 0x20 || *at == 0x7f ? ' ' : *at);
+	g_string_append(response->head, "\r\n");
+}
+
+void response_take_text(struct response *response, const char *type, char *text)
+{
+	body_clear(response);
+	response->type = type;
+	response->text = text;
+	response->body = text;
+	response->body_len = strlen(text);
+}
+
+void response_take_result(struct response *response, const char *type, struct db_result *result)
+{
+	body_clear(response);
+	response->type = type;
+	response->result = result;
+	response->body = db_result_get(result, 0, 0);
+	response->body_len = db_result_get_len(result, 0, 0);
+}
+
+/* list: an If-None-Match header; etag: without its quotes. */
+static gboolean etag_is_known(const char *list, const char *etag)
+{
+	gsize len = strlen(etag);
+
+	if (!strcmp(list, "*"))
+		return TRUE;
+	for (const char *at = strchr(list, '"'); at != NULL;) {
+		const char *end = strchr(at + 1, '"');
+		if (end == NULL)
+			return FALSE;
+		gsize n = (gsize)(end - at) - 1;
+		if (n > 5 && !strncmp(end - 5, "-gzip", 5))
+			n -= 5;
+		if (n == len && !strncmp(at + 1, etag, len))
+			return TRUE;
+		at = strchr(end + 1, '"');
+	}
+	return FALSE;
+}
+
+static void etag_apply(struct response *response, const struct request *request)
+{
+	g_autofree char *hash = g_compute_checksum_for_data(
+		G_CHECKSUM_SHA256, (const guchar *)response->body, response->body_len);
+	const char *known = request_header(request, "If-None-Match");
+
+	hash[ETAG_DIGITS] = '\0';
+	g_string_append_printf(response->head, "ETag: \"%s\"\r\n", hash);
+	if (known != NULL && etag_is_known(known, hash)) {
+		response->status = 304;
+		body_clear(response);
+	}
+}
+
+static gboolean body_write(const struct response *response, const struct gateway *gateway)
+{
+	for (gsize at = 0; at < response->body_len;) {
+		gsize n = MIN(response->body_len - at, WRITE_BYTES);
+		if (!gateway->write(gateway->data, response->body + at, n))
+			return FALSE;
+		at += n;
+	}
+	return TRUE;
+}
+
+gboolean response_send(struct response *response, const struct request *request)
+{
+	const struct gateway *gateway = request->gateway;
+	gboolean is_head = !strcmp(request->method, "HEAD");
+
+	if (response->status == 200 && (is_head || !strcmp(request->method, "GET"))) {
+		etag_apply(response, request);
+		g_string_append(response->head, "Cache-Control: private, no-cache\r\n"
+						"Vary: Accept, Authorization, Cookie\r\n");
+	} else {
+		g_string_append(response->head, "Cache-Control: no-store\r\n");
+	}
+	if (response->body != NULL)
+		g_string_append_printf(response->head,
+			"Content-Type: %s\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n",
+			response->type, response->body_len);
+	/* A front may pass these on for pages of ours only; the API's answers are never documents.
+	 */
+	g_string_append_printf(response->head,
+		"X-Request-Id: %s\r\n"
+		"X-Content-Type-Options: nosniff\r\n"
+		"X-Frame-Options: DENY\r\n"
+		"Referrer-Policy: same-origin\r\n"
+		"Cross-Origin-Resource-Policy: same-origin\r\n"
+		"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+		"\r\n",
+		request->id);
+	g_autofree char *status = g_strdup_printf(
+		"Status: %u %s\r\n", response->status, response_reason(response->status));
+	g_string_prepend(response->head, status);
+	response->sent_bytes = is_head ? 0 : response->body_len;
+	return gateway->write(gateway->data, response->head->str, response->head->len) &&
+	       (is_head || body_write(response, gateway));
+}

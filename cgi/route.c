@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/route.h"
+
+#include <string.h>
+
+#include "cgi/problem.h"
+#include "lib/event.h"
+
+/* clang-format off */
+static const char *const role_names[] = {
+	[ROLE_UNSET] = NULL,
+	[ROLE_NOBODY] = "nobody",
+	[ROLE_VIEWER] = "viewer",
+	[ROLE_DEVELOPER] = "developer",
+	[ROLE_TEAM_LEAD] = "team_lead",
+	[ROLE_ORG_ADMIN] = "org_admin",
+	[ROLE_PLATFORM_ADMIN] = "platform_admin",
+};
+static const char *const rate_names[] = {
+	[RATE_UNSET] = NULL,
+	[RATE_NONE] = "none",
+	[RATE_READ] = "read",
+	[RATE_WRITE] = "write",
+	[RATE_LOGIN] = "login",
+	[RATE_RUN] = "run",
+};
+static const char *const place_names[] = {
+	[INPUT_PLACE_UNSET] = NULL,
+	[INPUT_PATH] = "path",
+	[INPUT_QUERY] = "query",
+	[INPUT_BODY] = "body",
+};
+/* clang-format on */
+
+const char *route_role_name(enum role role)
+{
+	return role_names[role];
+}
+
+guint route_inputs_len(const struct route *route)
+{
+	guint n = 0;
+	while (route->inputs != NULL && route->inputs[n].name != NULL)
+		n++;
+	return n;
+}
+
+/* "{repo}" or "{file}.json" never: a part of a path is a word or a whole input. */
+static gboolean part_is_input(const char *part, gsize len)
+{
+	return len > 2 && part[0] == '{' && part[len - 1] == '}';
+}
+
+static const char *route_fault(const struct route *route)
+{
+	guint n = route_inputs_len(route);
+
+	if (role_names[route->role] == NULL)
+		return "has no role";
+	if (rate_names[route->rate] == NULL)
+		return "has no rate class";
+	if ((route->function == NULL) == (route->handler == NULL))
+		return "needs a function or a handler, and not both";
+	if (route->help == NULL)
+		return "has no help";
+	if (n > ROUTE_INPUTS_MAX)
+		return "has too many inputs";
+	for (guint i = 0; i < n; i++) {
+		const struct input *input = &route->inputs[i];
+		if (place_names[input->place] == NULL || input->type == INPUT_TYPE_UNSET)
+			return "has an input without a place or a type";
+		if (input->place == INPUT_BODY && route->body_max_bytes == 0)
+			return "has an input in a body that it does not take";
+		if ((input->type == INPUT_WORD || input->type == INPUT_WORDS) &&
+			input->words == NULL)
+			return "has an input of words without words";
+	}
+	return NULL;
+}
+
+static GHashTable *statements; /* route -> SQL text, made once by route_check_table() */
+
+static const char *input_argument(const struct input *input)
+{
+	return input->argument != NULL ? input->argument : input->name;
+}
+
+static char *statement_make(const struct route *route)
+{
+	GString *sql = g_string_new(route->answer == ANSWER_LIST
+					    ? "select f::text, f ->> 'next' from muster."
+					    : "select f::text from muster.");
+	g_string_append_printf(sql, "%s(", route->function);
+	for (guint i = 0; i < route_inputs_len(route); i++)
+		g_string_append_printf(sql, "%sp_%s => $%u", i > 0 ? ", " : "",
+			input_argument(&route->inputs[i]), i + 1);
+	g_string_append(sql, ") f");
+	return g_string_free(sql, FALSE);
+}
+
+void route_check_table(void)
+{
+	if (statements != NULL)
+		return;
+	statements = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	for (gsize i = 0; i < routes_len; i++) {
+		const char *fault = route_fault(&routes[i]);
+		if (fault != NULL)
+			g_error("route %s %s %s", routes[i].method, routes[i].path, fault);
+		if (routes[i].function != NULL)
+			g_hash_table_insert(
+				statements, (gpointer)&routes[i], statement_make(&routes[i]));
+	}
+}
+
+const char *route_statement(const struct route *route)
+{
+	return g_hash_table_lookup(statements, route);
+}
+
+static gboolean path_matches(const char *pattern, const GPtrArray *segments)
+{
+	guint i = 0;
+
+	for (const char *at = pattern; *at == '/'; i++) {
+		at++;
+		gsize len = strcspn(at, "/");
+		if (i >= segments->len)
+			return FALSE;
+		const char *segment = segments->pdata[i];
+		gboolean is_match = part_is_input(at, len)
+					    ? *segment != '\0'
+					    : strlen(segment) == len && !strncmp(segment, at, len);
+		if (!is_match)
+			return FALSE;
+		at += len;
+	}
+	return i == segments->len;
+}
+
+const struct route *route_find(const struct request *request, char **allowed)
+{
+	const char *method = !strcmp(request->method, "HEAD") ? "GET" : request->method;
+	g_autoptr(GString) methods = g_string_new(NULL);
+
+	*allowed = NULL;
+	for (gsize i = 0; i < routes_len; i++) {
+		if (!path_matches(routes[i].path, request->segments))
+			continue;
+		if (!strcmp(routes[i].method, method))
+			return &routes[i];
+		g_string_append_printf(methods, "%s%s%s", methods->len > 0 ? ", " : "",
+			routes[i].method, !strcmp(routes[i].method, "GET") ? ", HEAD" : "");
+	}
+	if (methods->len > 0)
+		*allowed = g_strdup(methods->str);
+	return NULL;
+}
+
+static gboolean word_is_in(const char *words, const char *word, gsize len)
+{
+	for (const char *at = words; len > 0 && *at != '\0'; at += *at == '|') {
+		gsize n = strcspn(at, "|");
+		if (n == len && !strncmp(at, word, len))
+			return TRUE;
+		at += n;
+	}
+	return FALSE;
+}
+
+static char *words_fault(const struct input *input, const char *value)
+{
+	for (const char *at = value;; at++) {
+		gsize len = strcspn(at, ",");
+		if (!word_is_in(input->words, at, len))
+			return g_strdup_printf("must be some of %s, with commas", input->words);
+		at += len;
+		if (*at == '\0')
+			return NULL;
+	}
+}
+
+static char *events_fault(const char *value)
+{
+	g_auto(GStrv) types = g_strsplit(value, ",", -1);
+
+	for (guint i = 0; types[i] != NULL; i++) {
+		const struct event_kind *kind = event_kind_find(types[i]);
+		if (kind == NULL || kind->is_hidden)
+			return g_strdup("must be types of events, with commas");
+	}
+	return NULL;
+}
+
+static gboolean text_has_control(const char *text)
+{
+	for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at))
+		if (g_unichar_iscntrl(g_utf8_get_char(at)))
+			return TRUE;
+	return FALSE;
+}
+
+static char *length_fault(const struct input *input, gint64 len, const char *unit)
+{
+	if (len < input->min && len == 0)
+		return g_strdup("must not be empty");
+	if (len < input->min || len > input->max)
+		return g_strdup_printf("must have %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " %s",
+			input->min, input->max, unit);
+	return NULL;
+}
+
+/* What is wrong with value, freed by the caller; NULL: nothing. */
+static char *value_fault(const struct input *input, const char *value)
+{
+	gint64 number;
+
+	switch (input->type) {
+	case INPUT_TEXT:
+		if (text_has_control(value))
+			return g_strdup("must not hold control characters");
+		return length_fault(input, g_utf8_strlen(value, -1), "characters");
+	case INPUT_SECRET:
+		return length_fault(input, (gint64)strlen(value), "bytes");
+	case INPUT_INT:
+		if (!g_ascii_string_to_signed(value, 10, input->min, input->max, &number, NULL) ||
+			*value == '+')
+			return g_strdup_printf("must be from %" G_GINT64_FORMAT
+					       " to %" G_GINT64_FORMAT,
+				input->min, input->max);
+		return NULL;
+	case INPUT_UUID:
+		return g_uuid_string_is_valid(value) ? NULL : g_strdup("must be a UUID");
+	case INPUT_WORD:
+		return word_is_in(input->words, value, strlen(value))
+			       ? NULL
+			       : g_strdup_printf("must be one of %s", input->words);
+	case INPUT_WORDS:
+		return words_fault(input, value);
+	case INPUT_EVENTS:
+		return events_fault(value);
+	case INPUT_TYPE_UNSET:
+		break;
+	}
+	g_assert_not_reached();
+}
+
+static gint input_find(
+	const struct route *route, enum input_place place, const char *name, gsize len)
+{
+	for (guint i = 0; i < route_inputs_len(route); i++)
+		if (route->inputs[i].place == place && strlen(route->inputs[i].name) == len &&
+			!strncmp(route->inputs[i].name, name, len))
+			return (gint)i;
+	return -1;
+}
+
+static void value_take(struct route_call *call, gint i, char *value, json_object **faults)
+{
+	const struct input *input = &call->route->inputs[i];
+	g_autofree char *fault = value_fault(input, value);
+
+	if (fault != NULL) {
+		problem_field(faults, input->name, fault);
+		g_free(value);
+		return;
+	}
+	call->values[i] = value;
+}
+
+static void path_take(struct route_call *call, json_object **faults)
+{
+	guint segment = 0;
+
+	for (const char *at = call->route->path; *at == '/'; segment++) {
+		at++;
+		gsize len = strcspn(at, "/");
+		if (part_is_input(at, len)) {
+			gint i = input_find(call->route, INPUT_PATH, at + 1, len - 2);
+			g_assert(i >= 0);
+			value_take(
+				call, i, g_strdup(call->request->segments->pdata[segment]), faults);
+		}
+		at += len;
+	}
+}
+
+static void query_take(struct route_call *call, json_object **faults)
+{
+	for (guint n = 0; n < call->request->query->len; n++) {
+		const struct request_pair *pair =
+			&g_array_index(call->request->query, struct request_pair, n);
+		gint i = input_find(call->route, INPUT_QUERY, pair->name, strlen(pair->name));
+		if (i < 0)
+			problem_field(faults, pair->name, "is not known here");
+		else if (call->values[i] != NULL)
+			problem_field(faults, pair->name, "is given twice");
+		/* A form sends its empty fields too. */
+		else if (*pair->value != '\0')
+			value_take(call, i, g_strdup(pair->value), faults);
+	}
+}
+
+/* A JSON value as the text that value_fault() reads; NULL when its type is another. */
+static char *member_text(const struct input *input, json_object *member)
+{
+	gboolean is_int = input->type == INPUT_INT;
+
+	if (!json_object_is_type(member, is_int ? json_type_int : json_type_string))
+		return NULL;
+	return g_strdup(json_object_get_string(member));
+}
+
+static void body_take(struct route_call *call, json_object **faults)
+{
+	const struct request *request = call->request;
+	const char *type = request_header(request, "Content-Type");
+
+	if (request->body_len == 0)
+		return;
+	/* Also what keeps a form on another site from writing here: it cannot send this type. */
+	gsize type_len = type != NULL ? strcspn(type, "; ") : 0;
+	if (type_len != strlen("application/json") ||
+		g_ascii_strncasecmp(type, "application/json", type_len)) {
+		problem_field(faults, "Content-Type", "must be application/json");
+		return;
+	}
+	g_autoptr(GError) error = NULL;
+	g_autoptr(json_object) body =
+		json_parse(request->body, request->body_len, &json_limits_request, &error);
+	if (body == NULL || !json_object_is_type(body, json_type_object)) {
+		problem_field(
+			faults, "body", error != NULL ? error->message : "must be a JSON object");
+		return;
+	}
+	json_object_object_foreach(body, name, member)
+	{
+		gint i = input_find(call->route, INPUT_BODY, name, strlen(name));
+		if (i < 0) {
+			problem_field(faults, name, "is not known here");
+		} else if (member != NULL) {
+			char *text = member_text(&call->route->inputs[i], member);
+			if (text == NULL)
+				problem_field(faults, name,
+					call->route->inputs[i].type == INPUT_INT
+						? "must be a whole number"
+						: "must be a text");
+			else
+				value_take(call, i, text, faults);
+		}
+	}
+}
+
+static gboolean faults_name(json_object *faults, const char *field)
+{
+	for (gsize i = 0; faults != NULL && i < json_object_array_length(faults); i++)
+		if (!strcmp(json_get_text(json_object_array_get_idx(faults, i), "field", NULL),
+			    field))
+			return TRUE;
+	return FALSE;
+}
+
+json_object *route_take_inputs(struct route_call *call)
+{
+	json_object *faults = NULL;
+
+	path_take(call, &faults);
+	query_take(call, &faults);
+	body_take(call, &faults);
+	for (guint i = 0; i < route_inputs_len(call->route); i++) {
+		const struct input *input = &call->route->inputs[i];
+		if (input->is_needed && call->values[i] == NULL &&
+			!faults_name(faults, input->name))
+			problem_field(&faults, input->name, "is missing");
+	}
+	return faults;
+}
+
+void route_call_clear(struct route_call *call)
+{
+	for (guint i = 0; i < ROUTE_INPUTS_MAX; i++)
+		g_clear_pointer(&call->values[i], g_free);
+}
+
+const char *route_value(const struct route_call *call, const char *name)
+{
+	for (guint i = 0; i < route_inputs_len(call->route); i++)
+		if (!strcmp(call->route->inputs[i].name, name))
+			return call->values[i];
+	g_assert_not_reached();
+}
+
+void route_print(FILE *out)
+{
+	for (gsize i = 0; i < routes_len; i++) {
+		const struct route *route = &routes[i];
+		fprintf(out, "%s\t%s\t%s\t%s\t%s\t", route->method, route->path,
+			role_names[route->role], rate_names[route->rate],
+			route->function != NULL ? route->function : "(C)");
+		for (guint n = 0; n < route_inputs_len(route); n++)
+			fprintf(out, "%s%s:%s%s", n > 0 ? "," : "",
+				place_names[route->inputs[n].place], route->inputs[n].name,
+				route->inputs[n].is_needed ? "!" : "");
+		fprintf(out, "%s\t%" G_GSIZE_FORMAT "\t%s\n",
+			route_inputs_len(route) == 0 ? "-" : "", route->body_max_bytes,
+			route->help);
+	}
+}

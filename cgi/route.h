@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CGI_ROUTE_H
+#define CGI_ROUTE_H
+
+#include <stdio.h>
+
+#include <glib.h>
+
+#include "cgi/api.h"
+#include "cgi/request.h"
+#include "cgi/response.h"
+#include "lib/json.h"
+
+/*
+ * The table of routes: what api.fcgi does. A row (cgi/routes.c) says who may, what may be given and
+ * which SQL function answers; a route that needs more than SQL names a handler in C. api_handle()
+ * does the rest the same for all: permission, inputs, one round trip, answer.
+ *
+ *	{ .method = "GET", .path = "/api/v1/repos/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
+ *	  .inputs = INPUTS({ "repo", INPUT_PATH, INPUT_TEXT, .max = 4096, .is_needed = TRUE }),
+ *	  .function = "repo_get", .help = "One repository with its report and history." }
+ *
+ * calls  select muster.repo_get(p_repo => $1)  in the transaction that enter() opened. A row
+ * without a role, and an input without place or type, stop the program at its start.
+ */
+
+enum role {
+	ROLE_UNSET,
+	ROLE_NOBODY, /* no sign-in needed; a credential is not even looked at */
+	ROLE_VIEWER,
+	ROLE_DEVELOPER,
+	ROLE_TEAM_LEAD,
+	ROLE_ORG_ADMIN,
+	ROLE_PLATFORM_ADMIN,
+};
+
+enum input_place {
+	INPUT_PLACE_UNSET,
+	INPUT_PATH,  /* {name} in the path */
+	INPUT_QUERY, /* ?name= */
+	INPUT_BODY,  /* a member of the JSON object that is the body */
+};
+
+enum input_type {
+	INPUT_TYPE_UNSET,
+	INPUT_TEXT,   /* min to max characters, no control characters */
+	INPUT_SECRET, /* min to max bytes of any UTF-8; never logged */
+	INPUT_INT,    /* min to max */
+	INPUT_UUID,
+	INPUT_WORD,   /* one of words */
+	INPUT_WORDS,  /* some of words, separated by commas */
+	INPUT_EVENTS, /* types of events that clients may see, separated by commas */
+};
+
+struct input {
+	const char *name;
+	enum input_place place;
+	enum input_type type;
+	gint64 min, max;
+	const char *words; /* separated by | */
+	gboolean is_needed;
+	const char *argument; /* of the function, without p_; NULL: name */
+};
+
+/* How often one client may ask (cgi/rate.c). */
+enum rate {
+	RATE_UNSET,
+	RATE_NONE,
+	RATE_READ,
+	RATE_WRITE,
+	RATE_LOGIN,
+	RATE_RUN, /* starts work or a program */
+};
+
+enum answer {
+	ANSWER_JSON,
+	ANSWER_LIST, /* JSON with "next"; a Link header leads there */
+	ANSWER_CSV,
+};
+
+#define ROUTE_INPUTS_MAX 8
+
+struct route;
+
+/* What a handler has to do with. */
+struct route_call {
+	struct api *api;
+	const struct route *route;
+	struct request *request;
+	struct response *response;
+	char *values[ROUTE_INPUTS_MAX]; /* in the order of route->inputs; NULL: not given */
+	const struct credential *credential;
+	gboolean is_entered; /* the database has agreed that this client may do this */
+};
+
+/*
+ * FALSE and an error, or an answer in call->response. A handler of a route with a role must have
+ * gone through call_run() (cgi/call.h) before it does anything for the client; that it did is
+ * checked before its answer is sent.
+ */
+typedef gboolean (*route_handler)(struct route_call *call, GError **error);
+
+struct route {
+	const char *method, *path;
+	enum role role;
+	enum rate rate;
+	const struct input *inputs; /* ended by one without a name; NULL: none */
+	gsize body_max_bytes;	    /* 0: no body is taken */
+	const char *function;	    /* of schema muster */
+	route_handler handler;	    /* instead of function */
+	enum answer answer;
+	guint status;	   /* of success; 0: 200 */
+	gboolean is_write; /* wakes runner and pusher after its commit */
+	const char *help;
+};
+
+extern const struct route routes[];
+extern const gsize routes_len;
+
+#define INPUTS(...)                                                                                \
+	(const struct input[])                                                                     \
+	{                                                                                          \
+		__VA_ARGS__,                                                                       \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
+	}
+
+/* Aborts when the table has a hole: what route_check_table() finds is a defect of the program. */
+void route_check_table(void);
+
+/*
+ * The row for method and segments. NULL: no such path, or, when allowed is not NULL afterwards, no
+ * such method; allowed is the value of an Allow header, freed by the caller. HEAD finds GET.
+ */
+const struct route *route_find(const struct request *request, char **allowed);
+
+/*
+ * Takes the inputs of call->route out of path, query and body into call->values. Every fault is
+ * collected, unknown names too. Returns NULL when all is well, else the faults, an array for
+ * problem_set().
+ */
+json_object *route_take_inputs(struct route_call *call);
+void route_call_clear(struct route_call *call);
+
+/* The value of the input of that name, which the route has; NULL: not given. */
+const char *route_value(const struct route_call *call, const char *name);
+
+/* The statement that calls the row's function, inputs as parameters; a constant of the program. */
+const char *route_statement(const struct route *route);
+guint route_inputs_len(const struct route *route);
+
+const char *route_role_name(enum role role);
+
+/* The table for people: a line a route. */
+void route_print(FILE *out);
+
+#endif

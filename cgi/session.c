@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/handler.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cgi/auth.h"
+#include "cgi/call.h"
+#include "cgi/problem.h"
+#include "lib/error.h"
+#include "lib/file.h"
+
+#define ACCESS_TOKEN_S 1800
+#define STREAM_TOKEN_S 60
+#define PASSWORD_SLOTS 2
+#define PASSWORD_WAIT_MS 3000
+#define PASSWORD_POLL_MS 10
+
+/*
+ * Verified when there is no such account, so that the answer takes as long as for one that is
+ * there: argon2id of 32 random bytes that nobody kept, with the parameters of
+ * secret_password_hash().
+ */
+#define DECOY_HASH                                                                                 \
+	"$argon2id$v=19$m=19456,t=2,p=1$GsAC5J6Lq8dpQgJvc0MmEw$8Dec/"                              \
+	"tRdo1aYxbMOE5pM7JT24MIpyrICV1OVc/"                                                        \
+	"kGvnE"
+
+/*
+ * One of the host's two places for argon2 (19 MiB and a core for 30 ms each), as the descriptor of
+ * a lock file; -1 and MUSTER_ERROR_BUSY when none gets free in time. The kernel frees it with the
+ * process.
+ */
+static int password_slot_take(const struct api *api, GError **error)
+{
+	gint64 deadline = g_get_monotonic_time() + PASSWORD_WAIT_MS * 1000;
+
+	for (;;) {
+		for (int i = 0; i < PASSWORD_SLOTS; i++) {
+			g_autoptr(GError) failure = NULL;
+			g_autofree char *name = g_strdup_printf("login.%d.lock", i);
+			g_autofree char *path = conf_get_run_path(api->conf, name);
+			int fd = file_lock(path, &failure);
+			if (fd >= 0)
+				return fd;
+			if (!g_error_matches(failure, MUSTER_ERROR, MUSTER_ERROR_BUSY)) {
+				g_propagate_error(error, g_steal_pointer(&failure));
+				return -1;
+			}
+		}
+		if (g_get_monotonic_time() >= deadline) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+				"many people are signing in just now");
+			return -1;
+		}
+		g_usleep(PASSWORD_POLL_MS * 1000);
+	}
+}
+
+static gboolean password_verify(const struct api *api, const char *hash, const char *password,
+	gboolean *is_valid, GError **error)
+{
+	int slot = password_slot_take(api, error);
+
+	if (slot < 0)
+		return FALSE;
+	gboolean is_right = secret_password_is_valid(hash != NULL ? hash : DECOY_HASH, password);
+	close(slot);
+	*is_valid = is_right && hash != NULL;
+	return TRUE;
+}
+
+/* A JWT for the session; scope NULL: for everything. Freed by the caller. */
+static char *token_sign(const struct api *api, const char *account, const char *organization,
+	const char *session, const char *scope, gint64 lifetime_s)
+{
+	g_autoptr(json_object) claims = json_object_new_object();
+	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+	json_object_object_add(claims, "sub", json_object_new_string(account));
+	json_object_object_add(claims, "org", json_object_new_string(organization));
+	json_object_object_add(claims, "sid", json_object_new_string(session));
+	if (scope != NULL)
+		json_object_object_add(claims, "scope", json_object_new_string(scope));
+	json_object_object_add(claims, "iat", json_object_new_int64(now));
+	json_object_object_add(claims, "exp", json_object_new_int64(now + lifetime_s));
+	return secret_jwt_sign(
+		api->key, json_object_to_json_string_ext(claims, JSON_C_TO_STRING_PLAIN));
+}
+
+/*
+ * session: what the database said of it, {sid, csrf_token, account}. The answer to sign-in and
+ * refresh.
+ */
+static gboolean tokens_answer(struct route_call *call, const char *session_text,
+	const char *refresh_token, GError **error)
+{
+	g_autoptr(json_object) session =
+		json_parse(session_text, strlen(session_text), &json_limits_request, error);
+	json_object *account =
+		session != NULL ? json_get(session, "account", json_type_object, error) : NULL;
+	json_object *organization =
+		account != NULL ? json_get(account, "organization", json_type_object, error) : NULL;
+
+	if (organization == NULL) {
+		g_prefix_error(error, "the database's session: ");
+		(*error)->code = MUSTER_ERROR_DB;
+		return FALSE;
+	}
+	g_autofree char *access = token_sign(call->api, json_get_text(account, "id", NULL),
+		json_get_text(organization, "id", NULL), json_get_text(session, "sid", NULL), NULL,
+		ACCESS_TOKEN_S);
+	g_autoptr(json_object) answer = json_object_new_object();
+	json_object_object_add(answer, "access_token", json_object_new_string(access));
+	json_object_object_add(answer, "refresh_token", json_object_new_string(refresh_token));
+	json_object_object_add(answer, "token_type", json_object_new_string("bearer"));
+	json_object_object_add(answer, "expires_in", json_object_new_int(ACCESS_TOKEN_S));
+	json_object_object_add(answer, "csrf_token",
+		json_object_new_string(json_get_text(session, "csrf_token", NULL)));
+	json_object_object_add(answer, "account", json_object_get(account));
+	response_take_text(call->response, RESPONSE_JSON,
+		g_strdup(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN)));
+	return TRUE;
+}
+
+/* The person's browser, for the list of sessions; clipped to whole characters. */
+static char *agent_clip(const struct request *request)
+{
+	const char *agent = request_header(request, "User-Agent");
+	g_autofree char *valid = g_utf8_make_valid(agent != NULL ? agent : "", -1);
+	return g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), 300));
+}
+
+static gboolean login_note(struct route_call *call, const char *is_ok, GError **error)
+{
+	const char *params[] = {route_value(call, "email"), call->request->address, is_ok};
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.login_note(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
+		error);
+	return result != NULL;
+}
+
+static gboolean session_open(struct route_call *call, const char *account, GError **error)
+{
+	g_autofree char *token = secret_token_new("");
+	g_autofree char *refresh = secret_token_new("");
+	g_autofree char *token_hash = auth_token_bytea(token);
+	g_autofree char *refresh_hash = auth_token_bytea(refresh);
+	/* Made from the session's own secret, so that one never tells the other. */
+	g_autofree char *csrf_text = secret_sign(call->api->key, SECRET_PURPOSE_CSRF, token_hash);
+	g_autofree char *csrf = auth_token_bytea(csrf_text);
+	g_autofree char *agent = agent_clip(call->request);
+	const char *params[] = {account, token_hash, csrf, refresh_hash,
+		route_value(call, "organization"), call->request->address, agent};
+
+	if (!login_note(call, "true", error))
+		return FALSE;
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.session_add(p_account => $1, p_token_hash => $2, p_csrf => $3, "
+		"p_refresh_hash => $4, p_organization => $5, p_address => $6, p_agent => $7)",
+		G_N_ELEMENTS(params), params, error);
+	if (result == NULL)
+		return FALSE;
+	auth_set_cookie(call->response, call->request, token);
+	return tokens_answer(call, db_result_get(result, 0, 0), refresh, error);
+}
+
+gboolean session_login(struct route_call *call, GError **error)
+{
+	const char *params[] = {route_value(call, "email"), call->request->address};
+	gboolean is_valid = FALSE;
+
+	if (!auth_check_origin(call->request, error))
+		return FALSE;
+	g_autoptr(db_result) found = db_query(call->api->db,
+		"select account_id, password_hash, wait_s from muster.login_find(p_email => $1, "
+		"p_address => $2)",
+		2, params, error);
+	if (found == NULL)
+		return FALSE;
+	if (db_result_get_int(found, 0, 2) > 0) {
+		response_header(call->response, "Retry-After", db_result_get(found, 0, 2));
+		problem_set(call->response, call->request, 429,
+			"Too many wrong passwords. Wait a little and try again.", NULL);
+		return TRUE;
+	}
+	if (!password_verify(call->api, db_result_get(found, 0, 1), route_value(call, "password"),
+		    &is_valid, error))
+		return FALSE;
+	if (is_valid && db_result_get(found, 0, 0) != NULL)
+		return session_open(call, db_result_get(found, 0, 0), error);
+	if (!login_note(call, "false", error))
+		return FALSE;
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "The address or the password is wrong.");
+	return FALSE;
+}
+
+gboolean session_refresh(struct route_call *call, GError **error)
+{
+	g_autofree char *fresh = secret_token_new("");
+	g_autofree char *fresh_hash = auth_token_bytea(fresh);
+	g_autofree char *used_hash = auth_token_bytea(route_value(call, "refresh_token"));
+	const char *params[] = {used_hash, fresh_hash};
+
+	if (!auth_check_origin(call->request, error))
+		return FALSE;
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select f::text, f ->> 'state' from muster.session_rotate(p_refresh_hash => $1, "
+		"p_new_hash => $2) f",
+		2, params, error);
+	if (result == NULL)
+		return FALSE;
+	if (strcmp(db_result_get(result, 0, 1), "ok")) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_AUTH,
+			"the refresh token is not valid or was used already");
+		return FALSE;
+	}
+	return tokens_answer(call, db_result_get(result, 0, 0), fresh, error);
+}
+
+gboolean session_logout(struct route_call *call, GError **error)
+{
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call, "select muster.session_remove()", 0, NULL, &result, error))
+		return FALSE;
+	auth_set_cookie(call->response, call->request, NULL);
+	call->response->status = 204;
+	return TRUE;
+}
+
+gboolean session_stream_token(struct route_call *call, GError **error)
+{
+	g_autoptr(db_result) who = NULL;
+
+	if (!call_run(call,
+		    "select muster.account(), muster.organization(), "
+		    "current_setting('muster.session', true)",
+		    0, NULL, &who, error))
+		return FALSE;
+	g_autofree char *token = token_sign(call->api, db_result_get(who, 0, 0),
+		db_result_get(who, 0, 1), db_result_get(who, 0, 2), "stream", STREAM_TOKEN_S);
+	response_take_text(call->response, RESPONSE_JSON,
+		g_strdup_printf("{\"token\":\"%s\",\"token_type\":\"bearer\",\"expires_in\":%d}",
+			token, STREAM_TOKEN_S));
+	return TRUE;
+}
