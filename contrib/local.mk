@@ -3,3 +3,7 @@ EXTRA_DIST += \
 	contrib/install-packages \
 	contrib/packages \
 	contrib/test
+
+# What an administrator copies or includes.
+muster_lighttpddir = $(pkgdatadir)/lighttpd
+dist_muster_lighttpd_DATA = contrib/lighttpd/muster.conf
