@@ -13,9 +13,34 @@ jobs_muster_server_SOURCES = \
 	jobs/account.c jobs/account.h \
 	jobs/conf.c \
 	jobs/migrate.c jobs/migrate.h \
-	jobs/muster_server.c \
-	jobs/muster_server.h
+	jobs/muster_server.c
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
-jobs_muster_server_LDADD = lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
+jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
 	$(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 dist_man_MANS += jobs/muster-account.1 jobs/muster-migrate.1
+
+# The runner without its table of kinds: the tests have a table of their own.
+noinst_LIBRARIES += jobs/libmuster-run.a
+jobs_libmuster_run_a_SOURCES = \
+	jobs/job_kind.c \
+	jobs/job_kinds.h \
+	jobs/muster_server.h \
+	jobs/muster_server_start.c \
+	jobs/run.c \
+	jobs/run.h \
+	jobs/run_child.c \
+	jobs/run_child.h \
+	jobs/run_frame.c \
+	jobs/run_frame.h \
+	jobs/run_helper.c \
+	jobs/run_helper.h \
+	jobs/run_helper_main.c \
+	jobs/run_job.c \
+	jobs/run_loop.c \
+	jobs/run_protocol.h \
+	jobs/run_queue.c \
+	jobs/run_queue.h \
+	jobs/run_reports.c \
+	jobs/run_settle.c \
+	jobs/run_slot.c \
+	jobs/run_slot.h

@@ -29,8 +29,8 @@
 
 /*
  * Reads the options (entries may be NULL; --conf FILE is added), the configuration and the log's
- * settings. usage: what follows "muster ", for --help. NULL when the command is over already, with
- * the reason told on standard error and *exit_code set.
+ * settings; argv[0] is the command's name. usage: what follows "muster ", for --help. NULL when the
+ * command is over already, with the reason told on standard error and *exit_code set.
  */
 struct conf *server_start(
 	const char *usage, const GOptionEntry *entries, int *argc, char ***argv, int *exit_code);
@@ -42,5 +42,6 @@ int server_fail(const GError *error);
 int server_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int conf_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 
 #endif

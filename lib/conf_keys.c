@@ -71,6 +71,8 @@ const struct conf_key conf_keys[] = {
 
 	{ "job.concurrency", CONF_TYPE_INT, "0", .min = 0, .max = 1024,
 	  .help = "Jobs that may run at once on this host; 0 is the number of processors." },
+	{ "job.drain_s", CONF_TYPE_INT, "20", .min = 0, .max = 86400,
+	  .help = "A runner that is told to stop waits so long for its jobs, then ends them; they run again later." },
 
 	{ "log.level", CONF_TYPE_WORD, "info", .words = "debug|info|warning|error",
 	  .help = "The least important line that is written." },

@@ -43,7 +43,7 @@ begin
 				'file_name', 'summary_join', 'health_worst', 'report_assemble', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
 			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
-				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due',
+				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due', 'job_status',
 				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
 				'root_add', 'root_list', 'root_remove']),
 			('muster_push', array['report_ingest', 'sequence_events', 'event_bounds', 'event_read',

@@ -16,6 +16,8 @@
 --       enough, whatever attempts_max says.
 --   job_release() → how many had lost their lease.
 --   job_cancel(p_id) → false when it was finished already. A running child learns it by renewing.
+--   job_status() → {"queued", "running", "done" (in the last hour), "dead" (in the last day), "jobs":
+--       running ones, the next 20 queued ones and the last 10 dead ones}, for `muster run --status`.
 --   job_due(p_host, p_kinds) → seconds until the next job could be claimed; null: none is queued.
 --
 -- The run that a job carries out follows: in_progress, completed, failed, cancelled.
@@ -245,3 +247,30 @@ language sql stable security definer set search_path = pg_catalog, muster, pg_te
 return (select greatest(extract(epoch from min(run_at) - now()), 0)::double precision
 	  from muster.job
 	 where state = 'queued' and kind = any (p_kinds) and (host is null or host = p_host));
+
+create function muster.job_status() returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+	with shown as (
+		(select j.*, j.started_at as at, 1 as place from muster.job j
+		  where j.state = 'running' order by j.started_at limit 100)
+		union all
+		(select j.*, j.run_at, 2 from muster.job j
+		  where j.state = 'queued' order by j.priority desc, j.run_at, j.id limit 20)
+		union all
+		(select j.*, j.finished_at, 3 from muster.job j
+		  where j.state = 'dead' and j.finished_at > now() - interval '1 day'
+		  order by j.finished_at desc limit 10)
+	)
+	select jsonb_build_object(
+		'queued', (select count(*) from muster.job where state = 'queued'),
+		'running', (select count(*) from muster.job where state = 'running'),
+		'done', (select count(*) from muster.job
+			  where state = 'done' and finished_at > now() - interval '1 hour'),
+		'dead', (select count(*) from muster.job
+			  where state = 'dead' and finished_at > now() - interval '1 day'),
+		'jobs', coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'kind', s.kind,
+				'state', s.state, 'at', muster.iso(s.at), 'host', coalesce(s.leased_by, s.host),
+				'attempt', s.attempt, 'progress', s.progress,
+				'message', coalesce(s.error, s.message, s.key))
+				order by s.place, s.priority desc, s.at, s.id) from shown s), '[]'))
+$$;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBS_JOB_KINDS_H
+#define JOBS_JOB_KINDS_H
+
+#include <glib.h>
+
+#include "lib/conf.h"
+#include "lib/json.h"
+
+/*
+ * The kinds of job: one row each (jobs/job_kinds.c), the same names as in column job.kind. A new
+ * kind is a row there and a file job_<kind>.c with up to four functions:
+ *
+ *	prepare	runner		adds to the parameters what the child needs of the configuration
+ *	run	the child	does the work: no database, no keys, limits on everything
+ *	store	runner		keeps the result in files, once it is known to be ours to keep
+ *	record	runner		says what is written to the database in the completing statement
+ *
+ * What the child returns is foreign to the runner: checked as JSON and for size before store and
+ * record see it, and they believe nothing else of it.
+ */
+
+/* A job's process, as `run` sees it. */
+struct job_child;
+
+/* percent 0 to 100; message may be NULL. Sent at most ten times a second, the last one always. */
+void job_child_progress(struct job_child *child, int percent, const char *message);
+
+/* A line for the runner's log; text is cut at 500 bytes, and after 100 lines nothing is sent. */
+void job_child_log(struct job_child *child, const char *text);
+
+/* Parameters of the completing statement behind $1 (job) and $2 (lease). */
+#define JOB_RECORD_PARAMS_MAX 6
+struct job_record;
+typedef struct job_record job_record;
+struct job_record {
+	const char *sql; /* a constant; returns one boolean: FALSE when the lease is lost */
+	guint n_params;
+	char *params[JOB_RECORD_PARAMS_MAX]; /* NULL is SQL's null */
+};
+void job_record_clear(struct job_record *record);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_record, job_record_clear)
+
+struct job_kind {
+	const char *name;
+	guint soft_s, hard_s;	/* SIGTERM, SIGKILL to the child's group; no 0 */
+	guint cpu_s;		/* of one process, all threads together */
+	gint64 memory_bytes;	/* address space of one process */
+	guint files;		/* open descriptors */
+	gsize result_max_bytes; /* of the result's JSON */
+
+	/* payload is the job row's, and becomes the child's parameters. NULL: as it is. */
+	gboolean (*prepare)(const struct conf *conf, json_object *payload, GError **error);
+	/* The result's JSON, freed by the caller. An error of code INPUT or MISSING is not retried.
+	 */
+	char *(*run)(struct job_child *child, json_object *params, GError **error);
+	/* NULL: nothing is kept in files. May be called again with the same result. */
+	gboolean (*store)(
+		const struct conf *conf, json_object *payload, GBytes *result, GError **error);
+	/* NULL: the result itself, at most 64 KiB, goes into the job's row. */
+	gboolean (*record)(
+		json_object *payload, GBytes *result, struct job_record *record, GError **error);
+	const char *help;
+};
+
+extern const struct job_kind job_kinds[];
+extern const gsize job_kinds_len;
+
+const struct job_kind *job_kind_find(const char *name);
+
+/* jobs/job_audit.c */
+gboolean job_audit_prepare(const struct conf *conf, json_object *payload, GError **error);
+char *job_audit_run(struct job_child *child, json_object *params, GError **error);
+gboolean job_audit_store(
+	const struct conf *conf, json_object *payload, GBytes *result, GError **error);
+gboolean job_audit_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+
+#endif

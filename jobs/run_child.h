@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBS_RUN_CHILD_H
+#define JOBS_RUN_CHILD_H
+
+#include "jobs/job_kinds.h"
+
+/*
+ * A job's own process, between its fork and its end: limits first, then the parameters, then the
+ * kind's function, and its result as the last frame. It returns the exit code; what happened is
+ * told by frames, so that any other end is a crash.
+ *
+ * Limits that hold before the first byte of a repository is read: address space, processor time,
+ * descriptors, no core file, no file written over 1 GiB, no new privileges, death with the helper.
+ */
+int run_child(const struct job_kind *kind, int params_fd, int result_fd, int slot_fd);
+
+#endif

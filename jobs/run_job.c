@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "jobs/run_slot.h"
+#include "lib/error.h"
+#include "lib/log.h"
+
+#define ERROR_MAX_BYTES 1000
+#define PROGRESS_INTERVAL_US G_USEC_PER_SEC
+#define STOP_GRACE_US (5 * G_USEC_PER_SEC)
+
+void run_job_set_error(struct run_job *job, gboolean can_retry, const char *message)
+{
+	if (job->error != NULL)
+		return;
+	job->error = g_utf8_make_valid(message, (gssize)strnlen(message, ERROR_MAX_BYTES));
+	job->can_retry = can_retry;
+}
+
+void run_job_free(struct run_job *job)
+{
+	if (job->result_source != 0)
+		g_source_remove(job->result_source);
+	if (job->result_fd >= 0)
+		close(job->result_fd);
+	if (job->lock_fd >= 0)
+		slot_job_close(job->runner->conf, job->job.id, job->lock_fd);
+	frame_reader_free(job->reader);
+	queue_job_clear(&job->job);
+	json_object_put(job->payload);
+	g_clear_pointer(&job->result, g_bytes_unref);
+	g_free(job->error);
+	g_free(job);
+}
+
+static void job_prefix(const struct run_job *job)
+{
+	g_autofree char *id = g_strdup_printf("%" G_GINT64_FORMAT, job->job.id);
+	log_set_prefix("job", id);
+}
+
+void run_job_stop(struct run_job *job, enum run_job_stop reason)
+{
+	if (job->stop == RUN_JOB_STOP_NONE)
+		job->stop = reason;
+	if (job->is_ended)
+		return;
+	helper_signal(job->runner->helper, job->token, SIGTERM);
+	job->hard_at_us = MIN(job->hard_at_us, g_get_monotonic_time() + STOP_GRACE_US);
+}
+
+void run_job_check_time(struct run_job *job, gint64 now_us)
+{
+	if (job->is_ended)
+		return;
+	if (now_us >= job->hard_at_us) {
+		helper_signal(job->runner->helper, job->token, SIGKILL);
+		return;
+	}
+	if (now_us < job->soft_at_us || job->stop != RUN_JOB_STOP_NONE)
+		return;
+	g_autofree char *text = g_strdup_printf("The time for a job of kind %s was over (%u s).",
+		job->job.kind->name, job->job.kind->soft_s);
+	run_job_set_error(job, TRUE, text);
+	gint64 hard_at_us = job->hard_at_us;
+	run_job_stop(job, RUN_JOB_STOP_TIME);
+	job->hard_at_us = hard_at_us; /* this one has its own */
+}
+
+static void progress_pass(struct run_job *job, json_object *body)
+{
+	struct runner *runner = job->runner;
+	json_object *percent = json_get(body, "percent", json_type_int, NULL);
+	gint64 now = g_get_monotonic_time();
+	gboolean is_ours = TRUE;
+
+	if (percent == NULL || now - job->progress_us < PROGRESS_INTERVAL_US)
+		return;
+	job->progress_us = now;
+	if (!queue_progress(runner->queue, job->job.id, job->job.lease,
+		    json_object_get_int(percent), json_get_text(body, "message", NULL), &is_ours,
+		    NULL))
+		return;
+	if (is_ours)
+		runner->is_committed = TRUE;
+	else
+		run_job_stop(job, RUN_JOB_STOP_LOST);
+	runner_wake(runner);
+}
+
+static void error_take(struct run_job *job, json_object *body)
+{
+	const char *message = json_get_text(body, "message", NULL);
+	json_object *retry = json_get(body, "retry", json_type_boolean, NULL);
+	run_job_set_error(job, retry == NULL || json_object_get_boolean(retry),
+		message != NULL ? message : "The job failed without saying why.");
+}
+
+static void frame_take(struct run_job *job, enum frame_kind kind, GBytes *body)
+{
+	gsize len;
+	const char *bytes = g_bytes_get_data(body, &len);
+
+	if (kind == FRAME_RESULT && job->result == NULL && job->error == NULL) {
+		job->result = g_bytes_ref(body);
+		return;
+	}
+	/* Small ones only: a result stays as it came. */
+	g_autoptr(json_object) object =
+		kind == FRAME_PROGRESS || kind == FRAME_LOG || kind == FRAME_ERROR
+			? json_parse(bytes, len, &json_limits_request, NULL)
+			: NULL;
+	if (!json_object_is_type(object, json_type_object)) {
+		run_job_set_error(job, TRUE, "The job's process broke the rules of its frames.");
+		run_job_stop(job, RUN_JOB_STOP_BAD);
+	} else if (kind == FRAME_PROGRESS) {
+		progress_pass(job, object);
+	} else if (kind == FRAME_LOG) {
+		log_info("from the job", "text", json_get_text(object, "message", NULL), NULL);
+	} else {
+		error_take(job, object);
+	}
+}
+
+/* FALSE when nothing more can be read just now; *is_over when never. */
+static gboolean frame_next(struct run_job *job, gboolean *is_over)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) body = NULL;
+	enum frame_kind kind;
+
+	*is_over = FALSE;
+	switch (frame_read(job->reader, job->result_fd, &kind, &body, &error)) {
+	case FRAME_STATE_WHOLE:
+		frame_take(job, kind, body);
+		return TRUE;
+	case FRAME_STATE_BAD:
+		*is_over = TRUE;
+		/* A child that was killed often ends in the middle: that is not what went wrong. */
+		if (!job->is_ended && job->stop == RUN_JOB_STOP_NONE) {
+			run_job_set_error(job, TRUE, error->message);
+			run_job_stop(job, RUN_JOB_STOP_BAD);
+		}
+		return FALSE;
+	case FRAME_STATE_END:
+		*is_over = TRUE;
+		return FALSE;
+	case FRAME_STATE_MORE:
+	case FRAME_STATE_UNSET:
+		break;
+	}
+	return FALSE;
+}
+
+static gboolean result_readable(int fd, GIOCondition condition, gpointer data)
+{
+	struct run_job *job = data;
+	gboolean is_over;
+
+	job_prefix(job);
+	while (frame_next(job, &is_over))
+		;
+	log_set_prefix(NULL, NULL);
+	if (!is_over)
+		return G_SOURCE_CONTINUE;
+	job->result_source = 0;
+	return G_SOURCE_REMOVE;
+}
+
+/*
+ * What the child wrote before its end: at most a pipe's 64 KiB are left, which is less than one
+ * frame_read() takes.
+ */
+static void result_finish(struct run_job *job)
+{
+	gboolean is_over = FALSE;
+
+	if (job->result_source == 0)
+		return;
+	while (frame_next(job, &is_over))
+		;
+	g_source_remove(job->result_source);
+	job->result_source = 0;
+}
+
+static void crash_describe(struct run_job *job, int status)
+{
+	g_autofree char *text =
+		WIFSIGNALED(status)
+			? g_strdup_printf("The job's process was ended by signal %d (%s).",
+				  WTERMSIG(status), g_strsignal(WTERMSIG(status)))
+			: g_strdup_printf("The job's process ended with code %d and no result.",
+				  WEXITSTATUS(status));
+	job->is_crash = TRUE;
+	run_job_set_error(job, TRUE, text);
+}
+
+static void job_ended(struct run_job *job, const struct helper_event *event)
+{
+	gboolean is_clean = WIFEXITED(event->status) && WEXITSTATUS(event->status) == 0;
+	g_autofree char *rss = g_strdup_printf("%" G_GINT64_FORMAT, event->rss_kib);
+	g_autofree char *cpu = g_strdup_printf("%" G_GINT64_FORMAT, event->cpu_ms);
+	g_autofree char *took = g_strdup_printf(
+		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->claimed_us) / 1000);
+
+	result_finish(job);
+	job->is_ended = TRUE;
+	job->ended_us = g_get_monotonic_time();
+	/* A processor-time limit is a limit, not a crash. */
+	if (WIFSIGNALED(event->status) && WTERMSIG(event->status) == SIGXCPU)
+		run_job_set_error(job, TRUE, "The job's processor time was over.");
+	if (job->error == NULL && job->stop == RUN_JOB_STOP_NONE &&
+		(!is_clean || job->result == NULL))
+		crash_describe(job, event->status);
+	log_debug("child ended", "ms", took, "cpu_ms", cpu, "rss_kib", rss, NULL);
+}
+
+void run_job_event(struct run_job *job, const struct helper_event *event)
+{
+	job_prefix(job);
+	if (event->kind == HELPER_EVENT_STARTED) {
+		g_autofree char *pid = g_strdup_printf("%d", (int)event->pid);
+		g_autofree char *us = g_strdup_printf(
+			"%" G_GINT64_FORMAT, g_get_monotonic_time() - job->claimed_us);
+		log_debug("child started", "pid", pid, "us", us, NULL);
+	} else if (event->kind == HELPER_EVENT_ENDED) {
+		job_ended(job, event);
+	} else {
+		g_autofree char *text = g_strdup_printf("No process could be started: %s",
+			event->kind == HELPER_EVENT_REFUSED ? g_strerror(event->status)
+							    : "the process for jobs ended.");
+		result_finish(job);
+		job->is_ended = TRUE;
+		job->ended_us = g_get_monotonic_time();
+		run_job_set_error(job, TRUE, text);
+	}
+	log_set_prefix(NULL, NULL);
+	runner_wake(job->runner);
+}
+
+/* Parameters are written before there is a reader: the pipe must hold them. */
+static gboolean params_send(struct run_job *job, int fd, GError **error)
+{
+	const char *text = json_object_to_json_string_ext(job->payload, JSON_C_TO_STRING_PLAIN);
+	gsize len = strlen(text);
+
+	if (len > FRAME_PARAMS_MAX_BYTES) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"the job's parameters are too long");
+		return FALSE;
+	}
+	fcntl(fd, F_SETPIPE_SZ, 2 * FRAME_PARAMS_MAX_BYTES);
+	return frame_write(fd, FRAME_PARAMS, text, len, error);
+}
+
+static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
+{
+	struct runner *runner = job->runner;
+	int params[2] = {-1, -1}, result[2] = {-1, -1};
+	gboolean ok = FALSE;
+
+	if (job->job.kind->prepare != NULL &&
+		!job->job.kind->prepare(runner->conf, job->payload, error))
+		return FALSE;
+	if (pipe2(params, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(result, O_CLOEXEC) < 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "cannot make a pipe: %s",
+			g_strerror(errno));
+	} else {
+		ok = params_send(job, params[1], error);
+		/* Flags are of the open file, which the child will share: its end shall wait. */
+		fcntl(params[0], F_SETFL, 0);
+		ok = ok && helper_start(runner->helper, job->token, job->job.kind, params[0],
+				   result[1], slot_fd, error);
+	}
+	if (ok) {
+		job->result_fd = g_steal_fd(&result[0]);
+		g_unix_set_fd_nonblocking(job->result_fd, TRUE, NULL);
+		job->result_source = g_unix_fd_add(
+			job->result_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, result_readable, job);
+	}
+	int fds[] = {params[0], params[1], result[0], result[1]};
+	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return ok;
+}
+
+void run_job_begin(struct runner *runner, struct queue_job *claimed, int slot_fd)
+{
+	struct run_job *job = g_new0(struct run_job, 1);
+	g_autoptr(GError) error = NULL;
+
+	job->runner = runner;
+	job->token = ++runner->token;
+	job->job = *claimed;
+	*claimed = (struct queue_job){0};
+	job->result_fd = -1;
+	job->claimed_us = g_get_monotonic_time();
+	job->soft_at_us = job->claimed_us + (gint64)job->job.kind->soft_s * G_USEC_PER_SEC;
+	job->hard_at_us = job->claimed_us + (gint64)job->job.kind->hard_s * G_USEC_PER_SEC;
+	job->reader = frame_reader_new(job->job.kind->result_max_bytes);
+	job_prefix(job);
+	g_hash_table_insert(runner->jobs, GUINT_TO_POINTER(job->token), job);
+	log_debug("claimed", "kind", job->job.kind->name, NULL);
+
+	job->payload = json_parse(
+		job->job.payload, strlen(job->job.payload), &json_limits_request, &error);
+	job->lock_fd = error == NULL
+			       ? slot_job_open(runner->conf, job->job.id, job->job.lease, &error)
+			       : -1;
+	if (error != NULL || !child_start(job, slot_fd, &error)) {
+		job->is_ended = TRUE;
+		job->ended_us = job->claimed_us;
+		run_job_set_error(job, !g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT),
+			error->message);
+		runner_wake(runner);
+	}
+	log_set_prefix(NULL, NULL);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/run_queue.h"
+
+#include <string.h>
+
+#include "lib/db.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/wake.h"
+
+#define AWAY_WAIT_MS 250
+#define AWAY_WAIT_MAX_MS 5000
+
+struct queue {
+	const struct conf *conf;
+	struct db *db;
+	const char *host;
+	char *kinds; /* all we know, as an array literal; their names need no quoting */
+	gboolean is_away;
+	gint64 away_since_us, retry_at_us;
+	guint wait_ms;
+};
+
+void queue_job_clear(struct queue_job *job)
+{
+	g_clear_pointer(&job->lease, g_free);
+	g_clear_pointer(&job->payload, g_free);
+}
+
+struct queue *queue_open(const struct conf *conf, GError **error)
+{
+	struct db *db = db_open(conf, "muster_jobs", error);
+	if (db == NULL)
+		return NULL;
+	struct queue *queue = g_new0(struct queue, 1);
+	GString *kinds = g_string_new("{");
+	for (gsize i = 0; i < job_kinds_len; i++)
+		g_string_append_printf(kinds, "%s%s", i > 0 ? "," : "", job_kinds[i].name);
+	queue->kinds = g_string_free(g_string_append_c(kinds, '}'), FALSE);
+	queue->conf = conf;
+	queue->db = db;
+	queue->host = conf_get(conf, "server.host");
+	return queue;
+}
+
+void queue_free(struct queue *queue)
+{
+	if (queue == NULL)
+		return;
+	db_free(queue->db);
+	g_free(queue->kinds);
+	g_free(queue);
+}
+
+gboolean queue_is_away(const struct queue *queue)
+{
+	return queue->is_away;
+}
+
+static void away_begin(struct queue *queue, gint64 now)
+{
+	if (!queue->is_away) {
+		queue->is_away = TRUE;
+		queue->away_since_us = now;
+		queue->wait_ms = AWAY_WAIT_MS;
+		log_warning("the database cannot be reached; results are kept and tried again",
+			"detail", db_error_detail(queue->db), NULL);
+	} else {
+		queue->wait_ms = MIN(queue->wait_ms * 2, AWAY_WAIT_MAX_MS);
+	}
+	queue->retry_at_us = now + (gint64)queue->wait_ms * 1000;
+}
+
+static void away_end(struct queue *queue, gint64 now)
+{
+	g_autofree char *seconds =
+		g_strdup_printf("%.1f", (double)(now - queue->away_since_us) / G_USEC_PER_SEC);
+	queue->is_away = FALSE;
+	log_info("the database is back", "away_s", seconds, NULL);
+}
+
+/*
+ * Trouble with the connection or the server as a whole, against a statement that was refused:
+ * no SQLSTATE, connection exceptions (08), too many connections (53), shutdown and start (57P).
+ */
+static gboolean is_away_error(const struct queue *queue, const GError *error)
+{
+	const char *sqlstate = db_error_sqlstate(queue->db);
+	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY) &&
+	       (sqlstate == NULL || g_str_has_prefix(sqlstate, "08") ||
+		       g_str_has_prefix(sqlstate, "53") || g_str_has_prefix(sqlstate, "57P"));
+}
+
+static struct db_result *queue_query(
+	struct queue *queue, const char *sql, int n, const char *const *params, GError **error)
+{
+	gint64 now = g_get_monotonic_time();
+	GError *failure = NULL;
+
+	if (queue->is_away && now < queue->retry_at_us) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+			"the database cannot be reached just now");
+		return NULL;
+	}
+	struct db_result *result = db_query(queue->db, sql, n, params, &failure);
+	now = g_get_monotonic_time();
+	if (result != NULL) {
+		if (queue->is_away)
+			away_end(queue, now);
+		return result;
+	}
+	if (is_away_error(queue, failure))
+		away_begin(queue, now);
+	else
+		log_warning("a statement was refused", "detail", db_error_detail(queue->db), NULL);
+	g_propagate_error(error, failure);
+	return NULL;
+}
+
+/* The first column of the first row, which is a boolean. */
+static gboolean queue_ask(struct queue *queue, const char *sql, int n, const char *const *params,
+	gboolean *answer, GError **error)
+{
+	g_autoptr(db_result) result = queue_query(queue, sql, n, params, error);
+	if (result == NULL)
+		return FALSE;
+	*answer = db_result_rows(result) == 1 && db_result_get_bool(result, 0, 0);
+	return TRUE;
+}
+
+gboolean queue_schedule(struct queue *queue, GError **error)
+{
+	g_autofree char *interval =
+		g_strdup_printf("%" G_GINT64_FORMAT, conf_get_int(queue->conf, "audit.interval_s"));
+	const char *params[] = {queue->host, interval};
+	g_autoptr(db_result) result = queue_query(
+		queue, "select muster.job_schedule_audits($1, $2::integer)", 2, params, error);
+	return result != NULL;
+}
+
+GArray *queue_claim(struct queue *queue, guint limit, GError **error)
+{
+	g_autofree char *limit_text = g_strdup_printf("%u", limit);
+	const char *params[] = {queue->host, queue->kinds, limit_text, G_STRINGIFY(QUEUE_LEASE_S)};
+	g_autoptr(db_result) result = queue_query(queue,
+		"select id, lease_id, kind, payload, attempt"
+		" from muster.job_claim($1, $2::text[], $3::integer, $4::integer)",
+		4, params, error);
+	if (result == NULL)
+		return NULL;
+	GArray *jobs = g_array_new(FALSE, FALSE, sizeof(struct queue_job));
+	g_array_set_clear_func(jobs, (GDestroyNotify)queue_job_clear);
+	for (guint row = 0; row < db_result_rows(result); row++) {
+		struct queue_job job = {
+			.id = db_result_get_int(result, row, 0),
+			.lease = g_strdup(db_result_get(result, row, 1)),
+			.kind = job_kind_find(db_result_get(result, row, 2)),
+			.payload = g_strdup(db_result_get(result, row, 3)),
+			.attempt = db_result_get_int(result, row, 4),
+		};
+		g_array_append_val(jobs, job);
+	}
+	return jobs;
+}
+
+gboolean queue_renew(struct queue *queue, gint64 id, const char *lease, guint lease_s,
+	gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	g_autofree char *seconds = g_strdup_printf("%u", lease_s);
+	const char *params[] = {id_text, lease, seconds};
+	return queue_ask(queue, "select muster.job_renew($1::bigint, $2::uuid, $3::integer)", 3,
+		params, is_ours, error);
+}
+
+gboolean queue_progress(struct queue *queue, gint64 id, const char *lease, int percent,
+	const char *message, gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	g_autofree char *percent_text = g_strdup_printf("%d", percent);
+	const char *params[] = {id_text, lease, percent_text, message};
+	return queue_ask(queue, "select muster.job_progress($1::bigint, $2::uuid, $3::integer, $4)",
+		4, params, is_ours, error);
+}
+
+gboolean queue_complete(struct queue *queue, gint64 id, const char *lease,
+	const struct job_record *record, gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[2 + JOB_RECORD_PARAMS_MAX] = {id_text, lease};
+
+	for (guint i = 0; i < record->n_params; i++)
+		params[2 + i] = record->params[i];
+	return queue_ask(queue, record->sql, (int)(2 + record->n_params), params, is_ours, error);
+}
+
+gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *message,
+	gboolean retry, gboolean crash, char **state, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {
+		id_text, lease, message, retry ? "true" : "false", crash ? "true" : "false"};
+	g_autoptr(db_result) result = queue_query(queue,
+		"select muster.job_fail($1::bigint, $2::uuid, $3, $4::boolean, $5::boolean)", 5,
+		params, error);
+	if (result == NULL)
+		return FALSE;
+	*state = g_strdup(db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+gboolean queue_ingest(struct queue *queue, const char *organization, const char *root,
+	const char *report, gboolean *is_new, GError **error)
+{
+	const char *params[] = {organization, queue->host, root, report};
+	return queue_ask(queue, "select (muster.report_ingest($1, $2, $3, $4) ->> 'new')::boolean",
+		4, params, is_new, error);
+}
+
+gboolean queue_sequence(struct queue *queue, GError **error)
+{
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.sequence_events()", 0, NULL, error);
+	if (result == NULL)
+		return FALSE;
+	wake_send(queue->conf);
+	return TRUE;
+}
+
+char *queue_status(struct queue *queue, GError **error)
+{
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.job_status()", 0, NULL, error);
+	return result != NULL ? g_strdup(db_result_get(result, 0, 0)) : NULL;
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# A job from the queue to its end: with kinds that misbehave (t/jobs/runner.c).
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use MIME::Base64;
+use Test::More;
+use Muster::Test;
+
+my $stand = Muster::Test->new;
+my $db = $stand->database;
+$db->sql(q{select muster.organization_add('default')});
+my $conf = $stand->conf($db, 'job.concurrency' => 4, 'log.level' => 'debug');
+my $program = build_dir() . '/t/jobs/runner';
+my $n = 0;
+
+sub add {
+	my ($kind, $payload, %option) = @_;
+	return $db->value(q{select muster.job_add((select id from muster.organization), $1, $2, $3,
+		p_attempts_max => $4) from pg_notify('muster_wake', '')}, $kind, 'key' . ++$n, $payload // '{}', $option{attempts} // 1);
+}
+
+sub job {
+	my ($id) = @_;
+	return $db->json(q{select to_jsonb(j) from muster.job j where id = $1}, $id);
+}
+
+sub ended { my ($id) = @_; my $job = job($id); return $job->{state} =~ /^(?:queued|running)$/ ? undef : $job }
+
+# ---- --once ----
+
+my $id = add('sleep', '{"ms": 10}');
+my ($code, $out, $err) = run_program([$program, 'run', '--once', '--conf', $conf]);
+is $code, 0, '--once ends well when every job did' or diag $err;
+is job($id)->{state}, 'done', 'and the job is done';
+is_deeply job($id)->{result}, { slept => JSON::PP::true }, 'its result is the row\'s';
+
+$id = add('fail', '{"final": true}', attempts => 5);
+($code, $out, $err) = run_program([$program, 'run', '--once', '--conf', $conf]);
+is $code, 1, '--once says by its exit code that a job failed';
+is job($id)->{state}, 'dead', 'a failure that would come again is final';
+is job($id)->{error}, 'it went wrong, as it was asked to', 'and says why';
+
+$id = add('fail', '{}', attempts => 5);
+run_program([$program, 'run', '--once', '--conf', $conf]);
+is job($id)->{state}, 'queued', 'another failure is tried again later';
+$db->sql('delete from muster.job');
+
+# ---- what a child is and sees ----
+
+my $runner = $stand->start('runner', [$program, 'run', '--forever', '--conf', $conf],
+	env => { MUSTER_SECRET => 'geheim', PGPASSWORD => 'geheim' });
+$id = add('look', '{"given": [1, "zwei"]}');
+my $seen = wait_for { ended($id) } 'the look around';
+$seen = $seen->{result};
+is_deeply $seen->{params}, { given => [1, 'zwei'] }, 'a child gets its parameters';
+unlike "@{ $seen->{environment} }", qr/geheim|MUSTER_|PG/, 'a child sees no setting and no secret in its environment';
+my @files = @{ $seen->{files} };
+is_deeply [grep { !/^[0-5]=/ } @files], [], 'a child has only the descriptors meant for it';
+is_deeply [grep { /socket:/ } grep { !/^2=/ } @files], [], 'among them no connection';
+is_deeply [sort grep { /^[01]=/ } @files], ['0=/dev/null', '1=/dev/null'], 'its standard input and output are nothing';
+like "@files", qr{ 5=\S*/slot/[0-3]\b|^5=\S*/slot/[0-3]\b}, 'it holds the lock of its slot';
+is $seen->{core}, 0, 'it leaves no core file';
+is $seen->{nofile}, 64, 'its descriptors are limited';
+is $seen->{cpu}, 60, 'its processor time is limited';
+ok $seen->{leader}, 'it leads a session of its own';
+
+# ---- ends of all kinds ----
+
+my $sanitized = `nm '$program' 2>/dev/null | grep -c __asan_init` > 0;
+SKIP: {
+	skip 'the address sanitizer needs all the memory there is', 1 if $sanitized;
+	my $memory = add('memory');
+	my $job = wait_for { ended($memory) } 'the memory';
+	cmp_ok $job->{result}{mib}, '<', 256, 'its memory is limited';
+}
+
+my $crash = add('crash', '{}');
+my $job = wait_for { ended($crash) } 'the crash';
+is $job->{state}, 'dead', 'a job whose process was killed is over at once';
+like $job->{error}, qr/signal 9/, 'and says so';
+
+my $many = add('crash', '{}', attempts => 9);
+for my $try (1 .. 3) {
+	$job = wait_for { my $j = job($many); $j->{crashes} == $try ? $j : undef } "crash $try";
+	$db->sql(q{update muster.job set run_at = now() where id = $1 and state = 'queued';
+		notify muster_wake}, $many);
+}
+is $job->{state}, 'dead', 'three crashes are enough, whatever the attempts';
+
+my $killed = add('sleep', '{"ms": 60000}', attempts => 2);
+my $pid = wait_for { slurp($stand->log_dir . '/runner.log') =~ /job=$killed msg="child started" pid=(\d+)/ && $1 } 'the child';
+my $began = Time::HiRes::time();
+kill KILL => $pid;
+$job = wait_for { my $j = job($killed); $j->{state} eq 'queued' ? $j : undef } 'the death to be seen';
+cmp_ok Time::HiRes::time() - $began, '<', 1, 'the death of a child is known at once';
+is $job->{crashes}, 1, 'and counted as a crash';
+$db->sql('select muster.job_cancel($1)', $killed);
+
+my $hang = add('hang');
+$job = wait_for { ended($hang) } 'the hang';
+like $job->{error}, qr/time .* was over/, 'a job that hangs and hears nothing is ended';
+
+my $file = $stand->dir . '/orphan';
+my $orphan = add('orphan', qq({"file": "$file"}));
+$job = wait_for { ended($orphan) } 'the orphan';
+is $job->{state}, 'done', 'a job that left a process behind is done';
+my $left = slurp($file);
+wait_for { !kill 0, $left } 'the process left behind';
+pass 'and what it left is ended';
+
+for my $case (['no frame at all', encode_base64('garbage, garbage', '')],
+	['a length beyond all bounds', encode_base64("\xff\xff\xff\xffr", '')],
+	['what is no JSON', encode_base64("\0\0\0\5r{\"a\":", '')],
+	['a key twice', encode_base64("\0\0\0\15r{\"a\":1,\"a\":2}", '')],
+	['parameters', encode_base64("\0\0\0\2p{}", '')],
+	['progress that is no object', encode_base64("\0\0\0\2g[]", '')])
+{
+	my $bad = add('garbage', qq({"bytes": "$case->[1]"}));
+	$job = wait_for { ended($bad) } $case->[0];
+	is $job->{state}, 'dead', "a child that sends $case->[0] is ended";
+	like $job->{error}, qr/job's process/, 'with a sentence';
+}
+
+my $large = add('large', '{"bytes": 60000}');
+$job = wait_for { ended($large) } 'a large result';
+is $job->{state}, 'done', 'a result of nearly 64 KiB is stored';
+$large = add('large', '{"bytes": 1048577}');
+$job = wait_for { ended($large) } 'a result that is too large';
+is $job->{state}, 'dead', 'one over its kind\'s limit is refused';
+
+# ---- concurrency, cancelling ----
+
+my @ids = map { add('sleep', '{"ms": 300}') } 1 .. 9;
+my $most = 0;
+wait_for {
+	my $running = $db->value(q{select count(*) from muster.job where state = 'running'});
+	$most = $running if $running > $most;
+	!$db->value(q{select count(*) from muster.job where state in ('queued', 'running')});
+} 'nine jobs';
+cmp_ok $most, '<=', 4, 'never more jobs run than there are slots';
+cmp_ok $most, '>', 1, 'but several at once';
+
+my $cancelled = add('sleep', '{"ms": 60000}');
+$pid = wait_for { slurp($stand->log_dir . '/runner.log') =~ /job=$cancelled msg="child started" pid=(\d+)/ && $1 } 'the child';
+$db->sql(q{select muster.job_cancel($1); notify muster_wake}, $cancelled);
+wait_for { !kill 0, $pid } 'the cancelled child', 3;
+is job($cancelled)->{state}, 'cancelled', 'a cancelled job is ended and stays cancelled';
+
+my $progress = add('sleep', '{"ms": 3000}');
+$job = wait_for { my $j = job($progress); ($j->{progress} // 0) > 0 && $j->{state} eq 'running' ? $j : undef } 'progress';
+is $job->{message}, 'sleeping', 'progress is told while a job runs';
+wait_for { ended($progress) } 'its end';
+
+($code, $out) = run_program([$program, 'run', '--status', '--conf', $conf]);
+is $code, 0, '--status prints the queue';
+like $out, qr/^\d+ +crash +dead /m, 'with what died';
+like $out, qr/queued 0, running 0, done in the last hour \d+/, 'and counts';
+
+# ---- stopping ----
+
+my $open = () = glob "/proc/" . $runner->pid . "/fd/*";
+my $last = add('sleep', '{"ms": 500}');
+wait_for { job($last)->{state} eq 'running' } 'the last job';
+kill TERM => $runner->pid;
+is $runner->wait(20), 1, 'told to stop, the runner ends, and tells of the failures it saw';
+is job($last)->{state}, 'done', 'after the jobs that it had';
+is_deeply [glob $stand->state_dir . '/slot/job-*'], [], 'nothing is left behind';
+ok !-e $stand->run_dir . '/runner.sock', 'not even its socket';
+
+done_testing;

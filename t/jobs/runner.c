@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/job_kinds.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "jobs/muster_server.h"
+#include "jobs/run_helper.h"
+#include "lib/error.h"
+#include "lib/exit.h"
+
+/*
+ * The runner with kinds of job that misbehave, for t/jobs/run*.t. The product's program has none
+ * of them.
+ */
+
+#define MIB ((gint64)1024 * 1024)
+
+extern char **environ;
+
+static gint64 number_get(json_object *params, const char *name)
+{
+	json_object *number = json_get(params, name, json_type_int, NULL);
+	return number != NULL ? json_object_get_int64(number) : 0;
+}
+
+/* {"ms": how long}; five steps of progress. */
+static char *sleep_run(struct job_child *child, json_object *params, GError **error)
+{
+	gint64 ms = number_get(params, "ms");
+
+	for (int step = 0; step < 5; step++) {
+		job_child_progress(child, step * 20, "sleeping");
+		g_usleep((gulong)ms * 1000 / 5);
+	}
+	return g_strdup("{\"slept\":true}");
+}
+
+/* Hears no SIGTERM. */
+static char *hang_run(struct job_child *child, json_object *params, GError **error)
+{
+	signal(SIGTERM, SIG_IGN);
+	while (pause() != 0)
+		;
+	return NULL;
+}
+
+static char *crash_run(struct job_child *child, json_object *params, GError **error)
+{
+	raise(SIGKILL);
+	return NULL;
+}
+
+/* {"final": whether it is of no use to try again} */
+static char *fail_run(struct job_child *child, json_object *params, GError **error)
+{
+	json_object *final = json_get(params, "final", json_type_boolean, NULL);
+	g_set_error(error, MUSTER_ERROR,
+		json_object_get_boolean(final) ? MUSTER_ERROR_INPUT : MUSTER_ERROR_IO,
+		"it went wrong, as it was asked to");
+	return NULL;
+}
+
+/* Leaves a process behind that has left the group, and tells its number in a file. */
+static char *orphan_run(struct job_child *child, json_object *params, GError **error)
+{
+	const char *path = json_get_text(params, "file", error);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		for (;;)
+			pause();
+	}
+	g_autofree char *text = g_strdup_printf("%d", (int)pid);
+	g_file_set_contents(path, text, -1, NULL);
+	return g_strdup("{}");
+}
+
+/* Writes what is no frame where its frames go. */
+static char *garbage_run(struct job_child *child, json_object *params, GError **error)
+{
+	const char *bytes = json_get_text(params, "bytes", error);
+	g_autofree guchar *raw = NULL;
+	gsize len;
+
+	raw = g_base64_decode(bytes, &len);
+	if (write(4, raw, len) < 0)
+		return NULL;
+	while (pause() != 0)
+		;
+	return NULL;
+}
+
+/* {"bytes": how many} of a string as its result. */
+static char *large_run(struct job_child *child, json_object *params, GError **error)
+{
+	gsize len = (gsize)number_get(params, "bytes");
+	char *text = g_malloc(len + 1);
+
+	memset(text, 'x', len);
+	memcpy(text, "{\"x\":\"", 6);
+	memcpy(text + len - 2, "\"}", 3);
+	return text;
+}
+
+/* Takes memory until there is none. */
+static char *memory_run(struct job_child *child, json_object *params, GError **error)
+{
+	gint64 taken = 0;
+
+	for (char *p; taken < 1024 && (p = malloc((gsize)MIB)) != NULL; taken++)
+		memset(p, 1, (gsize)MIB);
+	return g_strdup_printf("{\"mib\":%" G_GINT64_FORMAT "}", taken);
+}
+
+static gint64 limit_get(int resource)
+{
+	struct rlimit limit = {0, 0};
+	getrlimit(resource, &limit);
+	return limit.rlim_cur == RLIM_INFINITY ? -1 : (gint64)limit.rlim_cur;
+}
+
+/* What a child can see of the world it came from. */
+static char *look_run(struct job_child *child, json_object *params, GError **error)
+{
+	json_object *seen = json_object_new_object();
+	json_object *names = json_object_new_array(), *files = json_object_new_array();
+	DIR *dir = opendir("/proc/self/fd");
+
+	for (char **name = environ; *name != NULL; name++)
+		json_object_array_add(names, json_object_new_string(*name));
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+		char target[4096] = "";
+		if (atoi(entry->d_name) == dirfd(dir) || entry->d_name[0] == '.' ||
+			readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) < 0)
+			continue;
+		g_autofree char *text = g_strdup_printf("%s=%s", entry->d_name, target);
+		json_object_array_add(files, json_object_new_string(text));
+	}
+	closedir(dir);
+	json_object_object_add(seen, "environment", names);
+	json_object_object_add(seen, "files", files);
+	json_object_object_add(seen, "core", json_object_new_int64(limit_get(RLIMIT_CORE)));
+	json_object_object_add(seen, "nofile", json_object_new_int64(limit_get(RLIMIT_NOFILE)));
+	json_object_object_add(seen, "cpu", json_object_new_int64(limit_get(RLIMIT_CPU)));
+	json_object_object_add(seen, "inet", json_object_new_int(socket(AF_INET, SOCK_STREAM, 0)));
+	json_object_object_add(seen, "leader", json_object_new_boolean(getsid(0) == getpid()));
+	json_object_object_add(seen, "params", json_object_get(params));
+	char *text = g_strdup(json_object_to_json_string(seen));
+	json_object_put(seen);
+	return text;
+}
+
+#define LIMITS                                                                                     \
+	.soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,           \
+	.result_max_bytes = MIB
+
+/* clang-format off */
+const struct job_kind job_kinds[] = {
+	{ .name = "sleep", LIMITS, .run = sleep_run },
+	{ .name = "hang", .soft_s = 1, .hard_s = 2, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
+	  .result_max_bytes = MIB, .run = hang_run },
+	{ .name = "crash", LIMITS, .run = crash_run },
+	{ .name = "fail", LIMITS, .run = fail_run },
+	{ .name = "orphan", LIMITS, .run = orphan_run },
+	{ .name = "garbage", LIMITS, .run = garbage_run },
+	{ .name = "large", LIMITS, .run = large_run },
+	{ .name = "memory", LIMITS, .run = memory_run },
+	{ .name = "look", LIMITS, .run = look_run },
+};
+/* clang-format on */
+
+const gsize job_kinds_len = G_N_ELEMENTS(job_kinds);
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "job-helper"))
+		return helper_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "run"))
+		return run_main(argc - 1, argv + 1);
+	return EXIT_USAGE;
+}
