@@ -20,8 +20,8 @@
  */
 struct credential {
 	const char *kind;   /* session, jwt, none */
-	char *bytes;	    /* bytea in hexadecimal, NULL for none */
-	char *csrf;	    /* bytea in hexadecimal; NULL: not asked for */
+	char *bytes;        /* bytea in hexadecimal, NULL for none */
+	char *csrf;         /* bytea in hexadecimal; NULL: not asked for */
 	char *organization; /* slug or id; NULL: the session's own */
 };
 typedef struct credential credential;

@@ -60,7 +60,7 @@ static gboolean place_take(gint64 *place, gint64 now_us, gint64 cost_us, gint64 
 static gboolean client_take(
 	struct rate_table *table, enum rate rate, char kind, const char *client, guint share)
 {
-	g_autofree char *text = g_strdup_printf("%u%c%s", rate, kind, client);
+	g_autofree char *text = g_strdup_printf("%d%c%s", (int)rate, kind, client);
 	g_autofree char *hash = g_compute_hmac_for_string(
 		G_CHECKSUM_SHA256, table->key, sizeof(table->key), text, -1);
 	gint64 now_us = g_get_monotonic_time();

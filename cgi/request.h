@@ -37,14 +37,14 @@ struct request {
 	const struct gateway *gateway;
 	char *id; /* goes into the answer and every log line */
 	char *method;
-	char *path;	     /* as it came, without the query */
+	char *path;          /* as it came, without the query */
 	GPtrArray *segments; /* decoded, without empty ones at the end */
-	GArray *query;	     /* struct request_pair */
+	GArray *query;       /* struct request_pair */
 	char *raw_query;     /* as it came; "" for none */
-	char *address;	     /* of the client */
-	char *scheme;	     /* http or https */
-	char *base;	     /* scheme://host, from server.public_url or what the front says */
-	char *body;	     /* after request_read_body(); NUL-terminated */
+	char *address;       /* of the client */
+	char *scheme;        /* http or https */
+	char *base;          /* scheme://host, from server.public_url or what the front says */
+	char *body;          /* after request_read_body(); NUL-terminated */
 	gsize body_len;
 };
 typedef struct request request;

@@ -32,7 +32,7 @@ struct response {
 	const char *type; /* a constant */
 	const char *body;
 	gsize body_len;
-	char *text;		  /* what body lies in, when it is a text of ours */
+	char *text;               /* what body lies in, when it is a text of ours */
 	struct db_result *result; /* or when it is the database's */
 	gsize sent_bytes;
 };

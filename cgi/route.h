@@ -105,11 +105,11 @@ struct route {
 	enum role role;
 	enum rate rate;
 	const struct input *inputs; /* ended by one without a name; NULL: none */
-	gsize body_max_bytes;	    /* 0: no body is taken */
-	const char *function;	    /* of schema muster */
-	route_handler handler;	    /* instead of function */
+	gsize body_max_bytes;       /* 0: no body is taken */
+	const char *function;       /* of schema muster */
+	route_handler handler;      /* instead of function */
 	enum answer answer;
-	guint status;	   /* of success; 0: 200 */
+	guint status;      /* of success; 0: 200 */
 	gboolean is_write; /* wakes runner and pusher after its commit */
 	const char *help;
 };

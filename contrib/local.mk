@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	contrib/install-packages \
 	contrib/packages \
+	contrib/quickstart \
 	contrib/test
 
 # What an administrator copies or includes.

@@ -15,7 +15,7 @@
 
 /* Waiting for a server that does not answer; libpq takes 2 as its least. */
 #define CONNECT_TIMEOUT_S "2"
-/* How much longer than the server's own limit an answer may take before the server counts as gone. */
+/* How much longer than the server's own limit an answer may take: then the server is gone. */
 #define GRACE_US (5 * G_USEC_PER_SEC)
 
 struct db {
@@ -245,7 +245,7 @@ static gboolean connection_check(struct db *db, GError **error)
 struct pipeline {
 	const struct db_statement *statements;
 	guint n;
-	guint *prepare_at; /* for each statement: the place of its prepare among the results, or NONE */
+	guint *prepare_at; /* the place of each prepare among the results, or NONE */
 	guint *execute_at;
 	guint expected;     /* results */
 	gboolean was_known; /* a statement was prepared before */

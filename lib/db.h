@@ -14,7 +14,7 @@
  *	g_autoptr(db) db = db_open(conf, "muster_api", error);
  *	const char *params[] = { "default", NULL };
  *	g_autoptr(db_result) result = db_query(db, "select muster.f($1, $2)", 2, params, error);
- *	const char *text = db_result_get(result, 0, 0);		borrowed, NULL is SQL's null
+ *	const char *text = db_result_get(result, 0, 0);	(borrowed, NULL is SQL's null)
  *
  * A statement's text must be a constant of the program (prepared statements are kept by it).
  *
@@ -57,9 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(db, db_free)
 /* Connects now if it is not connected. */
 gboolean db_connect(struct db *db, GError **error);
 /*
- * The same without waiting, for event loops: db_connect_start(), then db_connect_poll() now and each
- * time db_fd() is readable or, when *is_writing, writable, until *is_done. db_fd() may be another
- * descriptor after each call. The loop sets the time limit.
+ * The same without waiting, for event loops: db_connect_start(), then db_connect_poll() now and
+ * each time db_fd() is readable or, when *is_writing, writable, until *is_done. db_fd() may be
+ * another descriptor after each call. The loop sets the time limit.
  */
 gboolean db_connect_start(struct db *db, GError **error);
 gboolean db_connect_poll(struct db *db, gboolean *is_done, gboolean *is_writing, GError **error);
@@ -101,10 +101,10 @@ gint64 db_result_get_int(const struct db_result *result, guint row, guint column
 gboolean db_result_get_bool(const struct db_result *result, guint row, guint column);
 
 /*
- * Notifications. A query may read them off the socket together with its answer: call db_consume()
- * after each query on a listening connection. db_fd() is for a poll loop (-1 when not connected); when it is readable,
+ * Notifications. db_fd() is for a poll loop (-1 when not connected); when it is readable,
  * db_consume() reads what came and says how many notifications there were, or fails with
- * MUSTER_ERROR_BUSY when the connection is gone.
+ * MUSTER_ERROR_BUSY when the connection is gone. A query may read them off the socket together
+ * with its answer: call db_consume() after each query on a listening connection.
  */
 gboolean db_listen(struct db *db, const char *channel, GError **error);
 int db_fd(const struct db *db);

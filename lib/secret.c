@@ -46,7 +46,7 @@ static gboolean key_make(const char *path, GError **error)
 	sodium_memzero(bytes, sizeof(bytes));
 	if (!ok)
 		return FALSE;
-	/* link(), not rename(): of several programs that start at once the first one's key stays. */
+	/* link(), not rename(): when several programs start at once the first one's key stays. */
 	ok = link(mine, path) == 0 || errno == EEXIST;
 	int saved = errno;
 	unlink(mine);

@@ -26,6 +26,12 @@ check_PROGRAMS += \
 
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
+# Tests bring themselves along; t/lint/dist.t says what this misses.
+EXTRA_DIST += \
+	$(wildcard $(srcdir)/t/*.t $(srcdir)/t/*.tsv) \
+	$(foreach kind,t pl pm py sh mjs json,$(wildcard $(srcdir)/t/*/*.$(kind))) \
+	$(srcdir)/t/harness
+
 TEST_ENV = MUSTER_BUILDDIR=$(abs_top_builddir) MUSTER_SRCDIR=$(abs_top_srcdir)
 
 .PHONY: check-programs check-only

@@ -17,7 +17,7 @@ struct setting {
 struct line {
 	struct ignore_pattern pattern;
 	const char *macro; /* of an [attr] line, else NULL */
-	guint first;	   /* in settings */
+	guint first;       /* in settings */
 	guint count;
 };
 
@@ -25,7 +25,7 @@ struct attr_list {
 	char *text;
 	char *base;
 	gsize base_len;
-	GArray *lines;	  /* struct line */
+	GArray *lines;    /* struct line */
 	GArray *settings; /* struct setting */
 };
 

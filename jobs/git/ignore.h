@@ -36,7 +36,7 @@ struct ignore_pattern {
 	bool is_negative;
 	bool is_folder_only; /* ended in a slash */
 	bool is_name_only;   /* no slash: matches the last part of a path */
-	bool is_suffix;	     /* `*` and then nothing special */
+	bool is_suffix;      /* `*` and then nothing special */
 };
 
 struct ignore_list {

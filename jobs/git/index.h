@@ -58,7 +58,7 @@ struct index_tree {
 	uint32_t name_len;
 	int32_t entry_count; /* -1: not valid */
 	uint32_t subtrees;   /* direct children, following */
-	uint32_t next;	     /* number of the node behind this one's whole subtree */
+	uint32_t next;       /* number of the node behind this one's whole subtree */
 	const uint8_t *oid;  /* NULL when not valid */
 };
 
@@ -72,8 +72,8 @@ struct index {
 	gint64 mtime_s; /* of the file, for the racy test; 0 without a file */
 	guint32 mtime_ns;
 
-	char *data;	     /* the file */
-	char *paths;	     /* version 4: the paths, put together */
+	char *data;          /* the file */
+	char *paths;         /* version 4: the paths, put together */
 	GStringChunk *extra; /* entries made from trees */
 	struct index *base;  /* split: the shared index */
 	const uint8_t *link; /* split: the extension's bytes */

@@ -18,7 +18,7 @@
 #define LOOSE_OVERHEAD 65536
 
 struct folder {
-	int fd;		    /* objects/ */
+	int fd;             /* objects/ */
 	struct pack *packs; /* chain, newest opened first; NULL until asked for */
 	bool has_packs_read;
 };

@@ -109,7 +109,7 @@ static enum ref_found loose_read(int dir_fd, const char *name, struct oid *oid, 
 	char *at = g_strstrip(line + 4);
 	if (strlen(at) > REF_LINE_MAX - 100 || !name_is_valid(at))
 		return REF_BROKEN;
-	strcpy(target, at);
+	memcpy(target, at, strlen(at) + 1);
 	return REF_SYMBOLIC;
 }
 

@@ -39,9 +39,9 @@ enum head_state {
 
 struct refs_head {
 	enum head_state state;
-	char *ref;	    /* "refs/heads/main", NULL when detached */
+	char *ref;          /* "refs/heads/main", NULL when detached */
 	const char *branch; /* "main", inside ref; NULL when detached */
-	struct oid oid;	    /* zero when unborn */
+	struct oid oid;     /* zero when unborn */
 };
 typedef struct refs_head RefsHead; /* for g_auto */
 void refs_head_clear(struct refs_head *head);
@@ -49,7 +49,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RefsHead, refs_head_clear)
 
 struct ref {
 	const char *name;  /* full: refs/heads/main */
-	struct oid oid;	   /* where it points in the end */
+	struct oid oid;    /* where it points in the end */
 	struct oid peeled; /* of a packed annotated tag, when has_peeled */
 	bool has_peeled;
 	bool is_symbolic; /* refs/remotes/origin/HEAD */

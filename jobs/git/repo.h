@@ -33,7 +33,7 @@
 enum repo_kind {
 	REPO_KIND_UNSET,
 	REPO_KIND_NORMAL,    /* a working tree with its own .git folder (or a file naming one) */
-	REPO_KIND_BARE,	     /* no working tree */
+	REPO_KIND_BARE,      /* no working tree */
 	REPO_KIND_WORKTREE,  /* a linked worktree: gitdir and commondir differ */
 	REPO_KIND_SUBMODULE, /* gitdir is under another repository's .git/modules */
 };
@@ -47,22 +47,22 @@ enum repo_autocrlf {
 
 struct repo {
 	enum repo_kind kind;
-	char *path;	 /* as given, without trailing slashes */
-	char *gitdir;	 /* HEAD, index, operation in progress */
+	char *path;      /* as given, without trailing slashes */
+	char *gitdir;    /* HEAD, index, operation in progress */
 	char *commondir; /* config, objects, refs; equal to gitdir but for a linked worktree */
-	char *worktree;	 /* NULL when there is none */
-	int gitdir_fd;	 /* open folders, closed by repo_free() */
+	char *worktree;  /* NULL when there is none */
+	int gitdir_fd;   /* open folders, closed by repo_free() */
 	int commondir_fd;
 	int worktree_fd; /* -1 without a working tree */
 
 	bool is_bare;
-	bool has_partial_clone;		 /* objects may be absent on purpose */
-	bool has_filemode;		 /* core.fileMode */
-	bool has_symlinks;		 /* core.symlinks */
-	bool has_trust_ctime;		 /* core.trustCtime */
-	bool has_check_stat;		 /* core.checkStat is not `minimal` */
-	bool is_ignorecase;		 /* core.ignoreCase */
-	bool is_sparse_checkout;	 /* core.sparseCheckout */
+	bool has_partial_clone;          /* objects may be absent on purpose */
+	bool has_filemode;               /* core.fileMode */
+	bool has_symlinks;               /* core.symlinks */
+	bool has_trust_ctime;            /* core.trustCtime */
+	bool has_check_stat;             /* core.checkStat is not `minimal` */
+	bool is_ignorecase;              /* core.ignoreCase */
+	bool is_sparse_checkout;         /* core.sparseCheckout */
 	bool is_sparse_outside_expected; /* sparse.expectFilesOutsideOfPatterns */
 	enum repo_autocrlf autocrlf;
 

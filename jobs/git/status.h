@@ -27,7 +27,7 @@
 #include "jobs/git/repo.h"
 
 struct status_counts {
-	guint64 staged;	   /* entries with X */
+	guint64 staged;    /* entries with X */
 	guint64 unstaged;  /* entries with Y; one entry may count in both */
 	guint64 untracked; /* files, and folders with at least one file that is not ignored */
 	guint64 unmerged;
@@ -36,22 +36,22 @@ struct status_counts {
 
 enum status_kind {
 	STATUS_KIND_UNSET,
-	STATUS_KIND_CHANGED,	/* porcelain v2 line "1" */
-	STATUS_KIND_UNMERGED,	/* "u" */
-	STATUS_KIND_UNTRACKED,	/* "?" */
+	STATUS_KIND_CHANGED,    /* porcelain v2 line "1" */
+	STATUS_KIND_UNMERGED,   /* "u" */
+	STATUS_KIND_UNTRACKED,  /* "?" */
 	STATUS_KIND_UNVERIFIED, /* nothing that git prints: could not be compared */
 };
 
 struct status_entry {
 	enum status_kind kind;
-	char x, y;	   /* as git prints them: '.', 'M', 'T', 'A', 'D', 'U' */
+	char x, y;         /* as git prints them: '.', 'M', 'T', 'A', 'D', 'U' */
 	char submodule[5]; /* "N..." or "S" and C or ., M or ., U or . */
 	const char *path;  /* bytes, relative to the top; '/' at the end for an untracked folder */
 };
 
 struct status_options {
-	unsigned threads;	    /* for this tree; 0 and 1: the calling thread alone */
-	gsize entries_max;	    /* how many entries to list; counting never stops */
+	unsigned threads;           /* for this tree; 0 and 1: the calling thread alone */
+	gsize entries_max;          /* how many entries to list; counting never stops */
 	bool is_untracked_left_out; /* count and list no untracked files */
 	unsigned submodule_depth;   /* set by the walk itself; leave 0 */
 };

@@ -131,7 +131,7 @@ static int step_compare(const struct step *step, const struct tree_entry *t)
 			  : step->is_folder   ? '/'
 					      : 0;
 	unsigned char b = t->name_len > shorter ? (unsigned char)t->name[shorter]
-			  : is_tree		? '/'
+			  : is_tree             ? '/'
 						: 0;
 	if (a != b)
 		return a < b ? -1 : 1;

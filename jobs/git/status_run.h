@@ -34,14 +34,14 @@ struct status_run {
 	const struct status_options *options;
 	struct index *ix;
 	bool has_skipped; /* some entry is skip-worktree */
-	GMutex lock;	  /* for the lists below, read by whoever asks first */
+	GMutex lock;      /* for the lists below, read by whoever asks first */
 	bool has_ignores;
 	struct ignore_list *ignores[2]; /* info/exclude, core.excludesFile: strongest first */
 	bool has_attrs;
-	struct attr_list *attr_info;	/* stronger than any folder's */
+	struct attr_list *attr_info;    /* stronger than any folder's */
 	struct attr_list *attr_user[2]; /* core.attributesFile, the system's */
-	struct status_queue *queue;	/* NULL with one thread */
-	struct gitconfig *modules;	/* .gitmodules, read when the first submodule is met */
+	struct status_queue *queue;     /* NULL with one thread */
+	struct gitconfig *modules;      /* .gitmodules, read when the first submodule is met */
 	bool has_modules;
 };
 
@@ -60,9 +60,9 @@ struct status_worker {
 	guint64 unreadable, submodules, submodules_untracked;
 	GArray *changes; /* struct status_change, at most entries_max */
 	GStringChunk *paths;
-	GString *path;		    /* of the folder that is walked, with a slash at its end */
-	GByteArray *names;	    /* stack of names of folders still to be looked at */
-	GArray *children;	    /* stack of what the index has in a folder */
+	GString *path;              /* of the folder that is walked, with a slash at its end */
+	GByteArray *names;          /* stack of names of folders still to be looked at */
+	GArray *children;           /* stack of what the index has in a folder */
 	struct object_store *store; /* made when needed */
 	GChecksum *sha1;
 	char *dents;

@@ -26,7 +26,7 @@ struct status_queue {
 	GCond changed;
 	GQueue tasks;
 	unsigned active; /* workers that walk */
-	gint idle;	 /* workers that wait; read without the lock as a hint */
+	gint idle;       /* workers that wait; read without the lock as a hint */
 };
 
 static void task_push(

@@ -15,7 +15,7 @@
 enum outcome {
 	NO,
 	YES,
-	STOP,	    /* the text is too short for what remains: longer tails will not do either */
+	STOP,       /* the text is too short for what remains: longer tails will not do either */
 	STOP_SLASH, /* as STOP, up to an enclosing ** */
 };
 

@@ -1,0 +1,17 @@
+#!/usr/bin/perl
+# Manual pages: mdoc without complaints, one for each program.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Tree;
+
+plan skip_all => 'mandoc is not here' unless -x '/usr/bin/mandoc';
+chdir tree_top() or die $!;
+my @pages = tree_files(qr{^[a-z]+/.*\.[1-8]$});
+cmp_ok(scalar @pages, '>', 0, 'there are manual pages');
+# Debian's mandoc knows no pages of ours that are not installed, and no operating system version.
+my @said = grep { !/referenced manual not found|outdated mandoc.db|operating system explicitly|Mdocdate|no blank before trailing/ } split /\n/, qx(mandoc -T lint -W style @pages 2>&1);
+none(\@said, 'mandoc finds nothing');
+done_testing;
