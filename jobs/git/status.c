@@ -112,6 +112,7 @@ static void result_make(struct status *s, struct status_worker **workers, unsign
 		s->unreadable += w->unreadable;
 		s->submodules += w->submodules;
 		s->submodules_untracked += w->submodules_untracked;
+		s->submodules_untracked_only += w->submodules_untracked_only;
 	}
 	found = s->counts.staged + s->counts.unstaged + s->counts.untracked + s->counts.unmerged +
 		s->counts.unverified;

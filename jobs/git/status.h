@@ -64,8 +64,8 @@ struct status {
 	guint64 unreadable; /* folders that could not be read: untracked files there are unknown */
 	guint64 tracked;    /* paths in the index */
 	guint64 submodules; /* gitlinks in the index that the walk met */
-	guint64 submodules_untracked; /* of unstaged: submodules with untracked files, nothing else
-				       */
+	guint64 submodules_untracked;      /* of unstaged: submodules with untracked files inside */
+	guint64 submodules_untracked_only; /* of those: with nothing else */
 	struct refs_head head;
 	GStringChunk *paths;
 };

@@ -57,7 +57,7 @@ struct status_change {
 struct status_worker {
 	struct status_run *run;
 	struct status_counts counts;
-	guint64 unreadable, submodules, submodules_untracked;
+	guint64 unreadable, submodules, submodules_untracked, submodules_untracked_only;
 	GArray *changes; /* struct status_change, at most entries_max */
 	GStringChunk *paths;
 	GString *path;              /* of the folder that is walked, with a slash at its end */

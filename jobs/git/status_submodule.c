@@ -128,7 +128,7 @@ void status_submodule_check(struct status_worker *w, const struct index_entry *e
 		if (s == NULL)
 			goto unverified;
 		if (s->counts.staged > 0 || s->counts.unmerged > 0 ||
-			s->counts.unstaged > s->submodules_untracked)
+			s->counts.unstaged > s->submodules_untracked_only)
 			sub[2] = 'M';
 		if (s->counts.untracked > 0 || s->submodules_untracked > 0)
 			sub[3] = 'U';
@@ -138,7 +138,8 @@ void status_submodule_check(struct status_worker *w, const struct index_entry *e
 	if (strcmp(sub, "S...") == 0)
 		return;
 	w->counts.unstaged++;
-	w->submodules_untracked += strcmp(sub, "S..U") == 0;
+	w->submodules_untracked += sub[3] == 'U';
+	w->submodules_untracked_only += strcmp(sub, "S..U") == 0;
 	status_change_add(w, STATUS_KIND_CHANGED, '.', 'M', sub, e->path, e->path_len);
 	return;
 

@@ -186,16 +186,22 @@ static void missing(struct status_worker *w, const struct index_entry *e)
 		changed(w, e, 'D');
 }
 
-/* A folder in the place of a file: a repository makes it another type, else the file is gone. */
-static void folder_in_place(
-	struct status_worker *w, int dir_fd, const struct child *c, const struct index_entry *e)
+/* A folder in the place of a file: a repository with a commit makes it another type, else the file
+ * is gone. */
+static void folder_in_place(struct status_worker *w, const struct index_entry *e)
 {
-	g_autofree char *name = g_strndup(c->name, c->len);
-	int fd = openat(dir_fd, name, FOLDER_FLAGS);
+	const struct repo *r = w->run->r;
+	g_autofree char *path = g_build_filename(r->worktree, e->path, NULL);
+	g_autoptr(Repo) inner = repo_open(path, r->user, NULL);
+	g_auto(RefsHead) head = {0};
 
-	changed(w, e, fd >= 0 && status_is_nested(fd) ? 'T' : 'D');
-	if (fd >= 0)
-		close(fd);
+	if (inner == NULL || inner->is_bare || !refs_head_read(inner, &head, NULL) ||
+		head.state == HEAD_STATE_UNBORN) {
+		changed(w, e, 'D');
+		return;
+	}
+	w->counts.unstaged++;
+	status_change_add(w, STATUS_KIND_CHANGED, '.', 'T', "SC..", e->path, e->path_len);
 }
 
 static void file_check(struct status_worker *w, struct status_folder *f, int fd,
@@ -237,7 +243,7 @@ static void file_check(struct status_worker *w, struct status_folder *f, int fd,
 		else
 			changed(w, e, 'T');
 	} else if (S_ISDIR(st.st_mode)) {
-		folder_in_place(w, fd, c, e);
+		folder_in_place(w, e);
 	} else if (S_ISLNK(st.st_mode) ? type != INDEX_MODE_LINK
 				       : type == INDEX_MODE_LINK && r->has_symlinks) {
 		changed(w, e, 'T');
@@ -320,16 +326,12 @@ static void record_take(struct status_worker *w, struct status_folder *f, int fd
 	struct child *file = child_find(w, first, name, len, false);
 	if (file != NULL)
 		file->is_seen = true;
-	if (type == DT_DIR) {
-		struct child *folder = child_find(w, first, name, len, true);
-		if (folder != NULL)
-			folder->is_seen = true;
-		if (folder != NULL ||
-			(file != NULL && index_is_gitlink(&w->run->ix->entries[file->low])))
-			return;
-	} else if (file != NULL || (type != DT_REG && type != DT_LNK)) {
+	struct child *folder = type == DT_DIR ? child_find(w, first, name, len, true) : NULL;
+	if (folder != NULL)
+		folder->is_seen = true;
+	/* A folder in the place of a tracked file is that file's change, and not untracked as well. */
+	if (file != NULL || folder != NULL || (type != DT_DIR && type != DT_REG && type != DT_LNK))
 		return;
-	}
 	name_push(w, type, name, len);
 }
 
