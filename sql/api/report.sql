@@ -76,8 +76,8 @@ begin
 				or (not e.value ? 'status'
 				    and jsonb_typeof(e.value -> 'uncommittedChanges') is distinct from 'boolean'))
 			union all
-			select '', 'is larger than 256 KiB'
-			 where pg_column_size(e.value) > 262144) w) f;
+			select '', 'is larger than 4 MiB'
+			 where pg_column_size(e.value) > 4194304) w) f;
 	if jsonb_array_length(v_faults) = 0 then
 		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos',
 				'message', format('names %s twice', to_json(left(d.name, 100))))), '[]')
@@ -248,12 +248,14 @@ begin
 		       untracked = c.untracked, stashes = c.stashes, stale = c.stale, report = c.body,
 		       hash = c.hash, digest = c.digest, updated_at = v_now, removed_at = null
 		  from columns c where r.id = c.old_id and c.old_id is not null
-		returning r as r
+		returning r as r, c.is_changed,
+			  case when c.old_removed_at is null then c.old_status end as previous_status
 	), gone as (
 		update muster.repo r set removed_at = v_now, updated_at = v_now
 		 where r.root_id = p_root.id and r.removed_at is null
-		   and not exists (select from incoming i where i.source_id = r.source_id)
-		returning r.*
+		   -- "not in", for that is a hash whatever the planner believes about the sizes.
+		   and r.source_id not in (select i.source_id from incoming i)
+		returning r.id, r.name, r.status
 	), counted as (
 		select count(*)::integer as repos, sum(health_score)::bigint as score_sum,
 		       count(health_score)::integer as score_count,
@@ -272,12 +274,11 @@ begin
 	), told as (
 		select (select count(*) from matched where is_changed) + (select count(*) from gone) as changed
 	), changes as (
-		select m.ord, m.id,
-		       case when m.old_removed_at is null then m.old_status end as previous_status,
-		       muster.repo_compact(w.r) as repo
-		  from matched m
-		  join (select r from added union all select r from rewritten) w on (w.r).id = m.id
-		 where m.is_changed
+		select (a.r).ordinal, (a.r).id, null as previous_status, muster.repo_compact(a.r) as repo
+		  from added a
+		union all
+		select (w.r).ordinal, (w.r).id, w.previous_status, muster.repo_compact(w.r)
+		  from rewritten w where w.is_changed
 		union all
 		select 2147483647, g.id, g.status,
 		       jsonb_build_object('id', g.id, 'name', g.name, 'status', 'removed')
@@ -298,7 +299,7 @@ begin
 	       case when p_root.audit_id is not null
 			 and (t.changed <= 20 or t.changed * 4 <= greatest(c.repos, 1))
 		    then (select jsonb_agg(jsonb_build_object('id', x.id, 'repo', x.repo,
-				'previous_status', x.previous_status) order by x.ord, x.id) from changes x)
+				'previous_status', x.previous_status) order by x.ordinal, x.id) from changes x)
 		    end
 	  into repos, changed, summary, score_sum, score_count, buckets, statuses, scores, events
 	  from counted c, told t;

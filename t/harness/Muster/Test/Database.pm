@@ -218,8 +218,7 @@ sub fill {
 
 sub psql_argv {
 	my ($self) = @_;
-	return (Muster::Test::Cluster::bin('psql'), '-X', '-q', '-A', '-t', '-F', "\x1f", '-R', "\x1e",
-		'-P', 'null=\N', '-v', 'VERBOSITY=verbose', '-h', $self->{host}, '-d', $self->{name}, '-U',
+	return (Muster::Test::Cluster::bin('psql'), '-X', '-q', '-A', '-t', '-F', "\x1f", '-0', '-P', 'null=\N', '-v', 'VERBOSITY=verbose', '-h', $self->{host}, '-d', $self->{name}, '-U',
 		$self->{role} // 'postgres');
 }
 
@@ -244,7 +243,7 @@ sub try {
 	close $out;
 	my $code = $?;
 	my $error = do { local $/; open my $e, '<', $err->filename; <$e> } // '';
-	$output =~ s/\x1e?\n?\z//;
+	$output =~ s/\0\z//;
 	return ($output, $code ? ($error || "psql: exit $code") : '');
 }
 
@@ -265,7 +264,7 @@ sub rows {
 	my ($self, $sql, @values) = @_;
 	my $output = $self->sql($sql, @values);
 	return () if $output eq '';
-	return map { [map { $_ eq '\N' ? undef : $_ } split /\x1f/, $_, -1] } split /\x1e/, $output, -1;
+	return map { [map { $_ eq '\N' ? undef : $_ } split /\x1f/, $_, -1] } split /\0/, $output, -1;
 }
 
 # The last value of the last row: statements before it may print their own.
@@ -296,7 +295,8 @@ sub session {
 package Muster::Test::Session;
 
 # One connection that stays open, for overlapping transactions. send() returns at once; read() waits
-# for the answer to the oldest send() and returns it, errors included; ask() does both.
+# for the answer to the oldest send() and returns it, errors included; ask() does both. Rows end with
+# a zero byte, columns with \x1f.
 
 use strict;
 use warnings;
@@ -340,7 +340,7 @@ sub read {
 	while (defined(my $line = readline $self->{from})) {
 		if ($line =~ s/\Q$mark\E\n\z//) {
 			$text .= $line;
-			$text =~ s/[\x1e\n]+\z//;
+			$text =~ s/[\0\n]+\z//;
 			return $text;
 		}
 		$text .= $line;
