@@ -14,6 +14,7 @@ export const page = {
 	run() {},              /* (repo or null) → asks for an audit now */
 	toast() {},            /* (text, { tone }) → a passing message */
 	say() {},              /* (text) → for screen readers only */
+	signed_in() {},        /* (session, url) → somebody signed in: go on there */
 };
 
 /* A link that stays inside: the address changes, the page does not load again. */

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page around the views: which address shows which view, loading and loading again, what an
+ * event does to what is shown, problems, the header.
+ *
+ * A view is a module that exports
+ *	load(params, signal, before)  → its data; `before` is the data shown until now, or null
+ *	draw(root, data, params)      → draws it; with data null, its skeleton
+ *	title(data, params)           → the document's title
+ *	merge(data, event, params)    → the data after an event; the same object when nothing changed,
+ *	                                null to load again (optional: without it, every event does)
+ *	is_followed(event)            → whether the data must also be loaded again (optional)
+ * load() answers { data, position }. Events that came while it was under way are added after it.
+ */
+import { api_get, api_on_sign_out, api_send, csrf_set } from "./api.js";
+import { h, patch } from "./dom.js";
+import { id_is_after } from "./event.js";
+import { ago_format } from "./format.js";
+import { Live } from "./live.js";
+import { link_follow, page } from "./page.js";
+import { header } from "./parts/header.js";
+import { problem_part, stale_notice } from "./parts/notice.js";
+import { toast_add } from "./parts/toast.js";
+import { pref_get } from "./pref.js";
+import { url_format, url_parse } from "./url.js";
+
+const VIEW = {
+	overview: () => import("./views/overview.js"),
+	repo_list: () => import("./views/repo_list.js"),
+	repo: () => import("./views/repo.js"),
+	audit_list: () => import("./views/audit_list.js"),
+	audit: () => import("./views/audit.js"),
+	sign_in: () => import("./views/sign_in.js"),
+	missing: () => import("./views/missing.js"),
+};
+const RECENT = 500;
+const SOON_MS = 300;
+const SPACING_MS = 2000;
+const STALE_MS = 90000;
+const SKELETON_MS = 80;
+
+/* what is shown: { view, params, module, root, data, position, problem, loading, abort } */
+let shown = null;
+let recent = [];          /* events, for data that was asked for before they came */
+let reload_timer = null;
+let reloaded_at = 0;
+let draw_wanted = false;
+let changes = new Set();  /* names, to be said to screen readers together */
+
+const main = () => document.getElementById("main");
+
+function header_draw() {
+	patch(document.getElementById("header"), header({
+		view: shown?.view, state: page.live.state(), now: Date.now(), busy: shown?.loading ?? false,
+		account: page.session?.account ?? null, sign_out,
+	}));
+}
+
+/* Only when it is not current although it should be: a problem, or nothing heard for long. */
+function notice() {
+	const { mode, at } = page.live.state();
+
+	if (!shown?.data || shown.view === "sign_in" || shown.view === "missing")
+		return null;
+	if (!shown.problem && (mode === "off" || mode === "live" || at === null || Date.now() - at < STALE_MS))
+		return null;
+	return stale_notice({ problem: shown.problem, at: at ?? shown.at, retry: () => page.refresh() });
+}
+
+function view_draw() {
+	if (!shown?.module)
+		return;
+	const { module, root, data, params, problem } = shown;
+	if (data === null && problem)
+		patch(root, problem_part(problem, () => page.refresh()));
+	else
+		module.draw(root, data, params);
+	root.setAttribute("aria-busy", shown.loading ? "true" : "false");
+	root.classList.toggle("loading", shown.loading && data !== null);
+	document.title = `${module.title(data, params)} · Muster`;
+	patch(main().firstChild, notice());
+}
+
+function draw() {
+	if (draw_wanted)
+		return;
+	draw_wanted = true;
+	requestAnimationFrame(() => {
+		draw_wanted = false;
+		header_draw();
+		view_draw();
+	});
+}
+
+function event_apply(target, event) {
+	const { module, data, params } = target;
+
+	if (data === null || (target.position && event.event_id && !id_is_after(event.event_id, target.position)))
+		return;
+	const after = module.merge ? module.merge(data, event, params) : null;
+	if (after === null) {
+		reload_soon();
+		return;
+	}
+	target.data = after;
+	if (module.is_followed?.(event))
+		reload_soon();
+}
+
+function event_take(event) {
+	recent = [...recent.slice(1 - RECENT), event];
+	run_take(event);
+	if (event.type === "repo-status-change" && event.data?.repo?.name) {
+		if (!changes.size)
+			setTimeout(changes_say, 1500);
+		changes.add(`${event.data.repo.name} is ${event.data.repo.status}`);
+	}
+	if (shown)
+		event_apply(shown, event);
+	draw();
+}
+
+function changes_say() {
+	page.say(changes.size > 3 ? `${changes.size} repositories changed` : [...changes].join(", "));
+	changes = new Set();
+}
+
+function reload_soon() {
+	if (reload_timer)
+		return;
+	const wait = Math.max(SOON_MS, reloaded_at + SPACING_MS - Date.now());
+	reload_timer = setTimeout(() => {
+		reload_timer = null;
+		if (document.hidden)
+			document.addEventListener("visibilitychange", reload_soon, { once: true });
+		else
+			load(shown);
+	}, wait);
+}
+
+/* Loads what `target` shows; an older load of the same target is given up. */
+async function load(target) {
+	target.abort?.abort();
+	const abort = new AbortController();
+	target.abort = abort;
+	target.loading = true;
+	reloaded_at = Date.now();
+	draw();
+	try {
+		target.module ??= await VIEW[target.view]();
+		const { data, position } = await target.module.load(target.params, abort.signal, target.data);
+		if (abort.signal.aborted)
+			return;
+		Object.assign(target, { data, position, problem: null, at: Date.now() });
+		if (position)
+			live_feed(position);
+		for (const event of recent)
+			event_apply(target, event);
+	} catch (error) {
+		if (error.name === "AbortError" || abort.signal.aborted)
+			return;
+		if (error.name !== "Problem")
+			console.error(error);
+		target.problem = error;
+		target.detail = error.name === "Problem" ? "" : String(error);
+	} finally {
+		if (target.abort === abort)
+			target.loading = false;
+		if (target === shown)
+			draw();
+	}
+}
+
+function live_feed(position) {
+	const { mode, enabled, cursor } = page.live.state();
+
+	if (cursor === null && enabled && mode === "off")
+		page.live.start(position);
+	else
+		page.live.seen(position);
+}
+
+async function show(url, { scroll = 0, focus = true } = {}) {
+	const { view, params } = url_parse(url);
+
+	if (!page.session && view !== "sign_in") {
+		history.replaceState(null, "", url_format("sign_in", { next: url === "/" ? "" : url }));
+		await show(location.href, { focus });
+		return;
+	}
+	const again = shown?.view === view && shown.module?.is_same?.(shown.params, params);
+	shown?.abort?.abort();
+	if (again) {
+		shown.params = params;
+		await load(shown);
+		return;
+	}
+	const root = document.createElement("div");
+	root.className = `view view-${view}`;
+	const target = { view, params, module: null, root, data: null, position: null, problem: null, loading: true };
+	shown = target;
+	target.module = await VIEW[view]();
+	if (shown !== target)
+		return;
+	const place = () => {
+		if (root.isConnected || shown !== target)
+			return;
+		patch(main(), h("div", { class: "notices" }));
+		main().append(root);
+		view_draw();
+	};
+	const skeleton = setTimeout(place, SKELETON_MS);
+	await load(target);
+	clearTimeout(skeleton);
+	place();
+	if (shown !== target)
+		return;
+	view_draw();
+	header_draw();
+	if (scroll)
+		scrollTo(0, scroll);
+	else if (focus)
+		arrive(root);
+}
+
+/* A screen reader and the keyboard go on from the new heading. */
+function arrive(root) {
+	scrollTo(0, 0);
+	const heading = root.querySelector("[data-arrive]") ?? root.querySelector("h1");
+	if (!heading)
+		return;
+	if (!heading.matches("input"))
+		heading.tabIndex = -1;
+	heading.focus({ preventScroll: true });
+}
+
+page.go = (url, { replace = false } = {}) => {
+	if (replace) {
+		history.replaceState(history.state, "", url);
+	} else {
+		history.replaceState({ ...history.state, scroll: scrollY }, "");
+		history.pushState(null, "", url);
+	}
+	return show(url, { focus: !replace });
+};
+
+page.draw = draw;
+
+page.update = (data) => {
+	shown.data = data;
+	draw();
+};
+
+page.refresh = async () => {
+	if (!shown)
+		return;
+	page.live.retry();
+	if (!shown.module) {
+		await show(location.pathname + location.search);
+		return;
+	}
+	await load(shown);
+};
+
+page.toast = toast_add;
+
+page.say = (text) => {
+	document.getElementById("say").textContent = text;
+};
+
+/* An audit now, shown at once as pending and taken back when the server refuses. */
+page.run = async (repo = null) => {
+	const mine = { repo: repo?.id ?? null, name: repo?.name ?? null, status: "pending", at: Date.now() };
+	const key = Symbol("asked");
+
+	page.runs.set(key, mine);
+	draw();
+	try {
+		const { body, position } = await api_send("POST", "/api/v1/audits", repo ? { repo: repo.id } : {});
+		page.runs.delete(key);
+		page.runs.set(String(body.run_id), { ...mine, status: body.status ?? "pending" });
+		for (const event of recent)
+			run_take(event);
+		if (position)
+			page.live.seen(position);
+	} catch (problem) {
+		page.runs.delete(key);
+		page.toast(`The audit was not started. ${problem.message}. ${problem.detail ?? ""}`
+			+ (problem.request_id ? ` (request ${problem.request_id})` : ""), { tone: "error" });
+	}
+	draw();
+};
+
+function run_take(event) {
+	const { data, type } = event;
+	const id = String(data?.run_id ?? data?.id ?? "");
+	const run = page.runs.get(id);
+
+	if (type !== "status_change" || !run)
+		return;
+	run.status = data.status;
+	if (data.status === "completed") {
+		page.toast(run.name ? `${run.name} was audited` : "The audit is complete", { tone: "clean" });
+		page.runs.delete(id);
+		reload_soon();
+	} else if (data.status === "failed" || data.status === "cancelled") {
+		page.toast(`The audit ${data.status === "failed" ? "failed" : "was cancelled"}. ${data.error ?? ""}`,
+			{ tone: "error" });
+		page.runs.delete(id);
+	}
+}
+
+function session_set(session) {
+	page.session = session;
+	csrf_set(session?.csrf_token);
+}
+
+/* The sign-in view calls it with the server's answer. */
+page.signed_in = (session, next) => {
+	session_set(session);
+	return page.go(next, { replace: true });
+};
+
+function signed_out() {
+	if (!page.session)
+		return;
+	session_set(null);
+	page.live.stop();
+	page.live.cursor = null;
+	recent = [];
+	page.runs.clear();
+	show(location.pathname + location.search);
+}
+
+async function sign_out() {
+	try {
+		await api_send("POST", "/api/v1/auth/logout");
+	} catch (problem) {
+		if (problem.status !== 401) {
+			page.toast(`Not signed out. ${problem.message}`, { tone: "error" });
+			return;
+		}
+	}
+	history.replaceState(null, "", "/");
+	signed_out();
+}
+
+/* ages move on without anything being drawn again */
+function clock_tick() {
+	if (document.hidden)
+		return;
+	const now = Date.now();
+	for (const time of document.querySelectorAll("time[data-ago]")) {
+		const text = ago_format(time.dateTime, now);
+		if (time.firstChild && time.firstChild.data !== text)
+			time.firstChild.data = text;
+	}
+	header_draw();
+	if (main().firstChild && shown?.module)
+		patch(main().firstChild, notice());
+}
+
+export async function shell_start() {
+	page.live = new Live({ event: event_take, reset: reload_soon, change: draw,
+			       denied: () => session_check() });
+	page.live.enabled = pref_get("live") === "on";
+	page.live.interval_s = Number(pref_get("interval"));
+	api_on_sign_out(signed_out);
+	document.addEventListener("click", link_follow);
+	addEventListener("popstate", (event) => show(location.pathname + location.search,
+		{ scroll: event.state?.scroll ?? 0, focus: false }));
+	document.addEventListener("visibilitychange", () => !document.hidden && page.live.wake());
+	for (const name of ["online", "pageshow", "resume"])
+		addEventListener(name, () => page.session && page.live.wake());
+	addEventListener("offline", () => draw());
+	history.scrollRestoration = "manual";
+	addEventListener("pagehide", () => history.replaceState({ ...history.state, scroll: scrollY }, ""));
+	header_draw();
+	setInterval(clock_tick, 1000);
+	await session_check();
+	await show(location.pathname + location.search, { scroll: history.state?.scroll ?? 0 });
+}
+
+/* Who is signed in; a server that does not answer is asked again by the person. */
+async function session_check() {
+	try {
+		session_set((await api_get("/api/v1/auth/me")).body);
+	} catch (problem) {
+		if (problem.status === 401) {
+			signed_out();
+			return;
+		}
+		patch(main(), h("div", { class: "notices" }), h("div", { class: "view" },
+			problem_part(problem, () => location.reload())));
+		throw problem;
+	}
+}
