@@ -131,7 +131,7 @@ export function list_merge(list, event, params) {
 		return list;
 	const rest = at < 0 ? items : items.toSpliced ? items.toSpliced(at, 1)
 						      : items.filter((repo) => repo.id !== id);
-	if (!repo_matches(after, params))
+	if (after.status === "removed" || !repo_matches(after, params))
 		return at < 0 ? list : { ...list, items: rest };
 	const before = rest.findIndex((repo) => (order(after, repo) || by_name(after, repo)) < 0);
 	/* the order still holds where it is: stay there, whatever the server's second key was */
@@ -168,12 +168,13 @@ export function overview_merge(overview, event) {
 export function strip_text(history) {
 	const counts = new Map();
 
-	if (!history?.length)
+	const known = (history ?? []).filter((status) => status !== null);
+	if (!known.length)
 		return "No audits yet";
-	for (const status of history)
+	for (const status of known)
 		counts.set(status, (counts.get(status) ?? 0) + 1);
 	const parts = [...counts].sort((a, b) => b[1] - a[1])
 		.map(([status, number]) => `${number} ${status_get(status).word.toLowerCase()}`);
-	return `Last ${history.length === 1 ? "audit" : `${history.length} audits`}: ${parts.join(", ")}; `
-		+ `now ${status_get(history.at(-1)).word.toLowerCase()}`;
+	return `Last ${known.length === 1 ? "audit" : `${known.length} audits`}: ${parts.join(", ")}; `
+		+ `now ${status_get(known.at(-1)).word.toLowerCase()}`;
 }

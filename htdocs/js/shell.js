@@ -9,7 +9,9 @@
  *	title(data, params)           → the document's title
  *	merge(data, event, params)    → the data after an event; the same object when nothing changed,
  *	                                null to load again (optional: without it, every event does)
- *	is_followed(event)            → whether the data must also be loaded again (optional)
+ *	is_followed(event, data)      → whether the data must also be loaded again (optional)
+ *	is_same(params, others)       → whether other params keep what is shown until theirs is there
+ *	every_ms(data)                → load again so often while the page is looked at (optional)
  * load() answers { data, position }. Events that came while it was under way are added after it.
  */
 import { api_get, api_on_sign_out, api_send, csrf_set } from "./api.js";
@@ -68,7 +70,7 @@ function notice() {
 }
 
 function view_draw() {
-	if (!shown?.module)
+	if (!shown?.module || !shown.root.isConnected)
 		return;
 	const { module, root, data, params, problem } = shown;
 	if (data === null && problem)
@@ -103,7 +105,7 @@ function event_apply(target, event) {
 		return;
 	}
 	target.data = after;
-	if (module.is_followed?.(event))
+	if (module.is_followed?.(event, target.data))
 		reload_soon();
 }
 
@@ -356,8 +358,12 @@ function clock_tick() {
 			time.firstChild.data = text;
 	}
 	header_draw();
-	if (main().firstChild && shown?.module)
-		patch(main().firstChild, notice());
+	if (!shown?.module || !shown.root.isConnected)
+		return;
+	patch(main().firstChild, notice());
+	const every = shown.data && shown.module.every_ms?.(shown.data);
+	if (every && !shown.loading && page.live.state().mode !== "off" && now - reloaded_at > every)
+		load(shown);
 }
 
 export async function shell_start() {

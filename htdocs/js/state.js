@@ -23,6 +23,9 @@ export const STATUS = [
 	  help: "Nothing to do" },
 ];
 
+/* the order of counters, filters and shares: what is well first, then by how much is to do */
+export const SHOWN = ["clean", "dirty", "extra", "mismatched", "missing", "error", "not_git"];
+
 const HEALTH = {
 	green: { word: "All in order", tone: "clean", shape: "clean" },
 	yellow: { word: "Needs attention", tone: "dirty", shape: "dirty" },

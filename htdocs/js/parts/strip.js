@@ -22,6 +22,8 @@ export function strip(history, { length = LENGTH } = {}) {
 		last.map((status, i) => {
 			const height = HEIGHT[status];
 			const x = (skip + i) * 5;
+			if (status === null)
+				return h("rect", { class: "none", x: String(x + 1), y: "14", width: "2", height: "1" });
 			if (height === undefined)
 				return h("rect", { class: "unknown", x: String(x + 0.5), y: "8.5", width: "3",
 						   height: "7" });

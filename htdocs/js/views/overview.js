@@ -11,7 +11,7 @@ import { empty, skeleton } from "../parts/notice.js";
 import { run_button } from "../parts/run.js";
 import { shape } from "../parts/shape.js";
 import { strip } from "../parts/strip.js";
-import { STATUS, health_get, score_tone, status_get, summary_count } from "../state.js";
+import { SHOWN, health_get, score_tone, status_get, summary_count } from "../state.js";
 import { repo_url, url_format } from "../url.js";
 
 const BACK = 400; /* how many events back the list of changes looks */
@@ -54,6 +54,11 @@ export function is_followed(event) {
 	return event.type === "repo-status-change";
 }
 
+/* an audit that changed nothing is no event, but it moves the time and the trend */
+export function every_ms() {
+	return 30000;
+}
+
 function figure({ word, count, tone, mark, href, help }) {
 	const known = count !== null;
 
@@ -69,7 +74,7 @@ function figures(summary) {
 		{ word: "Stale", count: summary_count(summary, "stale"), tone: "plain", mark: "polling",
 		  href: url_format("repo_list", { status: "stale" }), help: "No commit for a long time" },
 	];
-	const rows = [...STATUS].reverse().map((row) => ({ ...row, mark: row.shape,
+	const rows = SHOWN.map((id) => status_get(id)).map((row) => ({ ...row, mark: row.shape,
 		count: summary_count(summary, row.id), href: url_format("repo_list", { status: row.id }) }));
 
 	return h("section", { "aria-label": "Counts" },
@@ -78,7 +83,7 @@ function figures(summary) {
 				h("span", { class: "figure-number" }, number_format(summary.total)),
 				h("span", { class: "figure-word" }, summary.total === 1 ? "Repository" : "Repositories"))),
 			rows.map(figure), extra.map(figure)),
-		share_bar([...STATUS].reverse().map((row) => ({ ...row, count: summary_count(summary, row.id) }))));
+		share_bar(SHOWN.map((id) => ({ ...status_get(id), count: summary_count(summary, id) }))));
 }
 
 function attention(repos) {
@@ -91,12 +96,12 @@ function attention(repos) {
 				h("a", { class: "name", href: repo_url(repo), "data-row": true }, repo.name),
 				h("span", { class: "why quiet" }, why(repo)),
 				score(repo.health_score ?? repo.healthScore ?? null),
-				strip(repo.history)))));
+				repo.history && strip(repo.history)))));
 }
 
 function why(repo) {
 	const changes = repo.changes ?? repo.counts ?? {};
-	const parts = [["staged", changes.staged], ["changed", changes.unstaged], ["untracked", changes.untracked]]
+	const parts = [["staged", changes.staged], ["changed", changes.unstaged], ["new", changes.untracked]]
 		.filter(([, count]) => count > 0).map(([word, count]) => `${number_format(count)} ${word}`);
 
 	if (repo.ahead > 0)

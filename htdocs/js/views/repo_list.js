@@ -14,7 +14,7 @@ import { run_button } from "../parts/run.js";
 import { shape } from "../parts/shape.js";
 import { strip } from "../parts/strip.js";
 import { row_height, window_range } from "../parts/window.js";
-import { STATUS, status_get, summary_count } from "../state.js";
+import { SHOWN, status_get, summary_count } from "../state.js";
 import { repo_url, url_format } from "../url.js";
 
 const PAGE = 200;
@@ -122,7 +122,7 @@ function search(params) {
 function filters(data, params) {
 	const summary = data?.summary ?? null;
 	const rows = [{ id: "", word: "All", count: summary?.total ?? null },
-		      ...[...STATUS].reverse().map((row) => ({ ...row, count: summary_count(summary, row.id) })),
+		      ...SHOWN.map((id) => ({ ...status_get(id), count: summary_count(summary, id) })),
 		      { ...filter_get("stale"), count: summary_count(summary, "stale") }];
 
 	return h("nav", { class: "filters", "aria-label": "Filter by status" }, rows
@@ -147,7 +147,7 @@ function heading({ id, word, sorts }, params) {
 }
 
 function changes({ changes: of = {}, stashes }) {
-	const parts = [["staged", of.staged], ["changed", of.unstaged], ["untracked", of.untracked],
+	const parts = [["staged", of.staged], ["changed", of.unstaged], ["new", of.untracked],
 		       ["stashed", stashes]];
 	const known = parts.some(([, count]) => Number.isFinite(count));
 	const some = parts.filter(([, count]) => count > 0);
@@ -179,8 +179,9 @@ function row(repo, index) {
 			? [h("span", { class: "code cut", title: repo.branch }, repo.branch), ahead_behind(repo)]
 			: h("span", { class: "quiet" }, NONE)),
 		h("td", { role: "cell", class: "c-changes" }, changes(repo)),
-		h("td", { role: "cell", class: "c-commit" }, ago(repo.last_commit_at, { none: NONE }),
-			h("span", { class: "quiet cut", title: repo.last_commit_subject }, repo.last_commit_subject)),
+		h("td", { role: "cell", class: "c-commit" }, h("div", { class: "commit" },
+			ago(repo.last_commit_at, { none: NONE }),
+			h("span", { class: "quiet cut", title: repo.last_commit_subject }, repo.last_commit_subject))),
 		h("td", { role: "cell", class: "c-history" }, strip(repo.history)));
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a person would type to put a repository in order, for each status: the page shows it, it
+ * runs nothing. Paths and addresses come from repositories, so each is one quoted word, and is
+ * never taken for an option.
+ *
+ *	command_list({ status: "missing", clone_url: "https://host/a.git" })
+ *	// [{ action: "clone", text: "…", command: "git clone -- https://host/a.git" }]
+ */
+const PLAIN = /^[A-Za-z0-9_./:@%+=,-]+$/;
+
+export function shell_quote(text) {
+	return PLAIN.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`;
+}
+
+function git(path, ...words) {
+	return ["git", "-C", path, ...words].map(shell_quote).join(" ");
+}
+
+export function command_list(repo) {
+	const path = repo.path ?? repo.local_path;
+	const url = repo.clone_url ?? repo.remote;
+	const rows = [];
+
+	switch (repo.status) {
+	case "missing":
+		if (url)
+			rows.push({ action: "clone", text: "Clone it, below the folder that is watched",
+				    command: `git clone -- ${shell_quote(url)}` });
+		break;
+	case "dirty":
+		if (!path)
+			break;
+		rows.push({ action: "diff", text: "Look at what changed", command: git(path, "status") });
+		rows.push({ action: "commit", text: "Commit it", command: `${git(path, "add", "--all")} && ${git(path, "commit")}` });
+		rows.push({ action: "discard", text: "Or put it aside; “git stash pop” brings it back",
+			    command: git(path, "stash", "push", "--include-untracked") });
+		break;
+	case "mismatched":
+		if (path && repo.expected_url)
+			rows.push({ action: "fix_remote", text: "Point the remote at the repository of this name",
+				    command: git(path, "remote", "set-url", "origin", repo.expected_url) });
+		if (path)
+			rows.push({ action: "review", text: "Or rename the folder after its remote",
+				    command: git(path, "remote", "--verbose") });
+		break;
+	case "extra":
+		if (path)
+			rows.push({ action: "review", text: "See what it is and whether it is still wanted",
+				    command: git(path, "log", "--oneline", "--decorate", "-5") });
+		break;
+	default:
+		break;
+	}
+	if (path && repo.ahead > 0)
+		rows.push({ action: "push", text: "Push what is only here", command: git(path, "push") });
+	return rows;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* One repository: its state, what to do about it, its checks, branches, history and changes. */
+import { api_get } from "../api.js";
+import { command_list } from "../command.js";
+import { h, patch } from "../dom.js";
+import { repo_merge } from "../event.js";
+import { NONE, bytes_format, count_format, number_format, percent_format, score_format } from "../format.js";
+import { page } from "../page.js";
+import { ago, badge, score } from "../parts/badge.js";
+import { score_line } from "../parts/chart.js";
+import { diff_part } from "../parts/diff.js";
+import { empty, problem_part, skeleton } from "../parts/notice.js";
+import { run_button } from "../parts/run.js";
+import { shape } from "../parts/shape.js";
+import { strip } from "../parts/strip.js";
+import { pref_get, pref_set } from "../pref.js";
+import { SEVERITY, check_get, status_get } from "../state.js";
+import { repo_url } from "../url.js";
+
+const STATES = 8;
+
+export function title(data, params) {
+	const name = data?.repo.name ?? params.repo;
+	return params.action === "diff" ? `Changes of ${name}` : name;
+}
+
+export function is_same(before, after) {
+	return before.repo === after.repo;
+}
+
+async function diff_load(params, signal) {
+	if (params.action !== "diff")
+		return null;
+	try {
+		return (await api_get(`/audit/diff/${encodeURIComponent(params.repo)}`, {}, signal)).body;
+	} catch (problem) {
+		if (problem.name !== "Problem" || problem.status === 401)
+			throw problem;
+		return { problem };
+	}
+}
+
+export async function load(params, signal) {
+	const [{ body, position }, diff] = await Promise.all([
+		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal)]);
+
+	return { data: { repo: body, diff }, position };
+}
+
+export function merge(data, event) {
+	if (event.type === "repo-status-change")
+		return event.data?.repo?.id === data.repo.id
+			? { ...data, repo: repo_merge(data.repo, event.data.repo) } : data;
+	return event.type === "audit-update" ? null : data;
+}
+
+export function is_followed(event, data) {
+	return event.type === "repo-status-change" && event.data?.repo?.id === data.repo.id;
+}
+
+/* Neighbouring audits with one status as one row, newest first. */
+export function history_states(history) {
+	const states = [];
+
+	for (const audit of history ?? []) {
+		const last = states.at(-1);
+		if (last?.status === audit.status) {
+			last.count += 1;
+			last.until = audit.timestamp;
+		} else {
+			states.push({ status: audit.status, since: audit.timestamp, until: audit.timestamp, count: 1 });
+		}
+	}
+	return states.reverse();
+}
+
+function copy(text) {
+	navigator.clipboard.writeText(text).then(() => page.toast("Copied", { tone: "clean" }),
+		() => page.toast("The browser does not allow to copy", { tone: "error" }));
+}
+
+function command({ text, command: words, action }, params) {
+	return h("li", { key: action, class: params.action === action ? "wanted" : null },
+		h("span", null, text),
+		h("span", { class: "command" }, h("code", null, words),
+			navigator.clipboard && h("button", { type: "button", class: "icon", title: "Copy",
+				"aria-label": `Copy: ${words}`, onclick: () => copy(words) }, shape("copy"))));
+}
+
+function todo(repo, params) {
+	const report = repo.report ?? {};
+	const commands = command_list({ ...report, ...repo, expected_url: report.expected_url, clone_url: report.clone_url });
+	const advice = report.recommendations ?? [];
+	const known = commands.length || advice.length;
+
+	return h("section", { class: "card", id: "todo" }, h("h2", null, "What to do"),
+		report.error && h("p", { class: "said" }, shape("error"), h("span", null, report.error)),
+		repo.status === "mismatched" && report.expected_url && h("dl", { class: "pairs left" },
+			h("dt", null, "Remote is"), h("dd", { class: "code" }, report.remote_url ?? repo.remote ?? NONE),
+			h("dt", null, "Expected"), h("dd", { class: "code" }, report.expected_url)),
+		commands.length > 0 && h("ul", { class: "commands" }, commands.map((row) => command(row, params))),
+		advice.length > 0 && h("ul", { class: "rows advice" }, advice.map((row, i) => h("li", { key: String(i) },
+			h("span", { class: `level ${row.priority}` }, row.priority), h("span", null, row.description)))),
+		!known && !report.error && h("p", { class: "calm" }, shape("clean"), "Nothing to do."));
+}
+
+function check_row(check) {
+	return h("li", { key: check.id, class: "check" }, badge(check_get(check.status), { title: null }),
+		h("span", { class: "check-what" }, h("span", null, check.message), h("span", { class: "code quiet" }, check.id)),
+		h("span", { class: `level ${check.severity}` }, check.severity));
+}
+
+function checks(report) {
+	const all = [...(report.checks ?? [])].sort((a, b) => check_get(a.status).rank - check_get(b.status).rank
+		|| SEVERITY.indexOf(a.severity) - SEVERITY.indexOf(b.severity));
+	const passed = all.filter((check) => check.status === "pass");
+	const open = all.filter((check) => check.status !== "pass");
+
+	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Checks"),
+			h("p", { class: "quiet" }, all.length ? `${number_format(passed.length)} of ${number_format(all.length)} pass` : "")),
+		all.length === 0 && h("p", { class: "calm quiet" }, "No check could look at this repository."),
+		open.length > 0 && h("ul", { class: "rows" }, open.map(check_row)),
+		passed.length > 0 && h("details", { class: "passed" },
+			h("summary", null, shape("clean"), count_format(passed.length, "check passes", "checks pass")),
+			h("ul", { class: "rows" }, passed.map(check_row))));
+}
+
+function tracking(branch) {
+	const parts = [];
+
+	if (branch.ahead > 0)
+		parts.push(h("span", { title: "to push" }, shape("up"), number_format(branch.ahead)));
+	if (branch.behind > 0)
+		parts.push(h("span", { title: "to pull" }, shape("down"), number_format(branch.behind)));
+	if (parts.length)
+		return h("span", { class: "tracking" }, parts);
+	if (branch.gone)
+		return h("span", { class: "tone-dirty" }, "upstream is gone");
+	if (branch.pushed === false || (!branch.upstream && branch.pushed !== true))
+		return h("span", { class: "tone-dirty" }, "never pushed");
+	return h("span", { class: "quiet" }, branch.ahead === 0 ? "level" : NONE);
+}
+
+function branches(report) {
+	const rows = report.branches ?? null;
+
+	if (!rows?.length)
+		return null;
+	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Branches"),
+			h("p", { class: "quiet" }, number_format(rows.length))),
+		h("ul", { class: "rows" }, rows.map((branch) => h("li", { key: branch.name, class: "branch" },
+			h("span", { class: "branch-name" }, shape("branch"), h("span", { class: "code cut", title: branch.name }, branch.name),
+				(branch.current ?? branch.name === report.branch) && h("span", { class: "tag" }, "current"),
+				branch.stale && h("span", { class: "tag" }, "stale")),
+			h("span", { class: "code quiet cut", title: branch.upstream ?? null }, branch.upstream ?? "no upstream"),
+			tracking(branch), ago(branch.last_commit_at ?? branch.last_commit ?? branch.lastCommit, { none: NONE })))));
+}
+
+function tree_list(name, rows, draw_row) {
+	return rows?.length ? h("section", { class: "card" }, h("h2", null, name),
+		h("ul", { class: "rows" }, rows.map((row, i) => h("li", { key: row.path ?? row.name ?? String(i) }, draw_row(row))))) : null;
+}
+
+function word_of(text) {
+	return String(text ?? NONE).replaceAll("_", " ");
+}
+
+function trees(report) {
+	return [
+		tree_list("Worktrees", report.worktrees, (row) => [h("span", { class: "code cut", title: row.path }, row.path ?? row.name),
+			h("span", { class: "quiet" }, [row.branch ?? "detached", row.locked && "locked", row.missing && "missing",
+				row.status && word_of(row.status)].filter(Boolean).join(", "))]),
+		tree_list("Submodules", report.submodules, (row) => [h("span", { class: "code cut", title: row.url ?? null }, row.path ?? row.name),
+			/clean|in.sync/.test(row.state ?? row.status ?? "") ? badge(check_get("pass"), { word: "In sync", title: null })
+				: badge(check_get("warn"), { word: word_of(row.state ?? row.status), title: null })]),
+		tree_list("Tracked files that should not be", (report.tracked_secrets ?? []).map((row) =>
+			(typeof row === "string" ? { path: row } : row)), (row) => [h("span", { class: "code" }, row.path),
+			h("span", { class: "quiet" }, row.commit ? `since ${row.commit.slice(0, 7)}` : "")]),
+		tree_list("Large files", report.large_blobs, (row) => [h("span", { class: "code cut", title: row.path }, row.path),
+			h("span", { class: "quiet" }, [bytes_format(row.size_bytes ?? row.size), row.commit && `since ${row.commit.slice(0, 7)}`]
+				.filter(Boolean).join(", "))]),
+	];
+}
+
+function fact(name, value) {
+	return value === null || value === undefined ? null : [h("dt", { key: `t${name}` }, name), h("dd", { key: name }, value)];
+}
+
+function known(value, format = number_format) {
+	return Number.isFinite(value) ? format(value) : h("span", { class: "quiet" }, "unknown");
+}
+
+function facts(repo) {
+	const report = repo.report ?? {};
+	const disk = report.disk?.size_bytes ?? report.disk?.bytes ?? report.disk;
+
+	return h("section", { class: "card" }, h("h2", null, "Facts"), h("dl", { class: "pairs" },
+		fact("Last commit", repo.last_commit_at ? ago(repo.last_commit_at) : h("span", { class: "quiet" }, "unknown")),
+		fact("", report.lastCommitSubject && h("span", { class: "quiet" }, report.lastCommitSubject)),
+		fact("Commit", report.lastCommitSha && h("span", { class: "code" }, report.lastCommitSha.slice(0, 10))),
+		fact("Head", report.head && report.head !== "branch" ? h("b", { class: "tone-dirty" }, word_of(report.head)) : repo.branch),
+		fact("In progress", report.operation ? h("b", { class: "tone-dirty" }, report.operation) : null),
+		fact("To push, to pull", [known(repo.ahead), ", ", known(repo.behind)]),
+		fact("Staged, changed, new", [known(repo.changes?.staged), ", ", known(repo.changes?.unstaged), ", ",
+			known(repo.changes?.untracked)]),
+		report.counts?.unverified > 0 && fact("Not verified", [known(report.counts.unverified), " (a filter is needed)"]),
+		fact("Stashes", known(repo.stashes)),
+		fact("Fetched", known(report.fetch_age_days, (days) => (days < 1 ? "today" : `${count_format(Math.floor(days), "day")} ago`))),
+		fact("Commits in 24 h, 30 d", [known(report.commits_24h), ", ", known(report.commits_30d)]),
+		fact("Contributors", known(report.contributors)),
+		fact("Signed commits", known(report.signed_share, percent_format)),
+		fact("Stale tags", known(report.staleTags)),
+		fact("On disk", known(disk, bytes_format)),
+		fact("Watched as", [repo.host, repo.root].filter(Boolean).join(", ") || null)),
+		report.health_unknown?.length > 0 && h("p", { class: "note" },
+			`The score does not count what is unknown: ${report.health_unknown.map(word_of).join(", ")}.`));
+}
+
+function history(repo) {
+	const audits = repo.history ?? [];
+	const states = history_states(audits);
+
+	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "History"),
+			h("p", { class: "quiet" }, count_format(audits.length, "audit"))),
+		audits.length === 0 ? h("p", { class: "calm quiet" }, "The first audit begins the history.") : [
+			score_line(audits.map((audit) => audit.health_score)),
+			strip(audits.map((audit) => audit.status), { length: 60 }),
+			h("ol", { class: "rows states" }, states.slice(0, STATES).map((state, i) => h("li", { key: state.since },
+				badge(status_get(state.status)),
+				h("span", { class: "quiet" }, i === 0 ? "since " : "from ", ago(state.since)),
+				h("span", { class: "quiet" }, count_format(state.count, "audit")))))]);
+}
+
+function changes(data, params) {
+	const { diff, repo } = data;
+	const mode = params.diff || pref_get("diff");
+	const links = [["split", "Side by side"], ["unified", "Unified"]].map(([of, word]) =>
+		({ mode: of, word, href: repo_url(repo, { action: "diff", diff: of }) }));
+
+	if (params.diff)
+		pref_set("diff", params.diff);
+	if (!diff)
+		return skeleton(6);
+	if (diff.problem)
+		return problem_part(diff.problem, () => page.refresh());
+	if (!diff.files?.length && diff.diff)
+		return h("pre", { class: "code raw" }, diff.diff);
+	if (!diff.files?.length)
+		return empty({ title: "No changes", mark: "clean", text: "The working tree is as the last commit left it." });
+	return diff_part(diff, mode, links);
+}
+
+function head(data, params) {
+	const { repo } = data;
+	const web = /^https:\/\/[^\s@]+$/.test(repo.remote ?? "") ? repo.remote.replace(/\.git$/, "") : null;
+
+	return [
+		h("nav", { class: "crumb", "aria-label": "Path" }, h("a", { href: "/repos" }, "Repositories")),
+		h("div", { class: "view-head" },
+			h("div", null, h("h1", null, h("span", null, repo.name), badge(status_get(repo.status))),
+				h("p", { class: "facts" },
+					repo.path && h("span", { class: "code" }, repo.path),
+					web ? h("span", null, h("a", { href: web, rel: "noreferrer", "data-outside": true }, web.slice(8)))
+						: repo.remote && h("span", { class: "code" }, repo.remote),
+					repo.branch && h("span", { class: "code" }, repo.branch))),
+			h("div", { class: "view-side" }, score(repo.health_score), run_button(repo))),
+		h("nav", { class: "tabs", "aria-label": "Parts" },
+			h("a", { href: repo_url(repo), "aria-current": params.action === "diff" ? null : "page" }, "State"),
+			h("a", { href: repo_url(repo, { action: "diff" }), "aria-current": params.action === "diff" ? "page" : null },
+				"Changes")),
+	];
+}
+
+export function draw(root, data, params) {
+	if (data === null) {
+		patch(root, h("div", { class: "view-head" }, h("h1", { class: "quiet" }, params.repo)), skeleton(3),
+			h("div", { class: "cards" }, skeleton(2, "card")));
+		return;
+	}
+	if (params.action === "diff") {
+		patch(root, head(data, params), changes(data, params));
+		return;
+	}
+	const { repo } = data;
+	const report = repo.report ?? {};
+	patch(root, head(data, params), h("div", { class: "columns" },
+		h("div", { class: "column" }, todo(repo, params), checks(report), branches(report), trees(report)),
+		h("div", { class: "column" }, facts(repo), history(repo))));
+}
