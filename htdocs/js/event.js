@@ -125,10 +125,10 @@ export function list_merge(list, event, params) {
 	const order = ORDER[params.sort] ?? by_name;
 	const id = event.data?.repo?.id;
 	const at = items.findIndex((repo) => repo.id === id);
-	const after = repo_apply(items[at], event);
 
 	if (!id)
 		return list;
+	const after = repo_apply(items[at], event);
 	const rest = at < 0 ? items : items.toSpliced ? items.toSpliced(at, 1)
 						      : items.filter((repo) => repo.id !== id);
 	if (after.status === "removed" || !repo_matches(after, params))

@@ -4,7 +4,7 @@
  * so that neither imports the other.
  */
 export const page = {
-	session: null,         /* { account, csrf_token } */
+	session: undefined,    /* { account, csrf_token }; null: nobody is signed in; undefined: not known yet */
 	live: null,            /* js/live.js */
 	runs: new Map(),       /* run id → { repo, status }: runs asked for here that are not over */
 	go() {},               /* (url, { replace }) → shows another address */

@@ -24,7 +24,7 @@ import { header } from "./parts/header.js";
 import { problem_part, stale_notice } from "./parts/notice.js";
 import { toast_add } from "./parts/toast.js";
 import { pref_get } from "./pref.js";
-import { url_format, url_parse } from "./url.js";
+import { next_parse, url_format, url_parse } from "./url.js";
 
 const VIEW = {
 	overview: () => import("./views/overview.js"),
@@ -40,6 +40,7 @@ const SOON_MS = 300;
 const SPACING_MS = 2000;
 const STALE_MS = 90000;
 const SKELETON_MS = 80;
+const AGAIN_MS = 5000;
 
 /* what is shown: { view, params, module, root, data, position, problem, loading, abort } */
 let shown = null;
@@ -52,9 +53,14 @@ let changes = new Set();  /* names, to be said to screen readers together */
 const main = () => document.getElementById("main");
 
 function header_draw() {
+	const state = page.live.state();
+
+	/* before it is known who is here, nothing is connected, but it will be */
+	if (page.session === undefined && state.enabled)
+		state.mode = "reconnecting";
 	patch(document.getElementById("header"), header({
-		view: shown?.view, state: page.live.state(), now: Date.now(), busy: shown?.loading ?? false,
-		account: page.session?.account ?? null, sign_out,
+		view: shown?.view, state, now: Date.now(), busy: shown?.loading ?? false,
+		session: page.session, sign_out,
 	}));
 }
 
@@ -66,7 +72,7 @@ function notice() {
 		return null;
 	if (!shown.problem && (mode === "off" || mode === "live" || at === null || Date.now() - at < STALE_MS))
 		return null;
-	return stale_notice({ problem: shown.problem, at: at ?? shown.at, retry: () => page.refresh() });
+	return stale_notice({ problem: shown.problem, at: shown.problem ? shown.at : at, retry: () => page.refresh() });
 }
 
 function view_draw() {
@@ -155,7 +161,7 @@ async function load(target) {
 			return;
 		Object.assign(target, { data, position, problem: null, at: Date.now() });
 		if (position)
-			live_feed(position);
+			page.live.seen(position);
 		for (const event of recent)
 			event_apply(target, event);
 	} catch (error) {
@@ -173,28 +179,25 @@ async function load(target) {
 	}
 }
 
-function live_feed(position) {
-	const { mode, enabled, cursor } = page.live.state();
-
-	if (cursor === null && enabled && mode === "off")
-		page.live.start(position);
-	else
-		page.live.seen(position);
-}
-
 async function show(url, { scroll = 0, focus = true } = {}) {
 	const { view, params } = url_parse(url);
 
-	if (!page.session && view !== "sign_in") {
-		history.replaceState(null, "", url_format("sign_in", { next: url === "/" ? "" : url }));
-		await show(location.href, { focus });
+	if (page.session === null && view !== "sign_in") {
+		await page.go(url_format("sign_in", { next: url === "/" ? "" : url }), { replace: true });
+		return;
+	}
+	if (page.session && view === "sign_in") {
+		await page.go(next_parse(params.next), { replace: true });
 		return;
 	}
 	const again = shown?.view === view && shown.module?.is_same?.(shown.params, params);
 	shown?.abort?.abort();
 	if (again) {
 		shown.params = params;
+		draw();
 		await load(shown);
+		if (scroll)
+			scrollTo(0, scroll);
 		return;
 	}
 	const root = document.createElement("div");
@@ -243,7 +246,7 @@ page.go = (url, { replace = false } = {}) => {
 		history.replaceState({ ...history.state, scroll: scrollY }, "");
 		history.pushState(null, "", url);
 	}
-	return show(url, { focus: !replace });
+	return show(url);
 };
 
 page.draw = draw;
@@ -312,9 +315,12 @@ function run_take(event) {
 	}
 }
 
-function session_set(session) {
+function session_set(session, position = null) {
 	page.session = session;
 	csrf_set(session?.csrf_token);
+	if (session)
+		page.live.start(position);
+	header_draw();
 }
 
 /* The sign-in view calls it with the server's answer. */
@@ -324,7 +330,7 @@ page.signed_in = (session, next) => {
 };
 
 function signed_out() {
-	if (!page.session)
+	if (page.session === null)
 		return;
 	session_set(null);
 	page.live.stop();
@@ -383,21 +389,20 @@ export async function shell_start() {
 	addEventListener("pagehide", () => history.replaceState({ ...history.state, scroll: scrollY }, ""));
 	header_draw();
 	setInterval(clock_tick, 1000);
-	await session_check();
+	session_check();
 	await show(location.pathname + location.search, { scroll: history.state?.scroll ?? 0 });
 }
 
-/* Who is signed in; a server that does not answer is asked again by the person. */
+/* Who is signed in. The view does not wait for it: most often somebody is. */
 async function session_check() {
 	try {
-		session_set((await api_get("/api/v1/auth/me")).body);
+		const { body, position } = await api_get("/api/v1/auth/me");
+		session_set(body, position);
+		if (shown?.view === "sign_in")
+			await show(location.pathname + location.search);
 	} catch (problem) {
-		if (problem.status === 401) {
-			signed_out();
-			return;
-		}
-		patch(main(), h("div", { class: "notices" }), h("div", { class: "view" },
-			problem_part(problem, () => location.reload())));
-		throw problem;
+		/* signed out: the api said so already; else the view has the same problem and shows it */
+		if (problem.status !== 401)
+			setTimeout(() => page.session === undefined && session_check(), AGAIN_MS);
 	}
 }

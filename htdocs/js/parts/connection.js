@@ -41,7 +41,8 @@ function fact(name, ...value) {
 
 export function connection_button(state, now) {
 	const mode = MODE[state.mode];
-	const word = state.degraded && state.mode === "live" ? "Live, degraded" : mode.word;
+	const word = state.degraded && state.mode === "live" ? "Live, degraded"
+		: state.mode === "reconnecting" && state.at === null ? "Connecting" : mode.word;
 
 	return h("button", { type: "button", class: `connection tone-${mode.tone} ${state.mode}`,
 			     popovertarget: "connection", title: "Connection and updates" },

@@ -53,21 +53,24 @@ function keys() {
 			h("dt", null, key.split("  ").map((name) => [h("kbd", null, name), " "])), h("dd", null, word)])));
 }
 
-export function header({ view, state, now, busy, account, sign_out }) {
+export function header({ view, state, now, busy, session, sign_out }) {
+	const account = session?.account ?? null;
+	const inside = session !== null;
+
 	return [
 		h("a", { class: "brand", href: "/" }, shape("mark"), h("span", null, "Muster")),
-		account && h("nav", { class: "nav", "aria-label": "Main" }, NAV.map(({ href, word, views }) =>
+		inside && h("nav", { class: "nav", "aria-label": "Main" }, NAV.map(({ href, word, views }) =>
 			h("a", { href, "aria-current": views.includes(view) ? "page" : null }, word))),
 		h("div", { class: "tools" },
-			account && connection_button(state, now),
-			account && h("button", { type: "button", class: "icon", onclick: () => page.refresh(),
+			inside && connection_button(state, now),
+			inside && h("button", { type: "button", class: "icon", onclick: () => page.refresh(),
 						 title: "Refresh (r)", "aria-label": "Refresh", "aria-busy": busy ? "true" : null },
 				shape("refresh")),
 			h("button", { type: "button", class: "icon", popovertarget: "menu", title: "Menu",
-				      "aria-label": account ? "Account and settings" : "Settings" },
-				shape(account ? "account" : "system"))),
-		account && connection_panel(state, now),
+				      "aria-label": inside ? "Account and settings" : "Settings" },
+				shape(inside ? "account" : "system"))),
+		inside && connection_panel(state, now),
 		menu({ account, sign_out }),
-		account && keys(),
+		inside && keys(),
 	];
 }

@@ -4,7 +4,7 @@
  * the line above data that could not be loaded again. A problem always names its request.
  */
 import { h } from "../dom.js";
-import { ago_format } from "../format.js";
+import { ago_format, clock_format } from "../format.js";
 import { shape } from "./shape.js";
 
 export function skeleton(rows = 8, kind = "line") {
@@ -44,7 +44,7 @@ export function stale_notice({ problem, at, retry }) {
 			    : "Updates do not arrive at the moment.";
 
 	return h("div", { class: "stale", role: "status" }, shape("polling"),
-		h("span", null, h("b", null, "Not current: as of ", h("time", { datetime: new Date(at).toISOString(),
-			"data-ago": true }, ago_format(at, Date.now())), "."), " ", why),
+		h("span", null, h("b", null, `Not current: as of ${clock_format(at)}, `, h("time", { "data-ago": true,
+			datetime: new Date(at).toISOString() }, ago_format(at, Date.now())), "."), " ", why),
 		h("button", { type: "button", class: "button small", onclick: retry }, "Refresh"));
 }

@@ -2,7 +2,7 @@
 /* Every stored audit, newest first. */
 import { api_get } from "../api.js";
 import { h, patch } from "../dom.js";
-import { NONE, count_format, duration_format, number_format } from "../format.js";
+import { NONE, clock_format, count_format, duration_format, number_format } from "../format.js";
 import { page } from "../page.js";
 import { ago, badge, score } from "../parts/badge.js";
 import { empty, problem_facts, skeleton } from "../parts/notice.js";
@@ -62,12 +62,13 @@ function row(audit) {
 	const file = audit_file(audit);
 
 	return h("tr", { key: String(audit.audit_id ?? audit.id ?? file) },
-		h("td", null, h("a", { class: "name", href: url_format("audit", { file }), "data-row": true }, ago(audit.timestamp))),
+		h("td", null, h("a", { class: "name", href: url_format("audit", { file }), "data-row": true },
+			h("span", { class: "clock" }, clock_format(audit.timestamp)), ago(audit.timestamp))),
 		h("td", null, badge(health_get(audit.health_status))),
 		h("td", { class: "number" }, number_format(audit.summary?.total)),
 		COUNTS.map((id) => cell(audit.summary, id)),
 		h("td", { class: "number" }, number_format(audit.changed)),
-		h("td", null, score(audit.average)),
+		h("td", { class: "c-average" }, score(audit.average)),
 		h("td", { class: "number quiet" }, duration_format(audit.duration_ms)),
 		h("td", { class: "quiet cut" }, [audit.host, audit.root].filter(Boolean).join(", ") || NONE));
 }
@@ -78,7 +79,7 @@ function table(data) {
 			h("thead", null, h("tr", null, h("th", { scope: "col" }, "Audited"), h("th", { scope: "col" }, "Result"),
 				h("th", { scope: "col", class: "number" }, "Total"),
 				COUNTS.map((id) => h("th", { scope: "col", class: "number" }, STATUS.find((status) => status.id === id).word)),
-				h("th", { scope: "col", class: "number" }, "Changed"), h("th", { scope: "col" }, "Average"),
+				h("th", { scope: "col", class: "number" }, "Changed"), h("th", { scope: "col", class: "c-average" }, "Average"),
 				h("th", { scope: "col", class: "number" }, "Took"), h("th", { scope: "col" }, "Host, root"))),
 			h("tbody", null, data.items.map(row))));
 }
