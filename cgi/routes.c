@@ -11,7 +11,7 @@
 
 #define REPO_MAX 4096 /* a name may be a path, see C-24 of the contracts: length of PATH_MAX */
 #define CURSOR_MAX 4000
-#define STATUSES "missing|extra|dirty|mismatched|clean|not_git|error|attention"
+#define STATUSES "missing|extra|dirty|mismatched|clean|not_git|error|attention|stale"
 #define SORTS "name|-name|status|-status|health|-health|last_commit|-last_commit"
 #define BODY_SMALL 8192
 

@@ -84,14 +84,17 @@ function repo_apply(before, event) {
 export function repo_matches(repo, { q = "", status = "" }) {
 	const words = q.toLowerCase();
 
-	if (status === "stale" ? !repo.stale : status && repo.status !== status)
+	if (status === "attention" ? repo.status === "clean" : status === "stale" ? !repo.stale
+	    : status && repo.status !== status)
 		return false;
-	return !words || [repo.name, repo.path, repo.remote].some(
+	return !words || [repo.name, repo.path, repo.remote, repo.branch].some(
 		(text) => text?.toLowerCase().includes(words));
 }
 
 function by_name(a, b) {
-	return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+	const x = a.name.toLowerCase();
+	const y = b.name.toLowerCase();
+	return x < y ? -1 : x > y ? 1 : 0;
 }
 
 /* unknown is last, whichever way the list is sorted */

@@ -397,7 +397,7 @@ export async function shell_start() {
 async function session_check() {
 	try {
 		const { body, position } = await api_get("/api/v1/auth/me");
-		session_set(body, position);
+		session_set({ account: body, csrf_token: body.csrf_token }, position);
 		if (shown?.view === "sign_in")
 			await show(location.pathname + location.search);
 	} catch (problem) {

@@ -17,7 +17,7 @@ const NEXT = /^\/(?![/\\])[^\u0000-\u001f]*$/;
 const ROUTE = [
 	{ view: "overview", path: /^\/$/, base: "/", query: {} },
 	{ view: "repo_list", path: /^\/(?:repos|audit)\/?$/, base: "/repos",
-	  query: { q: null, status: ["", "stale", ...STATUS.map((row) => row.id)], sort: SORTS } },
+	  query: { q: null, status: ["", "attention", "stale", ...STATUS.map((row) => row.id)], sort: SORTS } },
 	{ view: "repo", path: /^\/audit\/(?<repo>[^/]+)\/?$/, base: "/audit/:repo",
 	  query: { action: ACTIONS, diff: ["", "split", "unified"] } },
 	{ view: "audit_list", path: /^\/audits\/?$/, base: "/audits", query: {} },

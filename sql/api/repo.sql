@@ -6,7 +6,8 @@
 --       untracked}, stashes, stale, missing_files, updated_at}. What is not known is null.
 --   repo_list(p_q, p_status, p_sort, p_limit, p_cursor) → {"items": [compact + history], "next"}
 --       p_q       part of name, path, remote or branch, any case
---       p_status  statuses with commas; also "attention": all but clean
+--       p_status  statuses with commas; also "attention": all but clean; "stale": of these only what
+--                 has had no commit for long
 --       p_sort    name, -name, status, -status, health, -health, last_commit, -last_commit; unknown
 --                 health and dates come last either way. "status" is worst first.
 --       history   the statuses of the last 20 audits, oldest first; null where it was not there yet
@@ -72,6 +73,7 @@ declare
 		['-health', '-coalesce(r.health_score, -1)::float8', '>', 'asc'],
 		['last_commit', 'coalesce(extract(epoch from r.last_commit_at)::float8, ''Infinity'')', '>', 'asc'],
 		['-last_commit', '-coalesce(extract(epoch from r.last_commit_at)::float8, ''-Infinity'')', '>', 'asc']];
+	v_stale boolean := coalesce('stale' = any (v_status), false);
 	v_clause text[];
 	v_rank float8;
 	v_name text;
@@ -93,6 +95,7 @@ begin
 	if 'attention' = any (v_status) then
 		v_status := v_status || array['missing', 'extra', 'dirty', 'mismatched', 'not_git', 'error'];
 	end if;
+	v_status := nullif(array_remove(v_status, 'stale'), '{}');
 	if exists (select from unnest(v_status) s
 		    where s <> 'attention' and muster.status_code(s) = 0) then
 		perform muster.field_error('status', 'is not a status');
@@ -118,6 +121,7 @@ begin
 			 where r.organization_id = $1 and r.removed_at is null
 			   and ($2 is null or strpos(lower(concat_ws(' ', r.name, r.path, r.remote, r.branch)), $2) > 0)
 			   and ($3 is null or r.status = any ($3))
+			   and (not $9 or r.stale)
 			   and ($6 is null or (%1$s, lower(r.name), r.id) %2$s ($4, $5, $6))
 			 order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s
 			 limit $7 + 1)
@@ -129,7 +133,7 @@ begin
 				  from page l where l.k = $7)) end
 		  from page p$query$, v_clause[1], v_clause[2], v_clause[3])
 	   into v_items, v_next
-	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort;
+	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort, v_stale;
 	return jsonb_build_object('items', v_items, 'next', v_next);
 end
 $$;

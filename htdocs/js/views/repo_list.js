@@ -46,8 +46,14 @@ export function is_same() {
 	return true;
 }
 
+/* filters that are no status */
+const OTHER = {
+	attention: { id: "attention", word: "Not clean", tone: "plain" },
+	stale: { id: "stale", word: "Stale", shape: "polling", tone: "plain" },
+};
+
 function filter_get(id) {
-	return id === "stale" ? { id, word: "Stale", shape: "polling", tone: "plain" } : status_get(id);
+	return OTHER[id] ?? status_get(id);
 }
 
 function key_of({ q, status, sort }) {
@@ -114,7 +120,7 @@ function search(params) {
 	};
 
 	return h("div", { class: "search", role: "search" }, shape("search"),
-		h("input", { id: "search", type: "search", placeholder: "Search name, path, remote", value: params.q,
+		h("input", { id: "search", type: "search", placeholder: "Search name, path, branch", value: params.q,
 			     "aria-label": "Search repositories", autocomplete: "off", spellcheck: "false",
 			     maxlength: "200", oninput: type }), h("kbd", { "aria-hidden": "true" }, "/"));
 }
@@ -122,11 +128,12 @@ function search(params) {
 function filters(data, params) {
 	const summary = data?.summary ?? null;
 	const rows = [{ id: "", word: "All", count: summary?.total ?? null },
+		      { ...OTHER.attention, count: summary ? summary.total - summary.clean : null },
 		      ...SHOWN.map((id) => ({ ...status_get(id), count: summary_count(summary, id) })),
 		      { ...filter_get("stale"), count: summary_count(summary, "stale") }];
 
 	return h("nav", { class: "filters", "aria-label": "Filter by status" }, rows
-		.filter((row) => row.count !== 0 || row.id === params.status || row.id === "clean" || row.id === "dirty")
+		.filter((row) => row.count !== 0 || row.id === params.status || row.id === "clean")
 		.map((row) => h("a", { key: row.id, class: `filter tone-${row.tone ?? "plain"}`,
 				       href: url_format("repo_list", { ...params, status: row.id }),
 				       "aria-current": row.id === params.status ? "true" : null },
