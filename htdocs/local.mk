@@ -1,7 +1,7 @@
 # htdocs: the page. Plain files, installed as they are; nothing is built.
 nobase_dist_pkgdata_DATA += \
 	htdocs/index.html htdocs/favicon.svg \
-	htdocs/css/theme.css htdocs/css/base.css htdocs/css/part.css htdocs/css/view.css \
+	htdocs/css/theme.css htdocs/css/base.css htdocs/css/part.css htdocs/css/view.css htdocs/css/repo.css \
 	htdocs/js/api.js htdocs/js/backoff.js htdocs/js/command.js htdocs/js/dom.js \
 	htdocs/js/event.js htdocs/js/format.js htdocs/js/key.js htdocs/js/live.js \
 	htdocs/js/main.js htdocs/js/page.js htdocs/js/pref.js htdocs/js/shell.js \
@@ -15,4 +15,4 @@ nobase_dist_pkgdata_DATA += \
 	htdocs/js/views/sign_in.js
 
 # What tells Node that these are modules: for the tests.
-EXTRA_DIST += htdocs/package.json
+EXTRA_DIST += htdocs/package.json t/dash/lib

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /* SPDX-License-Identifier: MIT */
 "use strict";
-const { page, tests } = require("./lib/tap.cjs");
+const { page, tests } = require("./lib/tap.js");
 
 tests(async (test, assert) => {
 	const format = await page("js/format.js");

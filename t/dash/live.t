@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The live connection against a scripted browser: its clock, its sockets and its answers. */
 "use strict";
-const { page, tests } = require("./lib/tap.cjs");
+const { page, tests } = require("./lib/tap.js");
 
 function world({ sockets = true, streams = true, polls = true } = {}) {
 	const it = { now: 1000000, timers: [], sockets: [], requests: [], events: [], resets: [], denied: 0,

@@ -3,7 +3,7 @@
 "use strict";
 const fs = require("node:fs");
 const path = require("node:path");
-const { tests, top } = require("./lib/tap.cjs");
+const { tests, top } = require("./lib/tap.js");
 
 /* relative luminance and contrast: WCAG 2.2, 1.4.3 */
 function luminance(hex) {
@@ -50,7 +50,7 @@ tests(async (test, assert) => {
 			check(`${name}-fill`, ["surface"], 1.9);
 	});
 	await test("every colour that a style uses is in the theme", () => {
-		for (const file of ["base", "part", "view"]) {
+		for (const file of ["base", "part", "view", "repo"]) {
 			const text = fs.readFileSync(path.join(top, `htdocs/css/${file}.css`), "utf8");
 			for (const [, name] of text.matchAll(/var\(--([a-z0-9-]+)\)/g))
 				assert.ok(css.includes(`--${name}:`), `${file}.css: --${name}`);

@@ -2,7 +2,7 @@
 /*
  * Tests in JavaScript that prove can run, whatever Node's own runner prints in its version.
  *
- *	const { tests, page } = require("./lib/tap.cjs");
+ *	const { tests, page } = require("./lib/tap.js");
  *	tests(async (test, assert) => {
  *		const { age_format } = await page("js/format.js");
  *		await test("an age is coarse", () => assert.equal(age_format(0, 90000), "1 min"));
