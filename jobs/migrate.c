@@ -226,7 +226,7 @@ static gboolean migrate_run(
 				(char *)applied->pdata[i]);
 			return FALSE;
 		}
-	if (backup != NULL && !is_new && applied->len < names->len) {
+	if (backup != NULL && !is_new) {
 		if (!backup_write(conf, backup, error))
 			return FALSE;
 		printf("backup: %s\n", backup);
