@@ -1,11 +1,15 @@
 # jobs: muster, the program a person runs; muster-server, its second half.
 bin_PROGRAMS += jobs/muster
 
-jobs_muster_SOURCES = jobs/muster.c
+jobs_muster_SOURCES = \
+	jobs/audit.c \
+	jobs/muster.c jobs/muster.h \
+	jobs/program.c jobs/program.h
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
-jobs_muster_LDADD = lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+jobs_muster_LDADD = $(AUDIT_LIBS)
 
 include jobs/git/local.mk
+include jobs/audit/local.mk
 
 pkglibexec_PROGRAMS += jobs/muster-server
 

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/audit/find.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/quote.h"
+
+#define FIND_DEPTH_MAX 64
+#define FIND_PATH_MAX_BYTES 4000
+#define FIND_PROBLEMS_MAX 1000
+#define FIND_PROGRESS_FOLDERS 64 /* folders between two calls of progress */
+
+struct walk {
+	struct find_result *result;
+	char **skip;
+	GHashTable *roots;       /* path -> the same: where another walk begins */
+	GHashTable *broken;      /* paths below which something could not be read */
+	GPtrArray *children;     /* struct find_repo: candidates for not_git */
+	GHashTable *taken_roots; /* roots that are repositories themselves */
+	GThreadPool *pool;
+	GMutex lock;
+	GCond idle;
+	guint pending;
+	guint reported;
+	find_progress progress;
+	gpointer data;
+};
+
+struct folder {
+	char *path;
+	const char *root;
+	guint depth;
+};
+
+static void find_repo_free(gpointer data)
+{
+	struct find_repo *repo = data;
+
+	g_free(repo->path);
+	g_free(repo->name);
+	g_free(repo);
+}
+
+static struct find_repo *find_repo_new(const char *path, const char *root, enum repo_kind kind)
+{
+	struct find_repo *repo = g_new0(struct find_repo, 1);
+
+	repo->path = g_strdup(path);
+	repo->root = root;
+	repo->kind = kind;
+	return repo;
+}
+
+void find_result_free(struct find_result *found)
+{
+	if (found == NULL)
+		return;
+	g_ptr_array_unref(found->roots);
+	g_ptr_array_unref(found->repos);
+	g_ptr_array_unref(found->plain);
+	g_ptr_array_unref(found->problems);
+	g_free(found);
+}
+
+gboolean find_is_below(const char *path, const char *folder)
+{
+	gsize len = strlen(folder);
+
+	if (len == 1 && folder[0] == '/')
+		return path[0] == '/';
+	return !strncmp(path, folder, len) && (path[len] == '\0' || path[len] == '/');
+}
+
+static void problem_add(struct walk *walk, const char *path, const char *why)
+{
+	g_autofree char *quoted = quote_format(path);
+
+	g_mutex_lock(&walk->lock);
+	g_hash_table_add(walk->broken, g_strdup(path));
+	if (walk->result->problems->len < FIND_PROBLEMS_MAX)
+		g_ptr_array_add(walk->result->problems, g_strdup_printf("%s: %s", quoted, why));
+	g_mutex_unlock(&walk->lock);
+}
+
+static gboolean is_skipped(const struct walk *walk, const char *name)
+{
+	for (char **pattern = walk->skip; *pattern != NULL; pattern++)
+		if (**pattern != '\0' && !fnmatch(*pattern, name, 0))
+			return TRUE;
+	return FALSE;
+}
+
+static void folder_push(struct walk *walk, const char *path, const char *root, guint depth)
+{
+	struct folder *folder = g_new(struct folder, 1);
+
+	folder->path = g_strdup(path);
+	folder->root = root;
+	folder->depth = depth;
+	g_mutex_lock(&walk->lock);
+	walk->pending++;
+	g_mutex_unlock(&walk->lock);
+	g_thread_pool_push(walk->pool, folder, NULL);
+	/* cppcheck-suppress memleak ; folder_run() frees it */
+}
+
+/*
+ * A .git that repo_probe() does not know may still be a repository that broke: it gets a row that
+ * says so, where git would say nothing. An empty .git folder is none.
+ */
+static gboolean has_remains(int fd)
+{
+	static const char *const parts[] = {"HEAD", "config", "objects", "refs"};
+	int git = openat(fd, ".git", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	gboolean is_repo = FALSE;
+	struct stat st;
+	char head[8];
+
+	if (git < 0)
+		return FALSE;
+	if (fstat(git, &st) == 0 && S_ISREG(st.st_mode))
+		is_repo = pread(git, head, sizeof(head), 0) == sizeof(head) &&
+			  !memcmp(head, "gitdir: ", sizeof(head));
+	else if (S_ISDIR(st.st_mode))
+		for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
+			is_repo |= fstatat(git, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0;
+	close(git);
+	return is_repo;
+}
+
+struct listing {
+	GPtrArray *names; /* of folders */
+	gboolean has_git, has_head, has_objects, has_refs;
+};
+
+static void listing_read(DIR *dir, struct listing *listing)
+{
+	const struct dirent *entry;
+	struct stat st;
+
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+		if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+			continue;
+		if (!strcmp(name, ".git")) {
+			listing->has_git = TRUE;
+			continue;
+		}
+		unsigned char type = entry->d_type;
+		if (type == DT_UNKNOWN && fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
+		if (!strcmp(name, "HEAD"))
+			listing->has_head = TRUE;
+		if (type != DT_DIR)
+			continue;
+		listing->has_objects |= !strcmp(name, "objects");
+		listing->has_refs |= !strcmp(name, "refs");
+		g_ptr_array_add(listing->names, g_strdup(name));
+	}
+}
+
+/* What the folder is; UNSET when it is no repository. */
+static enum repo_kind folder_kind(int fd, const struct listing *listing)
+{
+	if (!listing->has_git && !(listing->has_head && listing->has_objects && listing->has_refs))
+		return REPO_KIND_UNSET;
+	enum repo_kind kind = repo_probe(fd, ".");
+	if (kind == REPO_KIND_UNSET && listing->has_git && has_remains(fd))
+		kind = REPO_KIND_NORMAL;
+	return kind;
+}
+
+static void folder_found(struct walk *walk, const struct folder *folder, enum repo_kind kind)
+{
+	g_mutex_lock(&walk->lock);
+	g_ptr_array_add(walk->result->repos, find_repo_new(folder->path, folder->root, kind));
+	if (folder->depth == 0)
+		g_hash_table_add(walk->taken_roots, (gpointer)folder->root);
+	g_mutex_unlock(&walk->lock);
+}
+
+static void folder_descend(
+	struct walk *walk, const struct folder *folder, const struct listing *listing)
+{
+	for (guint i = 0; i < listing->names->len; i++) {
+		const char *name = listing->names->pdata[i];
+		if (is_skipped(walk, name))
+			continue;
+		g_autofree char *path =
+			g_strconcat(folder->path, folder->path[1] == '\0' ? "" : "/", name, NULL);
+		if (g_hash_table_contains(walk->roots, path))
+			continue;
+		if (strlen(path) > FIND_PATH_MAX_BYTES || folder->depth + 1 > FIND_DEPTH_MAX) {
+			problem_add(walk, folder->path, "too deep, its folders are not searched");
+			return;
+		}
+		if (folder->depth == 0 && name[0] != '.') {
+			g_mutex_lock(&walk->lock);
+			g_ptr_array_add(
+				walk->children, find_repo_new(path, folder->root, REPO_KIND_UNSET));
+			g_mutex_unlock(&walk->lock);
+		}
+		folder_push(walk, path, folder->root, folder->depth + 1);
+	}
+}
+
+static void folder_walk(struct walk *walk, const struct folder *folder)
+{
+	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct listing listing = {NULL, FALSE, FALSE, FALSE, FALSE};
+
+	if (dir == NULL) {
+		/* Gone since it was listed, or replaced by a link: nothing to report. */
+		if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
+			problem_add(walk, folder->path, g_strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	listing.names = g_ptr_array_new_with_free_func(g_free);
+	listing_read(dir, &listing);
+	enum repo_kind kind = folder_kind(fd, &listing);
+	if (kind != REPO_KIND_UNSET)
+		folder_found(walk, folder, kind);
+	closedir(dir);
+	if (kind != REPO_KIND_BARE)
+		folder_descend(walk, folder, &listing);
+	g_ptr_array_unref(listing.names);
+}
+
+static void folder_run(gpointer task, gpointer data)
+{
+	struct folder *folder = task;
+	struct walk *walk = data;
+
+	folder_walk(walk, folder);
+	g_mutex_lock(&walk->lock);
+	walk->result->folders++;
+	if (walk->progress != NULL &&
+		walk->result->folders >= walk->reported + FIND_PROGRESS_FOLDERS) {
+		walk->reported = walk->result->folders;
+		walk->progress(walk->reported, walk->result->repos->len, walk->data);
+	}
+	if (--walk->pending == 0)
+		g_cond_signal(&walk->idle);
+	g_mutex_unlock(&walk->lock);
+	g_free(folder->path);
+	g_free(folder);
+}
+
+static gint repo_compare(gconstpointer a, gconstpointer b)
+{
+	const struct find_repo *x = *(const struct find_repo *const *)a;
+	const struct find_repo *y = *(const struct find_repo *const *)b;
+
+	return strcmp(x->path, y->path);
+}
+
+/* The nearest found repository above path; NULL when there is none. */
+static const struct find_repo *repo_above(GHashTable *by_path, const char *path)
+{
+	g_autofree char *at = g_strdup(path);
+	char *slash;
+
+	while ((slash = strrchr(at, '/')) != NULL && slash != at) {
+		*slash = '\0';
+		const struct find_repo *above = g_hash_table_lookup(by_path, at);
+		if (above != NULL)
+			return above;
+	}
+	return NULL;
+}
+
+/* A submodule from before git kept their git folders in .git/modules has one of its own. */
+static gboolean is_listed_submodule(const struct find_repo *above, const char *path)
+{
+	g_autoptr(Gitconfig) modules = gitconfig_new();
+	g_autofree char *file = g_build_filename(above->path, ".gitmodules", NULL);
+	const char *below = path + strlen(above->path) + 1;
+
+	if (!gitconfig_load(modules, AT_FDCWD, file, NULL))
+		return FALSE;
+	for (guint i = 0; i < modules->entries->len; i++) {
+		const struct gitconfig_entry *entry =
+			&g_array_index(modules->entries, struct gitconfig_entry, i);
+		if (!strcmp(entry->section, "submodule") && !strcmp(entry->key, "path") &&
+			entry->value != NULL && !strcmp(entry->value, below))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static char *inode_key(const char *path)
+{
+	struct stat st;
+
+	if (path == NULL || stat(path, &st) != 0)
+		return NULL;
+	return g_strdup_printf(
+		"%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)st.st_dev, (guint64)st.st_ino);
+}
+
+/* Takes away worktrees whose main repository, or an earlier worktree of it, is in the list. */
+static void worktrees_join(struct find_result *result)
+{
+	g_autoptr(GHashTable) mains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	gboolean has_worktree = FALSE;
+
+	for (guint i = 0; i < result->repos->len; i++) {
+		const struct find_repo *repo = result->repos->pdata[i];
+		has_worktree |= repo->kind == REPO_KIND_WORKTREE;
+	}
+	if (!has_worktree)
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		for (guint i = 0; i < result->repos->len;) {
+			const struct find_repo *repo = result->repos->pdata[i];
+			if ((repo->kind == REPO_KIND_WORKTREE) != (pass == 1)) {
+				i++;
+				continue;
+			}
+			g_autoptr(Repo) r = repo_open(repo->path, NULL, NULL);
+			char *key = r == NULL ? NULL : inode_key(r->commondir);
+			if (key != NULL && !g_hash_table_add(mains, key) && pass == 1)
+				g_ptr_array_remove_index(result->repos, i);
+			else
+				i++;
+		}
+	}
+}
+
+static void submodules_join(struct find_result *result)
+{
+	g_autoptr(GHashTable) by_path = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < result->repos->len; i++) {
+		struct find_repo *repo = result->repos->pdata[i];
+		g_hash_table_insert(by_path, repo->path, repo);
+	}
+	g_autoptr(GPtrArray) members = g_ptr_array_new();
+	for (guint i = 0; i < result->repos->len; i++) {
+		struct find_repo *repo = result->repos->pdata[i];
+		const struct find_repo *above = repo_above(by_path, repo->path);
+		if (above != NULL && (repo->kind == REPO_KIND_SUBMODULE ||
+					     (repo->kind == REPO_KIND_NORMAL &&
+						     is_listed_submodule(above, repo->path))))
+			g_ptr_array_add(members, repo);
+	}
+	for (guint i = 0; i < members->len; i++)
+		g_ptr_array_remove(result->repos, members->pdata[i]);
+}
+
+/* Direct children of a root in or below which no repository is, as far as could be seen. */
+static void plain_add(struct walk *walk)
+{
+	g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	struct find_result *result = walk->result;
+	GHashTableIter iter;
+	gpointer path;
+
+	g_hash_table_iter_init(&iter, walk->broken);
+	for (guint i = 0; i < result->repos->len || g_hash_table_iter_next(&iter, &path, NULL);
+		i++) {
+		const char *at = i < result->repos->len
+					 ? ((struct find_repo *)result->repos->pdata[i])->path
+					 : path;
+		/* Every folder above it counts: one of them is the child. */
+		g_autofree char *up = g_strdup(at);
+		char *slash;
+		do {
+			if (!g_hash_table_add(used, g_strdup(up)))
+				break;
+			slash = strrchr(up, '/');
+			if (slash != NULL)
+				*slash = '\0';
+		} while (slash != NULL && slash != up);
+	}
+	for (guint i = 0; i < walk->children->len; i++) {
+		struct find_repo *child = walk->children->pdata[i];
+		if (!g_hash_table_contains(used, child->path) &&
+			!g_hash_table_contains(walk->taken_roots, child->root))
+			g_ptr_array_add(result->plain,
+				find_repo_new(child->path, child->root, REPO_KIND_UNSET));
+	}
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL || slash[1] == '\0' ? path : slash + 1;
+}
+
+static void names_count(GHashTable *seen, GPtrArray *list)
+{
+	for (guint i = 0; i < list->len; i++) {
+		struct find_repo *repo = list->pdata[i];
+		guint count = GPOINTER_TO_UINT(g_hash_table_lookup(seen, repo->name));
+		g_hash_table_insert(seen, g_strdup(repo->name), GUINT_TO_POINTER(count + 1));
+	}
+}
+
+/* Longer names where shorter ones are not unique: folder, path below the root, whole path. */
+static void names_set(struct find_result *result)
+{
+	GPtrArray *lists[] = {result->repos, result->plain};
+
+	for (int round = 0; round < 3; round++) {
+		g_autoptr(GHashTable) seen =
+			g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+		if (round > 0)
+			for (gsize l = 0; l < G_N_ELEMENTS(lists); l++)
+				names_count(seen, lists[l]);
+		for (gsize l = 0; l < G_N_ELEMENTS(lists); l++) {
+			for (guint i = 0; i < lists[l]->len; i++) {
+				struct find_repo *repo = lists[l]->pdata[i];
+				gsize root_len = strlen(repo->root);
+				const char *name = base_name(repo->path);
+				if (round > 0 &&
+					GPOINTER_TO_UINT(g_hash_table_lookup(seen, repo->name)) < 2)
+					continue;
+				if (round == 1 && repo->path[root_len] == '/')
+					name = repo->path + root_len + 1;
+				if (round == 2)
+					name = repo->path;
+				g_free(repo->name);
+				repo->name = quote_format(name);
+			}
+		}
+	}
+}
+
+/* known: the paths that are there already, and gets those that are added. */
+static gboolean roots_add(
+	struct find_result *result, GHashTable *known, const char *const *paths, GError **error)
+{
+	for (; *paths != NULL; paths++) {
+		g_autofree char *quoted = quote_format(*paths);
+		char *path = realpath(*paths, NULL);
+		struct stat st;
+		if (path == NULL) {
+			g_set_error(error, MUSTER_ERROR,
+				errno == ENOENT ? MUSTER_ERROR_MISSING : MUSTER_ERROR_IO, "%s: %s",
+				quoted, g_strerror(errno));
+			return FALSE;
+		}
+		if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+				"%s is no folder; give a folder that holds repositories", quoted);
+			free(path);
+			return FALSE;
+		}
+		if (!g_hash_table_contains(known, path)) {
+			g_ptr_array_add(result->roots, g_strdup(path));
+			g_hash_table_add(
+				known, g_ptr_array_index(result->roots, result->roots->len - 1));
+		}
+		free(path);
+	}
+	return TRUE;
+}
+
+static void walk_run(struct walk *walk, guint threads)
+{
+	g_mutex_init(&walk->lock);
+	g_cond_init(&walk->idle);
+	walk->pool = g_thread_pool_new(folder_run, walk,
+		(gint)(threads > 0 ? threads : g_get_num_processors()), FALSE, NULL);
+	for (guint i = 0; i < walk->result->roots->len; i++) {
+		const char *root = walk->result->roots->pdata[i];
+		folder_push(walk, root, root, 0);
+	}
+	g_mutex_lock(&walk->lock);
+	while (walk->pending > 0)
+		g_cond_wait(&walk->idle, &walk->lock);
+	g_mutex_unlock(&walk->lock);
+	g_thread_pool_free(walk->pool, FALSE, TRUE);
+	g_cond_clear(&walk->idle);
+	g_mutex_clear(&walk->lock);
+}
+
+static struct find_result *find_result_new(void)
+{
+	struct find_result *result = g_new0(struct find_result, 1);
+
+	result->roots = g_ptr_array_new_with_free_func(g_free);
+	result->repos = g_ptr_array_new_with_free_func(find_repo_free);
+	result->plain = g_ptr_array_new_with_free_func(find_repo_free);
+	result->problems = g_ptr_array_new_with_free_func(g_free);
+	return result;
+}
+
+static gint text_compare(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct find_result *find_roots(const char *const *paths, GError **error)
+{
+	g_autoptr(find_result) result = find_result_new();
+	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+
+	return roots_add(result, known, paths, error) ? g_steal_pointer(&result) : NULL;
+}
+
+void find_result_only(struct find_result *found, const char *path, const char *root,
+	const char *name, enum repo_kind kind)
+{
+	struct find_repo *repo = find_repo_new(path, root, kind);
+
+	repo->name = g_strdup(name);
+	g_ptr_array_set_size(found->repos, 0);
+	g_ptr_array_add(found->repos, repo);
+	found->is_partial = TRUE;
+}
+
+struct find_result *find_run(const char *const *paths, const char *skip, guint threads,
+	find_progress progress, gpointer data, GError **error)
+{
+	g_autoptr(find_result) result = find_result_new();
+	g_autoptr(GHashTable) roots = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) taken = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) broken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GPtrArray) children = g_ptr_array_new_with_free_func(find_repo_free);
+	g_auto(GStrv) patterns = g_strsplit(skip != NULL ? skip : "", ";", 256);
+	struct walk walk = {
+		.result = result,
+		.skip = patterns,
+		.roots = roots,
+		.broken = broken,
+		.children = children,
+		.taken_roots = taken,
+		.progress = progress,
+		.data = data,
+	};
+
+	if (!roots_add(result, roots, paths, error))
+		return NULL;
+	walk_run(&walk, threads);
+	g_ptr_array_sort(result->repos, repo_compare);
+	/* Members count as repositories for the folders above them: before they are taken away. */
+	plain_add(&walk);
+	worktrees_join(result);
+	submodules_join(result);
+	g_ptr_array_sort(result->plain, repo_compare);
+	g_ptr_array_sort(result->problems, text_compare);
+	names_set(result);
+	return g_steal_pointer(&result);
+}
