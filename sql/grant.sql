@@ -39,8 +39,8 @@ begin
 			-- what those that run as their caller use
 			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',
 				'status_name', 'status_rank', 'organization_need', 'cursor_format', 'cursor_parse',
-				'field_error', 'limit_check', 'repo_compact', 'repo_history', 'run_status',
-				'file_name', 'summary_join', 'health_worst', 'report_assemble', 'csv']),
+				'field_error', 'limit_check', 'repo_compact', 'repo_history',
+				'file_name', 'summary_join', 'health_worst', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
 			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
 				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due', 'job_status',

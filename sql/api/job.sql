@@ -244,7 +244,8 @@ $$;
 
 create function muster.job_due(p_host text, p_kinds text[]) returns double precision
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select greatest(extract(epoch from min(run_at) - now()), 0)::double precision
+return (select case when count(*) > 0
+		    then greatest(extract(epoch from min(run_at) - now()), 0)::double precision end
 	  from muster.job
 	 where state = 'queued' and kind = any (p_kinds) and (host is null or host = p_host));
 

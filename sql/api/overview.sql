@@ -96,7 +96,7 @@ begin
 end
 $$;
 
--- Not for requests: the caller has established whose report it is.
+-- Not for requests, which reach it through functions of the owner: they know whose report it is.
 create function muster.report_assemble(p_organization uuid, p_root text) returns jsonb
 language sql stable set search_path = pg_catalog, muster, pg_temp
 set work_mem = '64MB' set jit = off
@@ -125,7 +125,7 @@ return (with chosen as (
 	  from newest n, body b);
 
 create function muster.report_get(p_root text default null) returns jsonb
-language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_report jsonb := muster.report_assemble(muster.organization_need(), nullif(p_root, ''));
 begin
@@ -200,7 +200,7 @@ end
 $$;
 
 create function muster.audit_history_get(p_file text) returns jsonb
-language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_at timestamptz;

@@ -26,7 +26,7 @@ return (select jsonb_build_object('run_id', r.id, 'project_id', p.slug,
 	  from muster.run r join muster.project p on p.id = r.project_id where r.id = p_run);
 
 create function muster.run_get(p_run bigint) returns jsonb
-language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 begin

@@ -222,8 +222,8 @@ sub psql_argv {
 		$self->{role} // 'postgres');
 }
 
-# (output, error text or '')
-sub try {
+# (output with a zero byte after each row, error text or '')
+sub raw {
 	my ($self, $sql, @values) = @_;
 	my $text = fill($sql, @values);
 	utf8::encode($text) if utf8::is_utf8($text);
@@ -243,13 +243,27 @@ sub try {
 	close $out;
 	my $code = $?;
 	my $error = do { local $/; open my $e, '<', $err->filename; <$e> } // '';
-	$output =~ s/\0\z//;
 	return ($output, $code ? ($error || "psql: exit $code") : '');
+}
+
+# (output, error text or '')
+sub try {
+	my ($self, $sql, @values) = @_;
+	my ($output, $error) = $self->raw($sql, @values);
+	$output =~ s/\0\z//;
+	return ($output, $error);
 }
 
 sub sql {
 	my ($self, $sql, @values) = @_;
-	my ($output, $error) = $self->try($sql, @values);
+	my $output = $self->checked($sql, @values);
+	$output =~ s/\0\z//;
+	return $output;
+}
+
+sub checked {
+	my ($self, $sql, @values) = @_;
+	my ($output, $error) = $self->raw($sql, @values);
 	if ($error) {
 		require Carp;
 		my $text = fill($sql, @values);
@@ -262,8 +276,11 @@ sub sql {
 
 sub rows {
 	my ($self, $sql, @values) = @_;
-	my $output = $self->sql($sql, @values);
+	my $output = $self->checked($sql, @values);
 	return () if $output eq '';
+	$output =~ s/\0\z//;
+	# (an empty value is a row too, and split() would not say so)
+	return [''] if $output eq '';
 	return map { [map { $_ eq '\N' ? undef : $_ } split /\x1f/, $_, -1] } split /\0/, $output, -1;
 }
 

@@ -1,0 +1,257 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Nobody sees or touches what is another organisation's: every table and every function, asked from
+# one organisation for things that exist in another. A table or a function without an answer here is
+# a failure: say who may use it, and show that it keeps to its organisation.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Digest::SHA qw(sha256_hex);
+use Test::More;
+use Muster::Test;
+use Muster::Test::Seed;
+
+my $stand = Muster::Test->new;
+my @roles = qw(muster_api muster_hook muster_jobs muster_push);
+
+# --- tables: what each role has been granted. No answer for a table: it fails.
+my %tables = (
+	account => {},        # of no organisation: the owner's functions only
+	audit => { muster_api => 'SELECT' },
+	event => { muster_api => 'SELECT' },
+	job => { muster_api => 'INSERT SELECT' },
+	login_limit => {},    # likewise
+	membership => { muster_api => 'SELECT' },
+	migration => {},      # of no organisation
+	organization => { muster_api => 'SELECT' },
+	outbox => {},
+	project => { muster_api => 'SELECT' },
+	refresh => {},
+	repo => { muster_api => 'SELECT' },
+	root => { muster_api => 'SELECT' },
+	run => { muster_api => 'INSERT SELECT' },
+	session => {},
+	setting => { muster_api => 'SELECT' },
+	stream => {},         # numbers of nobody
+	trail => { muster_api => 'INSERT SELECT' },
+);
+
+# --- functions. roles: who may call it. Then one of
+#   is => 'pure'      reads no table
+#   is => 'internal'  no role may call it: it is called by functions of the owner
+#   is => 'all'       crosses organisations on purpose; why says for whom
+#   call => SQL       called in acme, %s and $name stand for other's things; error => its SQLSTATE,
+#                     else what comes back must not name anything of the other organisation
+my %functions = (
+	account => { roles => \@roles, is => 'pure' },
+	account_add => { is => 'internal' },
+	account_find => { is => 'internal' },
+	account_json => { is => 'internal' },
+	account_list => { is => 'internal' },
+	account_me => { roles => ['muster_api'], call => 'select muster.account_me()' },
+	account_password => { is => 'internal' },
+	account_role => { is => 'internal' },
+	account_state => { is => 'internal' },
+	account_change => { is => 'trigger' },
+	audit_add => { roles => ['muster_api'], call => q{select muster.audit_add('$repo')}, error => 'MU404' },
+	audit_csv => { roles => ['muster_api'], call => 'select muster.audit_csv()' },
+	audit_history => { roles => ['muster_api'], call => 'select muster.audit_history()' },
+	audit_history_get => { roles => ['muster_api'],
+		call => q{select muster.audit_history_get('$file')}, error => 'MU404' },
+	audit_list => { roles => ['muster_api'], call => 'select muster.audit_list()' },
+	byte_at => { roles => ['muster_api'], is => 'pure' },
+	csv => { roles => ['muster_api'], is => 'pure' },
+	cursor_format => { roles => ['muster_api'], is => 'pure' },
+	cursor_parse => { roles => ['muster_api'], is => 'pure' },
+	enter => { roles => ['muster_api', 'muster_hook'], error => 'MU403',
+		call => q{select muster.enter('session', '$hash', 'other', 'viewer', null)} },
+	event_bounds => { roles => [qw(muster_api muster_jobs muster_push)], is => 'pure' },
+	event_extend => { is => 'internal' },
+	event_list => { roles => ['muster_api'], call => 'select muster.event_list(0, 1000)' },
+	event_read => { roles => ['muster_push'], is => 'all', why => 'the pusher filters for each client' },
+	field_error => { roles => ['muster_api'], is => 'pure' },
+	file_name => { roles => ['muster_api'], is => 'pure' },
+	health_worst => { roles => ['muster_api'], is => 'pure' },
+	iso => { roles => ['muster_api'], is => 'pure' },
+	job_add => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_cancel => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_claim => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_complete => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_due => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_fail => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_progress => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_release => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_renew => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_schedule_audits => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_status => { roles => ['muster_jobs'], is => 'all', why => 'how busy the runner is' },
+	json_int => { roles => ['muster_api'], is => 'pure' },
+	json_text => { roles => ['muster_api'], is => 'pure' },
+	json_time => { roles => ['muster_api'], is => 'pure' },
+	limit_check => { roles => ['muster_api'], is => 'pure' },
+	login_find => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
+	login_key => { is => 'internal' },
+	login_note => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
+	membership_change => { is => 'trigger' },
+	notify_data_change => { is => 'trigger' },
+	organization => { roles => \@roles, is => 'pure' },
+	organization_add => { is => 'internal' },
+	organization_find => { is => 'internal' },
+	organization_need => { roles => ['muster_api'], is => 'pure' },
+	overview_get => { roles => ['muster_api'], call => 'select muster.overview_get()' },
+	project_add => { is => 'internal' },
+	prune => { roles => ['muster_jobs'], is => 'all', why => 'time passes for all' },
+	push_report => { roles => ['muster_push'], is => 'all', why => 'the pusher names the organisation' },
+	push_sessions => { roles => ['muster_push'], is => 'all', why => 'the pusher serves all' },
+	repo_compact => { roles => ['muster_api'], is => 'pure' },
+	repo_get => { roles => ['muster_api'], call => q{select muster.repo_get('$repo')}, error => 'MU404' },
+	repo_history => { roles => ['muster_api'], call => q{select muster.repo_history($root, 0)},
+		expect => '[]' },
+	repo_list => { roles => ['muster_api'], call => q{select muster.repo_list(p_limit => 200)} },
+	repo_place => { roles => ['muster_api'], call => q{select * from muster.repo_place('$repo')},
+		error => 'MU404' },
+	report_assemble => { is => 'internal' },
+	report_faults => { is => 'internal' },
+	report_get => { roles => ['muster_api'], call => 'select muster.report_get()' },
+	report_ingest => { roles => ['muster_jobs', 'muster_push'], is => 'all',
+		why => 'the folder of a report names its organisation' },
+	report_parse => { is => 'internal' },
+	report_repos => { is => 'internal' },
+	role_of => { is => 'internal' },
+	role_rank => { is => 'internal' },
+	root_add => { roles => ['muster_jobs'], is => 'all', why => 'an administrator of the host' },
+	root_list => { roles => ['muster_jobs'], is => 'all', why => 'an administrator of the host' },
+	root_remove => { roles => ['muster_jobs'], is => 'all', why => 'an administrator of the host' },
+	root_take => { is => 'internal' },
+	run_change => { is => 'trigger' },
+	run_get => { roles => ['muster_api'], call => q{select muster.run_get($run)}, error => 'MU404' },
+	run_progress => { is => 'internal' },
+	run_status => { is => 'internal' },
+	sequence_events => { roles => [qw(muster_api muster_hook muster_jobs muster_push)], is => 'all',
+		why => 'the log is one; nothing of it comes back' },
+	session_add => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
+	session_announce => { is => 'internal' },
+	session_change => { is => 'trigger' },
+	session_remove => { roles => ['muster_api'], call => q{select muster.session_remove('$sid')},
+		expect => 'f' },
+	session_rotate => { roles => ['muster_api'], is => 'all', why => 'the token names the session' },
+	setting_get => { is => 'internal' },
+	status_code => { roles => ['muster_api'], is => 'pure' },
+	status_name => { roles => ['muster_api'], is => 'pure' },
+	status_rank => { roles => ['muster_api'], is => 'pure' },
+	stream_position => { roles => \@roles, is => 'pure' },
+	stream_raise => { is => 'internal' },
+	summary_join => { roles => ['muster_api'], is => 'pure' },
+	trail_refuse => { is => 'trigger' },
+	uuid_from => { is => 'internal' },
+);
+
+for my $single (0, 1) {
+	my $mode = $single ? ' (one role)' : '';
+	my $db = $stand->database(single => $single);
+	my $acme = seed($db, 'acme');
+	my $other = seed($db, 'other');
+	my $who = $acme->{people}{org_admin};
+	$db->sql(q{insert into muster.setting (organization_id, key, value) select id, 'a.key', to_jsonb(slug)
+		from muster.organization});
+	$db->json(enter($other->{people}{org_admin}, 'viewer') . 'select muster.audit_add(); commit');
+	$db->json(enter($who, 'viewer') . 'select muster.audit_add(); commit');
+	my %thing = (id => $other->{id}, root => $other->{root}, sid => $other->{people}{viewer}{sid},
+		repo => $db->value('select id from muster.repo where organization_id = $1 limit 1', $other->{id}),
+		run => $db->value('select id from muster.run where organization_id = $1 limit 1', $other->{id}),
+		hash => '\x' . sha256_hex($who->{token}),
+		file => $db->value(q{select muster.file_name(reported_at) from muster.audit
+			where organization_id = $1}, $other->{id}));
+	ok !grep({ !defined } values %thing), "what is asked for exists$mode";
+	my $api = $single ? $db : $db->as('muster_api');
+
+	tables($db, $api, $acme, $other, $who, $mode) if !$single;
+	functions($db, $api, $who, \%thing, $mode, $single);
+
+	# The admin of one organisation is nobody in the other; the platform's is somebody.
+	is $api->error(enter($who, 'viewer', organization => 'other') . 'select 1'), 'MU403',
+		"an organization is entered by its members only$mode";
+	is $api->error(enter($who, 'viewer', organization => $other->{id}) . 'select 1'), 'MU403',
+		"by id as by name$mode";
+	is $api->value(enter($acme->{people}{platform_admin}, 'org_admin', organization => 'other')
+		. 'select muster.organization()'), $other->{id}, "and by the platform's administrator$mode";
+	like $api->json(enter($who, 'viewer') . q{select muster.repo_get('acme-one')})->{name}, qr/^acme-one$/,
+		"what is one's own is found$mode";
+	is $api->error(enter($who, 'viewer') . q{select muster.repo_get('other-one')}), 'MU404',
+		"what is another's is missing$mode";
+	for my $call ('overview_get()', 'report_get()', 'repo_list()', 'audit_list()', 'audit_csv()',
+		'audit_history()', q{repo_get('acme-one')}, 'event_list(0)', 'account_me()', 'audit_add()') {
+		is $api->error("select muster.$call"), 'MU401', "without enter() there is no $call$mode";
+	}
+	is $api->error(q{begin; select muster.enter('none', null, 'acme', 'nobody', null);
+		select muster.repo_list()}), 'MU401', "nobody in person has no organization$mode";
+}
+
+done_testing;
+
+sub tables {
+	my ($db, $api, $acme, $other, $who, $mode) = @_;
+	my %found = map { $_->[0] => $_->[1] } $db->rows(q{select relname, exists (select from pg_attribute
+		where attrelid = c.oid and attname = 'organization_id') from pg_class c
+		where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p') and not relispartition});
+	is_deeply [sort keys %found], [sort keys %tables], 'every table has its answer in this test';
+	is $db->value(q{select count(*) from pg_class c, aclexplode(relacl) a
+		where relnamespace = 'muster'::regnamespace and relispartition and a.grantee <> relowner}), 0,
+		'partitions are reached through their table only';
+	for my $table (sort keys %found) {
+		my $expected = $tables{$table} or next;
+		for my $role (@roles) {
+			my $is = $db->value(q{select coalesce(string_agg(privilege_type, ' ' order by privilege_type), '')
+				from information_schema.table_privileges
+				where table_schema = 'muster' and table_name = $1 and grantee = $2}, $table, $role);
+			is $is, $expected->{$role} // '', "$role on $table: " . ($expected->{$role} // 'nothing');
+		}
+		next unless $expected->{muster_api};
+		my $column = $table eq 'organization' ? 'id' : 'organization_id';
+		is $db->value(q{select count(*) from pg_policy where polrelid = $1::regclass
+			and pg_get_expr(polqual, polrelid) = $2}, "muster.$table", "($column = muster.organization())"), 1,
+			"$table has the one policy";
+		cmp_ok $db->value("select count(*) from muster.$table where $column = \$1", $other->{id}), '>', 0,
+			"$table holds something of the other organization";
+		is_deeply [$api->rows(enter($who, 'viewer') . "select distinct $column from muster.$table")],
+			[[$acme->{id}]], "and shows only what is one's own";
+		is $api->value("select count(*) from muster.$table"), 0, "without enter() $table is empty";
+	}
+	for my $insert ("run (organization_id, project_id, kind) select '$other->{id}', id, 'audit'
+			from muster.project", "job (organization_id, kind, key) values ('$other->{id}', 'audit', 'x')",
+		"trail (organization_id, action) values ('$other->{id}', 'x')") {
+		is $api->error(enter($who, 'viewer') . "insert into muster.$insert"), '42501',
+			'nothing is added to another organization: ' . substr $insert, 0, 5;
+	}
+	return;
+}
+
+sub functions {
+	my ($db, $api, $who, $thing, $mode, $single) = @_;
+	my %found = map { $_->[0] => $_->[1] } $db->rows(q{select proname, bool_or(prorettype = 'trigger'::regtype)
+		from pg_proc where pronamespace = 'muster'::regnamespace group by 1});
+	is_deeply [sort keys %found], [sort keys %functions], "every function has its answer in this test$mode";
+	for my $name (sort keys %found) {
+		my $f = $functions{$name} or next;
+		if (!$single) {
+			is_deeply [map { $_->[0] } $db->rows(q{select distinct a.grantee::regrole::text from pg_proc p,
+				aclexplode(proacl) a where pronamespace = 'muster'::regnamespace and proname = $1
+				and a.grantee <> proowner order by 1}, $name)], [sort @{ $f->{roles} // [] }],
+				"$name may be called by " . (join(' ', @{ $f->{roles} // [] }) || 'no role');
+		}
+		if (($f->{is} // '') eq 'trigger') {
+			is $found{$name}, 't', "$name is a trigger's$mode";
+		}
+		next unless $f->{call};
+		my $call = $f->{call} =~ s/\$(\w+)/$thing->{$1} \/\/ die "no $1"/ger;
+		my ($out, $error) = $api->try(enter($who, 'viewer') . $call);
+		if ($f->{error}) {
+			like $error, qr/ERROR:\s+$f->{error}:/, "$name refuses what is another's$mode";
+		} else {
+			is $error, '', "$name answers$mode";
+			unlike $out, qr/other-|\@other|\Q$thing->{id}\E|\Q$thing->{repo}\E/, "with what is one's own only$mode";
+			is $out, $f->{expect}, "which is nothing for another's$mode" if defined $f->{expect};
+		}
+	}
+	return;
+}
