@@ -507,10 +507,10 @@ int db_fd(const struct db *db)
 	return db->conn != NULL ? PQsocket(db->conn) : -1;
 }
 
-static guint notifications_drain(struct db *db)
+guint db_notifications(struct db *db)
 {
 	guint count = 0;
-	for (PGnotify *notify; (notify = PQnotifies(db->conn)) != NULL; count++)
+	for (PGnotify *notify; db->conn != NULL && (notify = PQnotifies(db->conn)) != NULL; count++)
 		PQfreemem(notify);
 	return count;
 }
@@ -520,7 +520,7 @@ gboolean db_consume(struct db *db, guint *notifications, GError **error)
 	*notifications = 0;
 	if (db->conn == NULL || PQconsumeInput(db->conn) == 0)
 		return connection_lost(db, error);
-	*notifications = notifications_drain(db);
+	*notifications = db_notifications(db);
 	return TRUE;
 }
 

@@ -109,6 +109,8 @@ gboolean db_result_get_bool(const struct db_result *result, guint row, guint col
 gboolean db_listen(struct db *db, const char *channel, GError **error);
 int db_fd(const struct db *db);
 gboolean db_consume(struct db *db, guint *notifications, GError **error);
+/* Those that came while something else was read, e.g. by db_receive(). */
+guint db_notifications(struct db *db);
 
 /*
  * Without waiting, for event loops: db_send() hands one statement over and returns; call
