@@ -26,10 +26,30 @@ check_PROGRAMS += \
 
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
+# Fuzz targets (t/fuzz/target.h). With --enable-fuzzing libFuzzer has the main function.
+fuzz_programs = \
+	t/fuzz/json
+check_PROGRAMS += $(fuzz_programs)
+if FUZZING
+FUZZ_MAIN =
+else
+check_LIBRARIES += t/fuzz/libreplay.a
+t_fuzz_libreplay_a_SOURCES = t/fuzz/replay.c
+FUZZ_MAIN = t/fuzz/libreplay.a
+endif
+t_fuzz_json_SOURCES = t/fuzz/json.c t/fuzz/target.h
+t_fuzz_json_LDADD = $(FUZZ_MAIN) lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+t_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
+
+.PHONY: fuzz-programs
+fuzz-programs: $(fuzz_programs)
+
 # Tests bring themselves along; t/lint/dist.t says what this misses.
 EXTRA_DIST += \
 	$(wildcard $(srcdir)/t/*.t $(srcdir)/t/*.tsv) \
 	$(foreach kind,t pl pm py sh mjs json,$(wildcard $(srcdir)/t/*/*.$(kind))) \
+	$(srcdir)/t/fuzz/corpus \
+	$(srcdir)/t/fuzz/replay.c \
 	$(srcdir)/t/harness
 
 TEST_ENV = MUSTER_BUILDDIR=$(abs_top_builddir) MUSTER_SRCDIR=$(abs_top_srcdir)
