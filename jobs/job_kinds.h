@@ -43,10 +43,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_record, job_record_clear)
 
 struct job_kind {
 	const char *name;
-	guint soft_s, hard_s;	/* SIGTERM, SIGKILL to the child's group; no 0 */
-	guint cpu_s;		/* of one process, all threads together */
-	gint64 memory_bytes;	/* address space of one process */
-	guint files;		/* open descriptors */
+	guint soft_s, hard_s;   /* SIGTERM, SIGKILL to the child's group; no 0 */
+	guint cpu_s;            /* of one process, all threads together */
+	gint64 memory_bytes;    /* address space of one process */
+	guint files;            /* open descriptors */
 	gsize result_max_bytes; /* of the result's JSON */
 
 	/* payload is the job row's, and becomes the child's parameters. NULL: as it is. */

@@ -75,7 +75,7 @@ int run_main(int argc, char **argv)
 		return status_print(conf);
 	struct runner runner = {
 		.conf = conf,
-		.mode = once	  ? RUNNER_MODE_ONCE
+		.mode = once      ? RUNNER_MODE_ONCE
 			: forever ? RUNNER_MODE_FOREVER
 				  : RUNNER_MODE_FOR,
 		.for_s = for_s > 0 ? for_s : FOR_S,

@@ -459,6 +459,6 @@ int runner_run(struct runner *runner, GError **error)
 	db_free(runner->listen);
 	queue_free(runner->queue);
 	return runner->exit_code != EXIT_FINE ? runner->exit_code
-	       : runner->failures > 0	      ? EXIT_ATTENTION
+	       : runner->failures > 0         ? EXIT_ATTENTION
 					      : EXIT_FINE;
 }

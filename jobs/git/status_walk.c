@@ -329,7 +329,7 @@ static void record_take(struct status_worker *w, struct status_folder *f, int fd
 	struct child *folder = type == DT_DIR ? child_find(w, first, name, len, true) : NULL;
 	if (folder != NULL)
 		folder->is_seen = true;
-	/* A folder in the place of a tracked file is that file's change, and not untracked as well. */
+	/* A folder in a tracked file's place is that file's change, not untracked as well. */
 	if (file != NULL || folder != NULL || (type != DT_DIR && type != DT_REG && type != DT_LNK))
 		return;
 	name_push(w, type, name, len);
