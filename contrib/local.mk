@@ -1,6 +1,7 @@
 # contrib
 EXTRA_DIST += \
 	contrib/install-packages \
+	contrib/muster.conf \
 	contrib/packages \
 	contrib/quickstart \
 	contrib/test

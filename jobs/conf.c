@@ -9,7 +9,8 @@
 
 /*
  * `muster conf`: what the programs read, and where each value came from. --sample prints
- * contrib/muster.conf from the table, so that the sample cannot say anything else than the table.
+ * contrib/muster.conf from the table and --manual the list in muster.conf(5), so that neither can
+ * say anything else than the table.
  */
 
 #define COMMENT_COLUMNS 78
@@ -48,6 +49,44 @@ static void comment_print(const char *help)
 	putchar('\n');
 }
 
+static void range_print(const struct conf_key *key, const char *before)
+{
+	if (key->type == CONF_TYPE_INT)
+		printf("%sFrom %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ".\n", before, key->min,
+			key->max);
+	if (key->type == CONF_TYPE_WORD) {
+		g_auto(GStrv) words = g_strsplit(key->words, "|", -1);
+		g_autofree char *list = g_strjoinv(", ", words);
+		printf("%sOne of %s.\n", before, list);
+	}
+}
+
+/* The list of settings of muster.conf(5), as mdoc. */
+static void manual_print(void)
+{
+	g_autofree char *group = g_strdup("");
+
+	for (gsize i = 0; i < conf_keys_len; i++) {
+		const struct conf_key *key = &conf_keys[i];
+		const char *dot = strchr(key->name, '.');
+		g_autofree char *own = g_strndup(key->name, (gsize)(dot - key->name));
+		g_auto(GStrv) sentences = g_strsplit(key->help, ". ", -1);
+		g_autofree char *help = g_strjoinv(".\n", sentences);
+		g_auto(GStrv) marks = g_strsplit(help, "\\", -1);
+		g_autofree char *text = g_strjoinv("\\e", marks);
+		if (strcmp(own, group) != 0)
+			printf("%s.Ss %s\n.Bl -tag -width Ds\n", i > 0 ? ".El\n" : "", own);
+		g_free(group);
+		group = g_steal_pointer(&own);
+		printf(".It Cm %s", dot + 1);
+		if (*key->value != '\0')
+			printf(" No = Li %s", key->value);
+		printf("\n%s\n", text);
+		range_print(key, "");
+	}
+	puts(".El");
+}
+
 static void sample_print(void)
 {
 	g_autofree char *group = g_strdup("");
@@ -66,29 +105,31 @@ static void sample_print(void)
 		g_free(group);
 		group = g_steal_pointer(&own);
 		comment_print(key->help);
-		if (key->type == CONF_TYPE_INT)
-			printf("# From %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ".\n", key->min,
-				key->max);
+		range_print(key, "# ");
 		printf("#%s =%s%s\n", dot + 1, *key->value != '\0' ? " " : "", key->value);
 	}
 }
 
 int conf_main(int argc, char **argv)
 {
-	gboolean sample = FALSE;
+	gboolean sample = FALSE, manual = FALSE;
 	int exit_code;
-	const GOptionEntry entries[] = {{"sample", 0, 0, G_OPTION_ARG_NONE, &sample,
-						"print a sample file with every setting", NULL},
-		{NULL}};
+	/* clang-format off */
+	const GOptionEntry entries[] = {
+		{ "sample", 0, 0, G_OPTION_ARG_NONE, &sample, "print a sample file with every setting", NULL },
+		{ "manual", 0, 0, G_OPTION_ARG_NONE, &manual, "print them as muster.conf(5) lists them", NULL },
+		{ NULL },
+	};
+	/* clang-format on */
 	g_autoptr(conf) conf =
 		server_start("conf [GROUP.KEY ...]", entries, &argc, &argv, &exit_code);
 
 	if (conf == NULL)
 		return exit_code;
-	if (sample) {
-		if (argc > 1)
-			return server_usage("--sample stands alone");
-		sample_print();
+	if (sample || manual) {
+		if (argc > 1 || (sample && manual))
+			return server_usage("--sample and --manual stand alone");
+		sample ? sample_print() : manual_print();
 		return EXIT_FINE;
 	}
 	for (int a = 1; a < argc; a++) {

@@ -26,6 +26,8 @@ lib_libmuster_a_SOURCES = \
 	lib/wake.h
 lib_libmuster_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 
+dist_man_MANS += lib/muster.conf.5
+
 lib_libmuster_db_a_SOURCES = \
 	lib/db.c \
 	lib/db.h
