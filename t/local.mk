@@ -28,6 +28,12 @@ t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS
 
 # Fuzz targets (t/fuzz/target.h). With --enable-fuzzing libFuzzer has the main function.
 fuzz_programs = \
+	t/fuzz/git_attr \
+	t/fuzz/git_config \
+	t/fuzz/git_ignore \
+	t/fuzz/git_index \
+	t/fuzz/git_pack \
+	t/fuzz/git_packed_refs \
 	t/fuzz/json
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
@@ -40,6 +46,25 @@ endif
 t_fuzz_json_SOURCES = t/fuzz/json.c t/fuzz/target.h
 t_fuzz_json_LDADD = $(FUZZ_MAIN) lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_git_libs = $(FUZZ_MAIN) jobs/libgitread.a lib/libmuster.a $(ZLIB_LIBS) $(GLIB_LIBS)
+t_fuzz_git_attr_SOURCES = t/fuzz/git_attr.c t/fuzz/target.h
+t_fuzz_git_attr_LDADD = $(fuzz_git_libs)
+t_fuzz_git_attr_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_config_SOURCES = t/fuzz/git_config.c t/fuzz/target.h
+t_fuzz_git_config_LDADD = $(fuzz_git_libs)
+t_fuzz_git_config_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_ignore_SOURCES = t/fuzz/git_ignore.c t/fuzz/target.h
+t_fuzz_git_ignore_LDADD = $(fuzz_git_libs)
+t_fuzz_git_ignore_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_index_SOURCES = t/fuzz/git_index.c t/fuzz/target.h
+t_fuzz_git_index_LDADD = $(fuzz_git_libs)
+t_fuzz_git_index_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_pack_SOURCES = t/fuzz/git_pack.c t/fuzz/target.h
+t_fuzz_git_pack_LDADD = $(fuzz_git_libs)
+t_fuzz_git_pack_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_packed_refs_SOURCES = t/fuzz/git_packed_refs.c t/fuzz/target.h
+t_fuzz_git_packed_refs_LDADD = $(fuzz_git_libs)
+t_fuzz_git_packed_refs_LDFLAGS = $(FUZZ_LDFLAGS)
 
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)
