@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first line is the path, the rest the file of attributes; then the same bytes as a text file. */
+/* The first line is the path, the rest the attributes; then the same bytes as a text file. */
 #include "config.h"
 #include "t/fuzz/target.h"
 
