@@ -21,7 +21,7 @@ jobs_muster_server_SOURCES = \
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
 	$(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
-dist_man_MANS += jobs/muster-account.1 jobs/muster-migrate.1
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a

@@ -23,6 +23,11 @@ char *program_find(const char *name, GError **error)
 		g_autofree char *beside = g_build_filename(folder, name, NULL);
 		if (access(beside, X_OK) == 0)
 			return g_steal_pointer(&beside);
+		/* The usual layout somewhere else: below DESTDIR, or moved as a whole. */
+		g_autofree char *moved =
+			g_build_filename(folder, "..", "libexec", "muster", name, NULL);
+		if (access(moved, X_OK) == 0)
+			return g_steal_pointer(&moved);
 	}
 	g_autofree char *installed = g_build_filename(PKGLIBEXECDIR, name, NULL);
 	if (access(installed, X_OK) == 0)

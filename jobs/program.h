@@ -5,11 +5,12 @@
 #include <glib.h>
 
 /*
- * Our other programs, found by name: beside the running one (a build tree, or a copy of both), then
- * in the folder they are installed to. PATH is not searched: what is started by name must be ours.
+ * Our other programs, found by name: beside the running one (a build tree, or a copy of both), in
+ * ../libexec/muster as seen from there, then in the folder they are installed to. PATH is not
+ * searched: what is started by name must be ours.
  */
 
-/* NULL and MUSTER_ERROR_MISSING when it is in neither place. */
+/* NULL and MUSTER_ERROR_MISSING when it is in none of these places. */
 char *program_find(const char *name, GError **error);
 
 /*
