@@ -276,8 +276,9 @@ gboolean head_check_upgrade(const struct head *head, GError **error)
 	if (head->key == NULL || strlen(head->key) != 24)
 		return refuse(error, "Sec-WebSocket-Key is not one");
 	g_autofree guchar *key = g_base64_decode(head->key, &len);
-	if (len != 16 || strspn(head->key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-					   "0123456789+/=") != 24)
+	if (key == NULL || len != 16 ||
+		strspn(head->key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				  "0123456789+/=") != 24)
 		return refuse(error, "Sec-WebSocket-Key is not one");
 	if (g_strcmp0(head->version, "13") != 0)
 		return refuse(error, "Sec-WebSocket-Version is not 13");

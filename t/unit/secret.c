@@ -199,7 +199,6 @@ static void test_jwt(void)
 	jwt_check_refused(key, none);
 	jwt_check_refused(key, none_signed);
 
-	g_autofree char *other_path = NULL;
 	g_autofree char *signed_elsewhere = secret_sign(key, SECRET_PURPOSE_CSRF, "x");
 	g_autofree char *wrong_purpose =
 		g_strdup_printf("%s.%s.%s", parts[0], parts[1], signed_elsewhere);
