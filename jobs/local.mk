@@ -16,12 +16,15 @@ pkglibexec_PROGRAMS += jobs/muster-server
 jobs_muster_server_SOURCES = \
 	jobs/account.c jobs/account.h \
 	jobs/conf.c \
+	jobs/job_audit.c \
+	jobs/job_kinds.c \
 	jobs/migrate.c jobs/migrate.h \
-	jobs/muster_server.c
+	jobs/muster_server.c \
+	jobs/repo.c \
+	jobs/repo_clone.c jobs/repo_clone.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
-jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster.a $(GIT2_LIBS) $(ZLIB_LIBS) $(PQ_LIBS) \
-	$(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
-dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1
+jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ_LIBS)
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1 jobs/muster-repo.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a

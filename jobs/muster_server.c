@@ -8,6 +8,7 @@
 
 #include "jobs/account.h"
 #include "jobs/migrate.h"
+#include "jobs/run_helper.h"
 #include "lib/exit.h"
 
 struct command {
@@ -20,9 +21,12 @@ struct command {
 static const struct command commands[] = {
 	{ "account", account_main, "add, list and change the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
+	{ "job-helper", helper_main, NULL },
 	{ "migrate", migrate_main, "bring the database to this version" },
 	{ "organization", organization_main, "add and list organizations" },
 	{ "project", project_main, "add and list the projects of an organization" },
+	{ "repo", repo_main, "say which folders are watched" },
+	{ "run", run_main, "do the work that is due: what cron starts" },
 };
 /* clang-format on */
 

@@ -33,7 +33,7 @@ enum runner_state {
 	RUNNER_UNSET,
 	RUNNER_WAITING, /* another runner of this host claims */
 	RUNNER_CLAIMING,
-	RUNNER_MINDING,  /* claims no more; waits for its children, however long they may take */
+	RUNNER_MINDING,  /* claims no more; waits for its children */
 	RUNNER_DRAINING, /* was told to stop; waits job.drain_s for them */
 	RUNNER_STOPPING, /* its children were told to stop */
 };

@@ -217,12 +217,13 @@ begin
 		select s.slug into v_slug
 		  from (select 'default' as slug, 0 as k
 			union all
-			select coalesce(nullif(left(regexp_replace(regexp_replace(p_path, '^.*/', ''),
-								    '[^A-Za-z0-9]+', '-', 'g'), 80), '-'), 'root')
+			-- Small letters and at most 63 bytes: it becomes a folder's name.
+			select coalesce(nullif(trim(both '-' from left(regexp_replace(lower(
+					regexp_replace(p_path, '^.*/', '')), '[^a-z0-9]+', '-', 'g'), 50)), ''),
+					'root')
 			       || case n when 1 then '' else '-' || n end, n
 			  from generate_series(1, 1000) n) s
-		 where s.slug ~ '^[A-Za-z0-9]'
-		   and not exists (select from muster.root r where r.organization_id = v_organization
+		 where not exists (select from muster.root r where r.organization_id = v_organization
 					and r.host = p_host and r.slug = s.slug)
 		 order by s.k limit 1;
 	end if;

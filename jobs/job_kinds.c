@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/job_kinds.h"
+
+#define MIB ((gint64)1024 * 1024)
+
+/* clang-format off */
+const struct job_kind job_kinds[] = {
+	{
+		.name = "audit",
+		.soft_s = 15 * 60, .hard_s = 16 * 60, .cpu_s = 3600,
+		.memory_bytes = 2048 * MIB, .files = 4096,
+		.result_max_bytes = 256 * MIB,
+		.prepare = job_audit_prepare,
+		.run = job_audit_run,
+		.store = job_audit_store,
+		.record = job_audit_record,
+		.help = "look at every repository below a watched folder",
+	},
+};
+/* clang-format on */
+
+const gsize job_kinds_len = G_N_ELEMENTS(job_kinds);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/muster_server.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jobs/repo_clone.h"
+#include "lib/db.h"
+#include "lib/error.h"
+#include "lib/exit.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/quote.h"
+#include "lib/report.h"
+#include "lib/wake.h"
+
+/*
+ * `muster repo`: what this host watches. A root is a folder; what lies below it is found by every
+ * audit anew, so a repository that is cloned into it needs no command. Addresses are cloned into
+ * STATE/clones/<organization>, which is a root like any other.
+ */
+
+#define CLONES_SLUG "clones"
+#define CLONE_TIMEOUT_S 3600
+
+struct repo_command {
+	struct conf *conf;
+	struct db *db;
+	const char *organization;
+	const char *project;
+	const char *name; /* of the root, or NULL */
+};
+
+/* Adds folder, an absolute path without links, as a root. */
+static gboolean root_add(
+	const struct repo_command *command, const char *folder, const char *slug, GError **error)
+{
+	g_autofree char *quoted = quote_format(folder);
+	const char *params[] = {command->organization, conf_get(command->conf, "server.host"),
+		quoted, slug, command->project};
+	g_autoptr(db_result) result = db_query(command->db,
+		"select r ->> 'slug', (r ->> 'new')::boolean from muster.root_add($1, $2, $3, $4, $5) r",
+		5, params, error);
+
+	if (result == NULL)
+		return FALSE;
+	printf("%s %s as '%s'\n",
+		db_result_get_bool(result, 0, 1) ? "watching" : "watching already", quoted,
+		db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+/* Whether path is folder or lies below it. */
+static gboolean is_below(const char *path, const char *folder)
+{
+	gsize len = strlen(folder);
+	return !strncmp(path, folder, len) &&
+	       (path[len] == '/' || path[len] == '\0' || (len == 1 && *folder == '/'));
+}
+
+/*
+ * The roots of this host and organisation: a folder below another root would be audited twice, and
+ * each of its repositories listed twice.
+ */
+static gboolean overlap_check(const struct repo_command *command, const char *folder,
+	gboolean *is_covered, GError **error)
+{
+	g_autofree char *quoted = quote_format(folder);
+	const char *params[] = {command->organization, conf_get(command->conf, "server.host")};
+	g_autoptr(db_result) result = db_query(command->db,
+		"select path, slug from muster.root_list($1) where watched and host = $2", 2,
+		params, error);
+
+	if (result == NULL)
+		return FALSE;
+	*is_covered = FALSE;
+	for (guint row = 0; row < db_result_rows(result); row++) {
+		const char *path = db_result_get(result, row, 0),
+			   *slug = db_result_get(result, row, 1);
+		if (path == NULL || !strcmp(path, quoted))
+			continue;
+		if (is_below(quoted, path)) {
+			printf("%s is watched already: it lies below '%s' (%s)\n", quoted, slug,
+				path);
+			*is_covered = TRUE;
+		} else if (is_below(path, quoted)) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+				"below %s lies '%s' (%s), whose repositories would be listed twice: "
+				"remove that first",
+				quoted, slug, path);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean folder_add(const struct repo_command *command, const char *path, GError **error)
+{
+	g_autofree char *shown = quote_format(path);
+	char real[PATH_MAX];
+	struct stat st;
+	gboolean is_covered;
+
+	if (realpath(path, real) == NULL || stat(real, &st) < 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "%s: %s", shown,
+			g_strerror(errno));
+		return FALSE;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s is not a folder", shown);
+		return FALSE;
+	}
+	if (!overlap_check(command, real, &is_covered, error))
+		return FALSE;
+	return is_covered || root_add(command, real, command->name, error);
+}
+
+/* The folder that url's clone has or will have; *is_there when it has. */
+static char *clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)
+{
+	g_autofree char *name = repo_url_name(url, error);
+
+	for (guint n = 1; name != NULL; n++) {
+		g_autofree char *leaf = n == 1 ? g_strdup(name) : g_strdup_printf("%s-%u", name, n);
+		g_autofree char *folder = g_build_filename(clones, leaf, NULL);
+		g_autofree char *origin = repo_clone_origin(folder);
+		*is_there = !g_strcmp0(origin, url);
+		if (*is_there || !g_file_test(folder, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
+			return g_steal_pointer(&folder);
+	}
+	return NULL;
+}
+
+static char *clones_folder(const struct repo_command *command, GError **error)
+{
+	if (!report_slug_is_valid(command->organization)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "'%s' names no organization",
+			command->organization);
+		return NULL;
+	}
+	return g_build_filename(
+		conf_get(command->conf, "paths.state"), "clones", command->organization, NULL);
+}
+
+static gboolean url_add(const struct repo_command *command, const char *url, GError **error)
+{
+	gboolean is_there;
+	char real[PATH_MAX];
+
+	if (!repo_url_check(url, error))
+		return FALSE;
+	g_autofree char *clones = clones_folder(command, error);
+	if (clones == NULL || !file_make_folder(clones, error))
+		return FALSE;
+	g_autofree char *folder = clone_place(clones, url, &is_there, error);
+	if (folder == NULL)
+		return FALSE;
+	if (!is_there) {
+		printf("cloning %s\n", url);
+		fflush(stdout);
+		if (!repo_clone(url, folder, CLONE_TIMEOUT_S, error)) {
+			g_prefix_error(error, "%s cannot be cloned: ", url);
+			return FALSE;
+		}
+	}
+	if (realpath(clones, real) == NULL) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", clones, g_strerror(errno));
+		return FALSE;
+	}
+	return root_add(command, real, CLONES_SLUG, error);
+}
+
+static int repo_add(const struct repo_command *command, int n, char **what)
+{
+	int exit_code = EXIT_FINE, failed = 0;
+
+	for (int i = 0; i < n; i++) {
+		g_autoptr(GError) error = NULL;
+		if (repo_url_is(what[i]) ? url_add(command, what[i], &error)
+					 : folder_add(command, what[i], &error))
+			continue;
+		exit_code = server_fail(error);
+		failed++;
+	}
+	wake_send(command->conf);
+	return failed > 0 && failed < n ? EXIT_PARTLY : exit_code;
+}
+
+static int repo_list(const struct repo_command *command)
+{
+	g_autoptr(GError) error = NULL;
+	const char *params[] = {command->organization};
+	g_autoptr(db_result) result = db_query(command->db,
+		"select organization, host, slug, repos, to_char(reported_at at time zone 'UTC',"
+		" 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), path, watched from muster.root_list($1)",
+		1, params, &error);
+
+	if (result == NULL)
+		return server_fail(error);
+	printf("%-16s %-16s %-16s %6s  %-20s  %s\n", "ORGANIZATION", "HOST", "ROOT", "REPOS",
+		"LAST AUDIT", "PATH");
+	for (guint row = 0; row < db_result_rows(result); row++) {
+		const char *reported = db_result_get(result, row, 4);
+		printf("%-16s %-16s %-16s %6s  %-20s  %s\n", db_result_get(result, row, 0),
+			db_result_get(result, row, 1), db_result_get(result, row, 2),
+			db_result_get(result, row, 3), reported != NULL ? reported : "never",
+			db_result_get_bool(result, row, 6)
+				? db_result_get(result, row, 5)
+				: "(not watched: reports come from elsewhere)");
+	}
+	return EXIT_FINE;
+}
+
+/* A clone of ours is put aside, never deleted: it may hold what its remote has no more. */
+static gboolean clone_remove(const struct repo_command *command, const char *folder, GError **error)
+{
+	g_autofree char *trash = conf_get_state_path(command->conf, "trash");
+	g_autofree char *name = g_path_get_basename(folder);
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	g_autofree char *time = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
+	g_autofree char *leaf = g_strdup_printf("%s-%s-%08x", name, time, g_random_int());
+	g_autofree char *aside = g_build_filename(trash, leaf, NULL);
+
+	if (!file_make_folder(trash, error))
+		return FALSE;
+	if (rename(folder, aside) < 0) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", folder, g_strerror(errno));
+		return FALSE;
+	}
+	printf("no longer watching %s; the clone lies in %s\n", folder, aside);
+	return TRUE;
+}
+
+/* what: a root's name, its path, or the address of a clone. */
+static gboolean root_remove(const struct repo_command *command, const char *what, GError **error)
+{
+	char real[PATH_MAX];
+	g_autofree char *quoted = quote_format(realpath(what, real) != NULL ? real : what);
+	const char *host = conf_get(command->conf, "server.host");
+	const char *params[] = {command->organization, host, quoted, what};
+	gboolean is_there = FALSE;
+
+	if (repo_url_is(what)) {
+		g_autofree char *clones = clones_folder(command, error);
+		g_autofree char *folder =
+			clones != NULL ? clone_place(clones, what, &is_there, error) : NULL;
+		if (folder == NULL)
+			return FALSE;
+		if (is_there)
+			return clone_remove(command, folder, error);
+	}
+	g_autoptr(db_result) result = db_query(command->db,
+		"select t.slug, muster.root_remove($1, $2, t.slug) from muster.root_list($1) t"
+		" where t.host = $2 and (t.path = $3 or t.slug = $4)",
+		4, params, error);
+	if (result == NULL)
+		return FALSE;
+	if (db_result_rows(result) == 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
+			"%s is not watched here; 'muster repo list' says what is", quoted);
+		return FALSE;
+	}
+	for (guint row = 0; row < db_result_rows(result); row++)
+		printf("no longer watching '%s'\n", db_result_get(result, row, 0));
+	return TRUE;
+}
+
+static int repo_remove(const struct repo_command *command, int n, char **what)
+{
+	int exit_code = EXIT_FINE;
+
+	for (int i = 0; i < n; i++) {
+		g_autoptr(GError) error = NULL;
+		if (!root_remove(command, what[i], &error))
+			exit_code = server_fail(error);
+	}
+	wake_send(command->conf);
+	return exit_code;
+}
+
+int repo_main(int argc, char **argv)
+{
+	g_autofree char *organization = NULL, *project = NULL, *name = NULL;
+	const GOptionEntry entries[] = {{"organization", 0, 0, G_OPTION_ARG_STRING, &organization,
+						"whose (default: default)", "SLUG"},
+		{"project", 0, 0, G_OPTION_ARG_STRING, &project,
+			"add to this project (default: default)", "SLUG"},
+		{"name", 0, 0, G_OPTION_ARG_STRING, &name, "add the folder under this name",
+			"ROOT"},
+		{NULL}};
+	int exit_code;
+	g_autoptr(conf) conf =
+		server_start("repo add PATH|URL ... | list | remove ROOT|PATH|URL ...", entries,
+			&argc, &argv, &exit_code);
+	g_autoptr(GError) error = NULL;
+
+	if (conf == NULL)
+		return exit_code;
+	const char *verb = argc > 1 ? argv[1] : "";
+	gboolean is_list = !strcmp(verb, "list"), is_add = !strcmp(verb, "add");
+	if (!is_list && !is_add && strcmp(verb, "remove") != 0)
+		return server_usage("add, list or remove is wanted");
+	if (is_list ? argc > 2 : argc < 3)
+		return server_usage(
+			is_list ? "list takes no more words" : "%s wants to know what", verb);
+	if (name != NULL && (argc != 3 || !is_add || repo_url_is(argv[2])))
+		return server_usage("--name is for one folder that is added");
+	if (name != NULL && !report_slug_is_valid(name))
+		return server_usage("a name has small letters, digits and inner '-', at most 63");
+	g_autoptr(db) db = db_open(conf, "muster_jobs", &error);
+	if (db == NULL)
+		return server_fail(error);
+	const struct repo_command command = {
+		.conf = conf,
+		.db = db,
+		.organization = organization != NULL ? organization
+				: is_list            ? NULL
+						     : "default",
+		.project = project != NULL ? project : "default",
+		.name = name,
+	};
+	if (is_list)
+		return repo_list(&command);
+	return is_add ? repo_add(&command, argc - 2, argv + 2)
+		      : repo_remove(&command, argc - 2, argv + 2);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/repo_clone.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+#include "lib/quote.h"
+
+#define URL_MAX_BYTES 2000
+#define NAME_MAX_BYTES 100
+/* Of what git says only the end is kept. */
+#define TAIL_BYTES 4096
+
+static gboolean has_scheme(const char *text)
+{
+	const char *colon = strstr(text, "://");
+	return colon != NULL && colon > text && strcspn(text, "/") > (gsize)(colon - text);
+}
+
+/* [user@]host:path, as ssh and git take it; a colon behind a slash belongs to a folder's name. */
+static gboolean is_scp_form(const char *text)
+{
+	gsize colon = strcspn(text, ":/");
+	return colon > 0 && text[colon] == ':' && text[colon + 1] != '\0' &&
+	       !g_str_has_prefix(text + colon, "::");
+}
+
+gboolean repo_url_is(const char *text)
+{
+	return has_scheme(text) || strstr(text, "::") != NULL ||
+	       (is_scp_form(text) && !g_file_test(text, G_FILE_TEST_EXISTS));
+}
+
+static gboolean url_refuse(GError **error, const char *why)
+{
+	g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, why);
+	return FALSE;
+}
+
+gboolean repo_url_check(const char *url, GError **error)
+{
+	if (strlen(url) > URL_MAX_BYTES)
+		return url_refuse(error, "the address is too long");
+	for (const char *p = url; *p != '\0'; p++)
+		if (!g_ascii_isgraph(*p))
+			return url_refuse(error,
+				"the address holds a space or a character that is not ASCII");
+	/* git would take it for an option; ssh did, once, for a host. */
+	if (*url == '-')
+		return url_refuse(error, "an address does not begin with '-'");
+	if (g_str_has_prefix(url, "file:///"))
+		return TRUE;
+	if (has_scheme(url)) {
+		if (!g_str_has_prefix(url, "https://") && !g_str_has_prefix(url, "ssh://"))
+			return url_refuse(error, "only https and ssh addresses are cloned");
+		g_autofree char *host =
+			g_strndup(strstr(url, "://") + 3, strcspn(strstr(url, "://") + 3, "/"));
+		const char *at = strrchr(host, '@');
+		if (at != NULL && memchr(host, ':', (gsize)(at - host)) != NULL)
+			return url_refuse(error,
+				"the address holds a password, which would be stored and shown");
+		const char *name = at != NULL ? at + 1 : host;
+		if (*name == '\0' || *name == '-' || *name == ':')
+			return url_refuse(error, "the address names no host");
+		return TRUE;
+	}
+	if (is_scp_form(url)) {
+		const char *at = memchr(url, '@', strcspn(url, ":"));
+		return at == NULL || at[1] != '-' ||
+		       url_refuse(error, "a host's name does not begin with '-'");
+	}
+	return url_refuse(error, "this is no address that can be cloned");
+}
+
+char *repo_url_name(const char *url, GError **error)
+{
+	g_autofree char *text = g_strdup(url);
+	gsize len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '/')
+		text[--len] = '\0';
+	if (g_str_has_suffix(text, ".git"))
+		text[len -= 4] = '\0';
+	gsize start = len;
+	while (start > 0 && text[start - 1] != '/' && text[start - 1] != ':')
+		start--;
+	g_autofree char *name = g_strndup(text + start, NAME_MAX_BYTES);
+	g_strcanon(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", '-');
+	gsize skip = strspn(name, ".-");
+	if (name[skip] == '\0') {
+		url_refuse(error, "the address names no repository");
+		return NULL;
+	}
+	return g_strdup(name + skip);
+}
+
+char *repo_clone_origin(const char *folder)
+{
+	g_autofree char *path = g_build_filename(folder, ".git", "config", NULL);
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	gboolean is_origin = FALSE;
+
+	/* git wrote this file for us: its plain form, one key a line, is all there can be. */
+	if (!g_file_get_contents(path, &text, NULL, &error))
+		return NULL;
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	for (guint i = 0; lines[i] != NULL; i++) {
+		char *line = g_strstrip(lines[i]);
+		if (*line == '[')
+			is_origin = !strcmp(line, "[remote \"origin\"]");
+		else if (is_origin && g_str_has_prefix(line, "url = "))
+			return g_strdup(line + strlen("url = "));
+	}
+	return NULL;
+}
+
+static char **environment_new(void)
+{
+	static const char *const kept[] = {"HOME", "LANG", "PATH", "SSH_AUTH_SOCK", "TMPDIR",
+		"USER", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+	/* clang-format off */
+	static const char *const set[] = {
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"GIT_ATTR_NOSYSTEM=1", "GIT_ADVICE=0", "LC_ALL=C.UTF-8",
+	};
+	/* clang-format on */
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+	for (gsize i = 0; i < G_N_ELEMENTS(set); i++)
+		g_strv_builder_add(builder, set[i]);
+	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++) {
+		const char *value = g_getenv(kept[i]);
+		g_autofree char *pair =
+			value != NULL ? g_strconcat(kept[i], "=", value, NULL) : NULL;
+		if (pair != NULL)
+			g_strv_builder_add(builder, pair);
+	}
+	return g_strv_builder_end(builder);
+}
+
+/* A session of its own: no terminal to ask for a password, and one group to end. */
+static int git_spawn(const char *url, const char *folder, int error_fd, pid_t *pid)
+{
+	gboolean is_local = *url == '/' || g_str_has_prefix(url, "file://");
+	/* clang-format off */
+	const char *argv[] = {"git",
+		"-c", "protocol.allow=never",
+		"-c", "protocol.https.allow=always",
+		"-c", "protocol.ssh.allow=always",
+		"-c", is_local ? "protocol.file.allow=always" : "protocol.file.allow=never",
+		"-c", "core.hooksPath=/dev/null",
+		"-c", "core.fsmonitor=false",
+		"-c", "core.askPass=",
+		"-c", "credential.helper=",
+		"-c", "fetch.fsckObjects=true",
+		"-c", "transfer.fsckObjects=true",
+		"-c", "http.lowSpeedLimit=1000",
+		"-c", "http.lowSpeedTime=60",
+		"-c", "submodule.recurse=false",
+		"clone", "--quiet", "--template=", "--no-recurse-submodules", "--no-hardlinks",
+		"--", url, folder, NULL};
+	/* clang-format on */
+	g_auto(GStrv) environment = environment_new();
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	int code = posix_spawnp(pid, "git", &actions, &attributes, (char **)argv, environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return code;
+}
+
+/* Reads until the other side closes; FALSE when the time was over first. */
+static gboolean tail_read(int fd, GString *tail, gint64 until_us)
+{
+	for (;;) {
+		struct pollfd poll_fd = {fd, POLLIN, 0};
+		gint64 left_ms = (until_us - g_get_monotonic_time()) / 1000;
+		char bytes[1024];
+
+		if (left_ms <= 0)
+			return FALSE;
+		int ready = poll(&poll_fd, 1, (int)MIN(left_ms, 60 * 1000));
+		if (ready == 0 || (ready < 0 && errno == EINTR))
+			continue;
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+		if (n <= 0)
+			return TRUE;
+		g_string_append_len(tail, bytes, n);
+		if (tail->len > TAIL_BYTES)
+			g_string_erase(tail, 0, (gssize)(tail->len - TAIL_BYTES));
+	}
+}
+
+/* The first line that says why, without what would act on a terminal. */
+static char *tail_reason(const GString *tail)
+{
+	g_auto(GStrv) lines = g_strsplit(tail->str, "\n", -1);
+	const char *reason = NULL;
+
+	for (guint i = 0; lines[i] != NULL; i++) {
+		const char *line = g_strstrip(lines[i]);
+		if (reason == NULL && g_str_has_prefix(line, "fatal: "))
+			reason = line + strlen("fatal: ");
+		else if (g_str_has_prefix(line, "ssh: ") ||
+			 strstr(line, "ermission denied") != NULL ||
+			 strstr(line, "erification failed") != NULL)
+			return quote_format(line);
+	}
+	return quote_format(reason != NULL ? reason : "git gave no reason");
+}
+
+static void folder_remove(const char *folder)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		if (unlink(path) < 0)
+			folder_remove(path);
+	}
+	rmdir(folder);
+}
+
+gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)
+{
+	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
+	g_autoptr(GString) tail = g_string_new(NULL);
+	int pipe_fds[2], code, status = 0;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "cannot make a pipe: %s",
+			g_strerror(errno));
+		return FALSE;
+	}
+	code = git_spawn(url, part, pipe_fds[1], &pid);
+	close(pipe_fds[1]);
+	if (code != 0) {
+		close(pipe_fds[0]);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "git cannot be run: %s",
+			g_strerror(code));
+		return FALSE;
+	}
+	gboolean in_time = tail_read(
+		pipe_fds[0], tail, g_get_monotonic_time() + (gint64)timeout_s * G_USEC_PER_SEC);
+	close(pipe_fds[0]);
+	if (!in_time)
+		kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		if (rename(part, folder) == 0)
+			return TRUE;
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
+			"cannot put the clone in its place: %s", g_strerror(errno));
+	} else if (!in_time) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+			"cloning took longer than %u seconds", timeout_s);
+	} else {
+		g_autofree char *reason = tail_reason(tail);
+		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, reason);
+	}
+	folder_remove(part);
+	return FALSE;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBS_REPO_CLONE_H
+#define JOBS_REPO_CLONE_H
+
+#include <glib.h>
+
+/*
+ * Clones, by the git program: it knows protocol version 2, resumes of nothing, proxies and keys
+ * better than any library. It gets an argument vector, an environment and a configuration that we
+ * wrote, so neither the remote nor the person's own configuration makes it run anything: no hooks,
+ * no filters, no credential helpers, no prompts, no submodules, no terminal.
+ *
+ * Accepted: https:// and ssh:// addresses and [user@]host:path; file:// and absolute paths only
+ * when repo_url_is_local() was asked and the person named them. Never http, git or ext, never an
+ * address with a password in it: it would be stored in the clone and shown in every report.
+ *
+ *	g_autofree char *name = repo_url_name(url, error);
+ *	repo_clone(url, "/var/lib/muster/clones/default/name", 3600, error)
+ */
+
+/* Whether text is meant as an address, not as a folder. */
+gboolean repo_url_is(const char *text);
+
+/* Errors: MUSTER_ERROR_INPUT with what is wrong with it. */
+gboolean repo_url_check(const char *url, GError **error);
+
+/*
+ * What its clone is called: the last part without ".git", with only letters, digits, '.', '_' and
+ * '-'. Freed by the caller. Errors: MUSTER_ERROR_INPUT when nothing is left.
+ */
+char *repo_url_name(const char *url, GError **error);
+
+/*
+ * Into folder, which must not exist; it appears whole or not at all. Errors: MUSTER_ERROR_REMOTE
+ * with git's last line, _BUSY when the time was over, _IO.
+ */
+gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error);
+
+/* The address a clone came from, or NULL. Freed by the caller. */
+char *repo_clone_origin(const char *folder);
+
+#endif
