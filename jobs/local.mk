@@ -24,7 +24,7 @@ jobs_muster_server_SOURCES = \
 	jobs/repo_clone.c jobs/repo_clone.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ_LIBS)
-dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1 jobs/muster-repo.1
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a
