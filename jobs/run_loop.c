@@ -355,6 +355,7 @@ static void work(struct runner *runner)
 		if (now >= runner->reports_at_us && !queue_is_away(runner->queue)) {
 			runner->reports_at_us = now + REPORTS_US;
 			run_reports_ingest(runner);
+			queue_prune(runner->queue, NULL);
 		}
 		schedule(runner, now);
 		claim(runner);

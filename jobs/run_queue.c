@@ -218,6 +218,18 @@ gboolean queue_ingest(struct queue *queue, const char *organization, const char 
 		4, params, is_new, error);
 }
 
+gboolean queue_prune(struct queue *queue, GError **error)
+{
+	g_autofree char *history = g_strdup_printf(
+		"%" G_GINT64_FORMAT, conf_get_int(queue->conf, "audit.retention_days"));
+	g_autofree char *event = g_strdup_printf(
+		"%" G_GINT64_FORMAT, conf_get_int(queue->conf, "event.retention_days"));
+	const char *params[] = {history, event};
+	g_autoptr(db_result) result = queue_query(
+		queue, "select muster.prune_hourly($1::integer, $2::integer)", 2, params, error);
+	return result != NULL;
+}
+
 gboolean queue_sequence(struct queue *queue, GError **error)
 {
 	g_autoptr(db_result) result =

@@ -62,6 +62,9 @@ gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const cha
 gboolean queue_ingest(struct queue *queue, const char *organization, const char *root,
 	const char *report, gboolean *is_new, GError **error);
 
+/* Forgets what is too old, unless somebody did in the last hour. */
+gboolean queue_prune(struct queue *queue, GError **error);
+
 /* Numbers the events of what was committed, and wakes this host's pusher. */
 gboolean queue_sequence(struct queue *queue, GError **error);
 

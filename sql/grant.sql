@@ -45,6 +45,7 @@ begin
 			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
 				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due', 'job_status',
 				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
+				'prune_hourly',
 				'root_add', 'root_list', 'root_remove']),
 			('muster_push', array['report_ingest', 'sequence_events', 'event_bounds', 'event_read',
 				'stream_position', 'push_sessions', 'push_report'])) g (role, functions)

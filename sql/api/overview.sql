@@ -6,8 +6,10 @@
 --       the first four and the average are null.
 --   report_get(p_root) → the whole latest report: of that root (slug), of the only one, or of all
 --       roots joined. MU404 when there is none.
---   push_report(p_organization) → {position, report_id, bytes, report} for the pusher; report is
---       null when there is none.
+--   push_report(p_organization, p_bytes_max) → {position, report_id, bytes, report} for the pusher;
+--       report is null when there is none. When the files were longer than p_bytes_max (null: no
+--       limit) it comes without its repositories, which spares putting them together; bytes says how
+--       long they were.
 --   audit_list(p_limit, p_cursor) → {"items": [{audit_id, report_id, timestamp, duration_ms,
 --       health_status, summary, average, repos, changed, root, host}], "next"}, newest first.
 --   audit_history(p_limit) → [{filename, timestamp, path}], newest first, 50 by default.
@@ -97,7 +99,8 @@ end
 $$;
 
 -- Not for requests, which reach it through functions of the owner: they know whose report it is.
-create function muster.report_assemble(p_organization uuid, p_root text) returns jsonb
+create function muster.report_assemble(p_organization uuid, p_root text,
+				       p_is_whole boolean default true) returns jsonb
 language sql stable set search_path = pg_catalog, muster, pg_temp
 set work_mem = '64MB' set jit = off
 return (with chosen as (
@@ -111,10 +114,11 @@ return (with chosen as (
 				'mismatched', 'clean', 'not_git', 'error'], r.status), lower(r.name), r.id),
 				'[]') as repos
 		  from muster.repo r
-		 where r.organization_id = p_organization and r.removed_at is null
+		 where p_is_whole and r.organization_id = p_organization and r.removed_at is null
 		   and r.root_id in (select id from chosen)
 	)
-	select n.report || jsonb_build_object('repos', b.repos, 'report_id', n.report_id)
+	select n.report || jsonb_build_object('report_id', n.report_id)
+	       || case when p_is_whole then jsonb_build_object('repos', b.repos) else '{}'::jsonb end
 	       || case when (select count(*) from chosen) = 1 then '{}'::jsonb
 		  else (select jsonb_build_object(
 				'health_status', muster.health_worst(array_agg(a.health_status)),
@@ -136,15 +140,20 @@ begin
 end
 $$;
 
-create function muster.push_report(p_organization uuid) returns jsonb
+create function muster.push_report(p_organization uuid, p_bytes_max bigint default null)
+returns jsonb
 language plpgsql volatile security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	-- Before the report: what happens in between is then told twice, not never.
 	v_position bigint := muster.stream_position();
-	v_report jsonb := muster.report_assemble(p_organization, null);
+	v_bytes bigint := (select sum(report_bytes) from muster.root
+			    where organization_id = p_organization and report is not null);
+	v_is_whole boolean := coalesce(v_bytes <= p_bytes_max, true);
+	v_report jsonb := muster.report_assemble(p_organization, null, v_is_whole);
 begin
 	return jsonb_build_object('position', v_position, 'report_id', v_report -> 'report_id',
-				  'bytes', coalesce(octet_length(v_report::text), 0), 'report', v_report);
+		'bytes', case when v_is_whole then coalesce(octet_length(v_report::text), 0) else v_bytes end,
+		'report', v_report);
 end
 $$;
 

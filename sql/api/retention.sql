@@ -5,6 +5,9 @@
 --       "partitions"}: how many were dropped. Null: the settings history.retention_days (30) and
 --       event.retention_days (7). For the runner, once an hour or a day; harmless at any time.
 --
+--   prune_hourly(p_history_days, p_event_days) → the same when nobody did it in the last hour, else
+--       null at once: whoever runs may call it each minute, on every host.
+--
 -- The latest audit of a root always stays. The floor of the event log is raised in one call and the
 -- partitions below it are dropped by a later one, so that whoever holds a cursor has been told.
 
@@ -75,5 +78,21 @@ begin
 		perform muster.event_extend(v_stream.head + v_stream.span);
 	end if;
 	return v_done || jsonb_build_object('partitions', v_count);
+end
+$$;
+
+create function muster.prune_hourly(p_history_days integer default null,
+				    p_event_days integer default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	insert into muster.setting as s (organization_id, key, value)
+	values (null, 'prune.at', to_jsonb(muster.iso(now())))
+	on conflict (organization_id, key) do update
+	   set value = excluded.value, updated_at = now()
+	 where s.updated_at < now() - interval '1 hour';
+	if not found then
+		return null;
+	end if;
+	return muster.prune(p_history_days, p_event_days);
 end
 $$;

@@ -179,6 +179,8 @@ is $db->value('select count(*) from muster.event where id = $1', $floor), 1,
 $db->sql(q{update muster.stream set floor = 1000000});
 is $db->json('select muster.prune()')->{partitions}, 1, 'a partition below the floor is dropped later';
 cmp_ok $db->value('select min(id) from muster.event'), '>', 1000000, 'and its events are gone';
+isnt $db->json('select muster.prune_hourly()'), undef, 'what is too old is forgotten';
+is $db->json('select muster.prune_hourly()'), undef, 'once an hour';
 my ($head) = $db->value('select head from muster.event_bounds()');
 cmp_ok $db->value('select muster.stream_raise(5000)'), '==', $head + 5000,
 	'after a restore the numbers jump past what may have been seen';

@@ -101,6 +101,7 @@ my %functions = (
 	overview_get => { roles => ['muster_api'], call => 'select muster.overview_get()' },
 	project_add => { is => 'internal' },
 	prune => { roles => ['muster_jobs'], is => 'all', why => 'time passes for all' },
+	prune_hourly => { roles => ['muster_jobs'], is => 'all', why => 'time passes for all' },
 	push_report => { roles => ['muster_push'], is => 'all', why => 'the pusher names the organisation' },
 	push_sessions => { roles => ['muster_push'], is => 'all', why => 'the pusher serves all' },
 	repo_compact => { roles => ['muster_api'], is => 'pure' },
