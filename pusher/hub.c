@@ -80,35 +80,54 @@ static void ring_add(struct hub *hub, struct frame *frame)
 	hub->ring[hub->next++ % hub->ring_size] = frame;
 }
 
-void hub_publish(struct hub *hub, GPtrArray *frames, gint64 head)
+static void batch_give(struct hub *hub, GPtrArray *touched, guint64 before)
 {
-	guint64 before = hub->next;
-	g_autoptr(GPtrArray) touched = g_ptr_array_new();
-
-	for (guint i = 0; i < frames->len; i++) {
-		struct frame *frame = frames->pdata[i];
-		struct audience *audience = (struct audience *)frame->audience;
-		if (!audience->is_touched) {
-			audience->is_touched = TRUE;
-			g_ptr_array_add(touched, audience);
-		}
-		ring_add(hub, frame);
-	}
-	g_ptr_array_set_size(frames, 0);
-	hub->head = MAX(hub->head, head);
 	for (guint i = 0; i < touched->len; i++) {
 		struct audience *audience = touched->pdata[i];
 		audience->is_touched = FALSE;
 		for (guint k = 0; k < audience->clients->len; k++) {
 			struct client *client = audience->clients->pdata[k];
-			/* Between two events of its own it was current, however many others came.
-			 */
+			/* Between two events of its own it was current, however many others came. */
 			if (client->is_current) {
-				client->at = MAX(before, hub->first);
+				client->at = before;
 				client_drain(client);
 			}
 		}
 	}
+}
+
+void hub_publish(struct hub *hub, GPtrArray *frames, gint64 head)
+{
+	g_autoptr(GPtrArray) touched = g_ptr_array_new();
+	guint i = 0;
+
+	/* Never more at once than the ring holds, or nobody would see the first of them there. */
+	while (i < frames->len) {
+		guint64 before = hub->next;
+		gsize bytes = 0;
+		while (i < frames->len && hub->next - before < hub->ring_size &&
+			bytes + frame_cost(frames->pdata[i]) <= hub->ring_bytes_max) {
+			struct frame *frame = frames->pdata[i++];
+			struct audience *audience = (struct audience *)frame->audience;
+			if (!audience->is_touched)
+				g_ptr_array_add(touched, audience);
+			audience->is_touched = TRUE;
+			bytes += frame_cost(frame);
+			hub->head = frame->id;
+			ring_add(hub, frame);
+		}
+		/* One that is longer than the ring may be is alone in it. */
+		if (hub->next == before && i < frames->len) {
+			struct frame *frame = frames->pdata[i++];
+			hub->head = frame->id;
+			g_ptr_array_add(touched, (struct audience *)frame->audience);
+			ring_add(hub, frame);
+		}
+		batch_give(hub, touched, before);
+		g_ptr_array_set_size(touched, 0);
+	}
+	g_ptr_array_set_size(frames, 0);
+	hub->head = MAX(hub->head, head);
 }
 
 void hub_restart(struct hub *hub, gint64 head)

@@ -120,16 +120,16 @@ static void read_done(gpointer data, const struct db_result *result, const GErro
 
 void replay_run(struct replay *replay)
 {
-	gint64 after = G_MAXINT64;
+	gint64 after = -1;
 
 	if (replay->is_reading || !lane_is_up(replay->lane))
 		return;
 	for (GList *link = replay->waiting.head; link != NULL; link = link->next) {
 		struct client *client = link->data;
 		if (!client->is_ended && !client->transport->is_choked(client))
-			after = MIN(after, client->cursor);
+			after = after < 0 ? client->cursor : MIN(after, client->cursor);
 	}
-	if (after == G_MAXINT64)
+	if (after < 0)
 		return;
 	replay->is_reading = TRUE;
 	replay->after = after;

@@ -116,8 +116,11 @@ void snapshot_add(struct snapshot *snapshot, struct client *client, gboolean is_
 
 	if (client->snapshot_queue != NULL)
 		return;
-	if (!is_full && audience->snapshot != NULL && !audience->is_snapshot_stale &&
-		!audience->is_snapshot_asked) {
+	/* One whose place in the log is gone would lead nowhere. */
+	gboolean is_kept = audience->snapshot != NULL && !audience->is_snapshot_stale &&
+			   !audience->is_snapshot_asked &&
+			   hub_holds(client->hub, audience->snapshot_at);
+	if (!is_full && is_kept) {
 		client_take(client, audience->snapshot, audience->snapshot_at);
 		return;
 	}
