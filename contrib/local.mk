@@ -9,3 +9,22 @@ EXTRA_DIST += \
 # What an administrator copies or includes.
 muster_lighttpddir = $(pkgdatadir)/lighttpd
 dist_muster_lighttpd_DATA = contrib/lighttpd/muster.conf
+
+# For systemd, or cron where that is not there.
+muster_systemddir = $(pkgdatadir)/systemd
+muster_systemd_DATA = \
+	contrib/systemd/muster-api.service \
+	contrib/systemd/muster-pusher.service \
+	contrib/systemd/muster-runner.service
+muster_crondir = $(pkgdatadir)/cron
+muster_cron_DATA = contrib/cron/muster
+EXTRA_DIST += \
+	contrib/systemd/muster-api.service.in \
+	contrib/systemd/muster-pusher.service.in \
+	contrib/systemd/muster-runner.service.in \
+	contrib/cron/muster.in
+CLEANFILES += $(muster_systemd_DATA) $(muster_cron_DATA)
+
+$(muster_systemd_DATA) $(muster_cron_DATA): %: $(srcdir)/%.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's,[@]bindir[@],$(bindir),g' -e 's,[@]sbindir[@],$(sbindir),g' \
+		-e 's,[@]pkglibexecdir[@],$(pkglibexecdir),g' $(srcdir)/$@.in >$@

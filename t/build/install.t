@@ -25,6 +25,19 @@ for my $path (qw(libexec/muster/muster-server libexec/muster/api.fcgi sbin/muste
 my @foreign = grep { !m{^\Q$prefix\E/(?:bin/muster|sbin/muster-pusher|libexec/muster/|share/(?:muster|doc/muster|man/man[1-8]/(?:muster|api\.fcgi))|lib/systemd/)} } sort keys %have;
 is("@foreign", '', 'nothing else is touched');
 
+my @units = grep { m{/systemd/} } sort keys %have;
+is(scalar @units, 3, 'there are units for systemd');
+for my $unit (@units, "$prefix/share/muster/cron/muster") {
+	my @run = slurp("$to$unit") =~ m{^(?:ExecStart=|\* \* \* \* \* muster )(\S+)}mg;
+	is_deeply([map { $have{$_} ? 'there' : "$_ is missing" } @run], ['there'], "what $unit starts is installed");
+}
+SKIP: {
+	skip 'systemd-analyze is not here', 1 unless qx(systemd-analyze --version 2>/dev/null);
+	my ($code, $out, $err) = run_program(['systemd-analyze', '--man=no', 'verify', map { "$to$_" } @units]);
+	# Here the programs lie elsewhere, and the units of this machine are not our matter.
+	is(join('', grep { /muster/ && !/is not executable/ } map { "$_\n" } split /\n/, "$out$err"), '', 'systemd finds no mistake in them');
+}
+
 my $home = "$to$prefix";
 my $db = $stand->database(empty => 1);
 my $conf = $stand->conf($db, 'paths.sql' => "$home/share/muster/sql", 'paths.htdocs' => "$home/share/muster/htdocs");
