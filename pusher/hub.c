@@ -87,7 +87,7 @@ static void batch_give(struct hub *hub, GPtrArray *touched, guint64 before)
 		audience->is_touched = FALSE;
 		for (guint k = 0; k < audience->clients->len; k++) {
 			struct client *client = audience->clients->pdata[k];
-			/* Between two events of its own it was current, however many others came. */
+			/* Between two of its own events it was current, whatever others came. */
 			if (client->is_current) {
 				client->at = before;
 				client_drain(client);
