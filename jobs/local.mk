@@ -3,6 +3,7 @@ bin_PROGRAMS += jobs/muster
 
 jobs_muster_SOURCES = \
 	jobs/audit.c \
+	jobs/diff.c \
 	jobs/muster.c jobs/muster.h \
 	jobs/program.c jobs/program.h
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)

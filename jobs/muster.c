@@ -36,6 +36,7 @@ static int run_version(int argc, char **argv)
 /* clang-format off */
 static const struct command commands[] = {
 	{ "audit", audit_main, "look at every repository below some folders and report" },
+	{ "diff", diff_main, "show what changed in a repository's working tree" },
 	{ "version", run_version, "print the version" },
 };
 /* clang-format on */

@@ -8,7 +8,10 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -17,6 +20,7 @@
 #define FIND_DEPTH_MAX 64
 #define FIND_PATH_MAX_BYTES 4000
 #define FIND_PROBLEMS_MAX 1000
+#define FIND_DENTS_BYTES 32768
 #define FIND_PROGRESS_FOLDERS 64 /* folders between two calls of progress */
 
 struct walk {
@@ -38,6 +42,7 @@ struct walk {
 struct folder {
 	char *path;
 	const char *root;
+	dev_t device; /* of the root, when its folders count their links; else 0 */
 	guint depth;
 };
 
@@ -99,13 +104,29 @@ static gboolean is_skipped(const struct walk *walk, const char *name)
 	return FALSE;
 }
 
-static void folder_push(struct walk *walk, const char *path, const char *root, guint depth)
+/* The device of a file system whose folders count their links, else 0. */
+static dev_t counting_device(const char *path)
 {
-	struct folder *folder = g_new(struct folder, 1);
+	struct statfs fs;
+	struct stat st;
+
+	if (statfs(path, &fs) != 0 || stat(path, &st) != 0)
+		return 0;
+	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
+			       fs.f_type == TMPFS_MAGIC
+		       ? st.st_dev
+		       : 0;
+}
+
+/* above: the folder it is in, NULL for a root. */
+static void folder_push(struct walk *walk, const char *path, const struct folder *above)
+{
+	struct folder *folder = g_new0(struct folder, 1);
 
 	folder->path = g_strdup(path);
-	folder->root = root;
-	folder->depth = depth;
+	folder->root = above != NULL ? above->root : path;
+	folder->device = above != NULL ? above->device : counting_device(path);
+	folder->depth = above != NULL ? above->depth + 1 : 0;
 	g_mutex_lock(&walk->lock);
 	walk->pending++;
 	g_mutex_unlock(&walk->lock);
@@ -142,30 +163,55 @@ struct listing {
 	gboolean has_git, has_head, has_objects, has_refs;
 };
 
-static void listing_read(DIR *dir, struct listing *listing)
+static void listing_add(int fd, struct listing *listing, const char *name, unsigned char type)
 {
-	const struct dirent *entry;
 	struct stat st;
 
-	while ((entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-		if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
-			continue;
-		if (!strcmp(name, ".git")) {
-			listing->has_git = TRUE;
-			continue;
-		}
-		unsigned char type = entry->d_type;
-		if (type == DT_UNKNOWN && fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
-		if (!strcmp(name, "HEAD"))
-			listing->has_head = TRUE;
-		if (type != DT_DIR)
-			continue;
-		listing->has_objects |= !strcmp(name, "objects");
-		listing->has_refs |= !strcmp(name, "refs");
-		g_ptr_array_add(listing->names, g_strdup(name));
+	if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0')))
+		return;
+	if (!strcmp(name, ".git")) {
+		listing->has_git = TRUE;
+		return;
 	}
+	if (type == DT_UNKNOWN && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
+	listing->has_head |= !strcmp(name, "HEAD");
+	if (type != DT_DIR)
+		return;
+	listing->has_objects |= !strcmp(name, "objects");
+	listing->has_refs |= !strcmp(name, "refs");
+	g_ptr_array_add(listing->names, g_strdup(name));
+}
+
+/* The system call itself: readdir(3) asks for the folder's stat data and flags first, each time. */
+static gboolean listing_read(int fd, struct listing *listing)
+{
+	char buffer[FIND_DENTS_BYTES] __attribute__((aligned(8)));
+	long len;
+
+	while ((len = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0) {
+		for (long at = 0; at < len;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+			listing_add(fd, listing, entry->d_name, entry->d_type);
+			at += entry->d_reclen;
+		}
+	}
+	return len == 0;
+}
+
+/*
+ * A folder with two links has no folder in it, on file systems that count so: then it is no
+ * repository unless there is a `.git` file, and need not be opened. Half of all folders are such.
+ */
+static gboolean is_leaf(const struct folder *folder, int fd, const char *name)
+{
+	struct stat st;
+
+	if (folder->device == 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		st.st_dev != folder->device || st.st_nlink != 2)
+		return FALSE;
+	g_autofree char *git = g_strconcat(name, "/.git", NULL);
+	return fstatat(fd, git, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
 /* What the folder is; UNSET when it is no repository. */
@@ -188,53 +234,64 @@ static void folder_found(struct walk *walk, const struct folder *folder, enum re
 	g_mutex_unlock(&walk->lock);
 }
 
-static void folder_descend(
-	struct walk *walk, const struct folder *folder, const struct listing *listing)
+/* A direct child of a root: not_git, unless a repository turns up. */
+static void child_add(struct walk *walk, const struct folder *folder, const char *path)
 {
+	g_mutex_lock(&walk->lock);
+	g_ptr_array_add(walk->children, find_repo_new(path, folder->root, REPO_KIND_UNSET));
+	g_mutex_unlock(&walk->lock);
+}
+
+static void folder_descend(
+	struct walk *walk, const struct folder *folder, int fd, const struct listing *listing)
+{
+	guint leaves = 0;
+
 	for (guint i = 0; i < listing->names->len; i++) {
 		const char *name = listing->names->pdata[i];
 		if (is_skipped(walk, name))
 			continue;
+		if (folder->depth > 0 && is_leaf(folder, fd, name)) {
+			leaves++;
+			continue;
+		}
 		g_autofree char *path =
 			g_strconcat(folder->path, folder->path[1] == '\0' ? "" : "/", name, NULL);
 		if (g_hash_table_contains(walk->roots, path))
 			continue;
 		if (strlen(path) > FIND_PATH_MAX_BYTES || folder->depth + 1 > FIND_DEPTH_MAX) {
 			problem_add(walk, folder->path, "too deep, its folders are not searched");
-			return;
+			break;
 		}
-		if (folder->depth == 0 && name[0] != '.') {
-			g_mutex_lock(&walk->lock);
-			g_ptr_array_add(
-				walk->children, find_repo_new(path, folder->root, REPO_KIND_UNSET));
-			g_mutex_unlock(&walk->lock);
-		}
-		folder_push(walk, path, folder->root, folder->depth + 1);
+		if (folder->depth == 0 && name[0] != '.')
+			child_add(walk, folder, path);
+		folder_push(walk, path, folder);
 	}
+	g_mutex_lock(&walk->lock);
+	walk->result->folders += leaves;
+	g_mutex_unlock(&walk->lock);
 }
 
 static void folder_walk(struct walk *walk, const struct folder *folder)
 {
 	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct listing listing = {NULL, FALSE, FALSE, FALSE, FALSE};
 
-	if (dir == NULL) {
+	if (fd < 0) {
 		/* Gone since it was listed, or replaced by a link: nothing to report. */
 		if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
 			problem_add(walk, folder->path, g_strerror(errno));
-		if (fd >= 0)
-			close(fd);
 		return;
 	}
 	listing.names = g_ptr_array_new_with_free_func(g_free);
-	listing_read(dir, &listing);
+	if (!listing_read(fd, &listing))
+		problem_add(walk, folder->path, g_strerror(errno));
 	enum repo_kind kind = folder_kind(fd, &listing);
 	if (kind != REPO_KIND_UNSET)
 		folder_found(walk, folder, kind);
-	closedir(dir);
 	if (kind != REPO_KIND_BARE)
-		folder_descend(walk, folder, &listing);
+		folder_descend(walk, folder, fd, &listing);
+	close(fd);
 	g_ptr_array_unref(listing.names);
 }
 
@@ -478,7 +535,7 @@ static void walk_run(struct walk *walk, guint threads)
 		(gint)(threads > 0 ? threads : g_get_num_processors()), FALSE, NULL);
 	for (guint i = 0; i < walk->result->roots->len; i++) {
 		const char *root = walk->result->roots->pdata[i];
-		folder_push(walk, root, root, 0);
+		folder_push(walk, root, NULL);
 	}
 	g_mutex_lock(&walk->lock);
 	while (walk->pending > 0)

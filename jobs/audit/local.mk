@@ -15,6 +15,7 @@ jobs_libaudit_a_SOURCES = \
 	jobs/audit/row.c jobs/audit/row.h \
 	jobs/audit/score.c jobs/audit/score.h \
 	jobs/git/commit.c jobs/git/commit.h \
+	jobs/git/diff.c jobs/git/diff.h \
 	jobs/git/head.c jobs/git/head.h \
 	jobs/git/history.c jobs/git/history.h \
 	jobs/git/odb.c jobs/git/odb.h \
@@ -28,3 +29,6 @@ jobs_libaudit_a_SOURCES = \
 # In the order in which a linker needs them.
 AUDIT_LIBS = jobs/libaudit.a jobs/libgitread.a lib/libmuster.a \
 	$(GIT2_LIBS) $(ZLIB_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+
+nobase_dist_pkgdata_DATA += schema/report-1.json
+dist_man_MANS += jobs/muster-audit.1 jobs/muster-diff.1
