@@ -226,10 +226,11 @@ static gboolean hunk_add(
 			.kind = line->origin,
 			.old_line = MAX(line->old_lineno, 0),
 			.new_line = MAX(line->new_lineno, 0),
+			.text = text_cut(line->content, line->content_len,
+				reading->limits->line_bytes, &is_cut),
 		};
-		to.text = text_cut(
-			line->content, line->content_len, reading->limits->line_bytes, &is_cut);
 		g_array_append_val(hunk->lines, to);
+		/* cppcheck-suppress memleak ; the array has it */
 		reading->lines++;
 	}
 	file->is_truncated |= is_cut;
