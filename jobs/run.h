@@ -66,6 +66,7 @@ struct runner {
 	int wake_fd;
 	guint wake_source;
 	guint work_source;
+	gint64 woken_us;
 	gboolean is_scheduled; /* the audits that were due when --once began are in the queue */
 	gboolean is_committed; /* something was written whose events need numbers */
 	gint64 schedule_at_us, renewed_us, renew_at_us, reports_at_us;

@@ -18,6 +18,7 @@
 #include "lib/wake.h"
 
 #define TICK_MS 1000
+#define GATHER_MS 2
 #define SCHEDULE_US G_USEC_PER_SEC
 #define RENEW_US (QUEUE_RENEW_S * (gint64)G_USEC_PER_SEC)
 #define REPORTS_US (60 * (gint64)G_USEC_PER_SEC)
@@ -365,18 +366,26 @@ static void work(struct runner *runner)
 	end_check(runner, now);
 }
 
-static gboolean work_idle(gpointer data)
+static gboolean work_woken(gpointer data)
 {
 	struct runner *runner = data;
 	runner->work_source = 0;
+	runner->woken_us = g_get_monotonic_time();
 	work(runner);
 	return G_SOURCE_REMOVE;
 }
 
+/* The first wake-up is followed at once; those of a storm are gathered. */
 void runner_wake(struct runner *runner)
 {
-	if (runner->work_source == 0)
-		runner->work_source = g_idle_add_full(G_PRIORITY_DEFAULT, work_idle, runner, NULL);
+	gint64 since_ms = (g_get_monotonic_time() - runner->woken_us) / 1000;
+
+	if (runner->work_source != 0)
+		return;
+	runner->work_source =
+		since_ms >= GATHER_MS
+			? g_idle_add_full(G_PRIORITY_DEFAULT, work_woken, runner, NULL)
+			: g_timeout_add((guint)(GATHER_MS - since_ms), work_woken, runner);
 }
 
 static gboolean tick(gpointer data)

@@ -44,6 +44,12 @@ static char *sleep_run(struct job_child *child, json_object *params, GError **er
 	return g_strdup("{\"slept\":true}");
 }
 
+/* When it was entered. */
+static char *stamp_run(struct job_child *child, json_object *params, GError **error)
+{
+	return g_strdup_printf("{\"us\":%" G_GINT64_FORMAT "}", g_get_real_time());
+}
+
 /* Hears no SIGTERM. */
 static char *hang_run(struct job_child *child, json_object *params, GError **error)
 {
@@ -175,6 +181,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "garbage", LIMITS, .run = garbage_run },
 	{ .name = "large", LIMITS, .run = large_run },
 	{ .name = "memory", LIMITS, .run = memory_run },
+	{ .name = "stamp", LIMITS, .run = stamp_run },
 	{ .name = "look", LIMITS, .run = look_run },
 };
 /* clang-format on */
