@@ -22,8 +22,10 @@ check_PROGRAMS += \
 	t/unit/log \
 	t/unit/quote \
 	t/unit/report \
+	t/unit/run_frame \
 	t/unit/secret
 
+t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 # Fuzz targets (t/fuzz/target.h). With --enable-fuzzing libFuzzer has the main function.
@@ -34,7 +36,8 @@ fuzz_programs = \
 	t/fuzz/git_index \
 	t/fuzz/git_pack \
 	t/fuzz/git_packed_refs \
-	t/fuzz/json
+	t/fuzz/json \
+	t/fuzz/run_frame
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
 FUZZ_MAIN =
@@ -66,6 +69,10 @@ t_fuzz_git_packed_refs_SOURCES = t/fuzz/git_packed_refs.c t/fuzz/target.h
 t_fuzz_git_packed_refs_LDADD = $(fuzz_git_libs)
 t_fuzz_git_packed_refs_LDFLAGS = $(FUZZ_LDFLAGS)
 
+t_fuzz_run_frame_SOURCES = t/fuzz/run_frame.c t/fuzz/target.h
+t_fuzz_run_frame_LDADD = $(FUZZ_MAIN) jobs/libmuster-run.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+t_fuzz_run_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)
 
@@ -73,6 +80,7 @@ fuzz-programs: $(fuzz_programs)
 EXTRA_DIST += \
 	$(wildcard $(srcdir)/t/*.t $(srcdir)/t/*.tsv) \
 	$(foreach kind,t pl pm py sh mjs json,$(wildcard $(srcdir)/t/*/*.$(kind))) \
+	$(srcdir)/t/bench \
 	$(srcdir)/t/fuzz/corpus \
 	$(srcdir)/t/fuzz/replay.c \
 	$(srcdir)/t/harness
