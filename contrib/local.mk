@@ -6,13 +6,6 @@ EXTRA_DIST += \
 	contrib/quickstart \
 	contrib/test
 
-# Services and cron lines to copy; paths are those of --prefix=/usr.
-EXTRA_DIST += \
-	contrib/cron/muster \
-	contrib/systemd/muster-api.service \
-	contrib/systemd/muster-pusher.service \
-	contrib/systemd/muster-run.service
-
 # What an administrator copies or includes.
 muster_lighttpddir = $(pkgdatadir)/lighttpd
 dist_muster_lighttpd_DATA = contrib/lighttpd/muster.conf

@@ -220,17 +220,33 @@ static void default_fill(struct conf *conf, const char *name, char *value)
 	}
 }
 
+/*
+ * The folder that systemd made for a service (StateDirectory= and the like): one, absolute. NULL
+ * outside of a service.
+ */
+static char *service_folder(const char *variable)
+{
+	const char *folder = g_getenv(variable);
+	return folder != NULL && *folder == '/' && strchr(folder, ':') == NULL ? g_strdup(folder)
+									       : NULL;
+}
+
 /* Defaults that depend on who runs the program and from where. */
 static void defaults_fill(struct conf *conf)
 {
 	gboolean is_root = geteuid() == 0;
+	char *state = service_folder("STATE_DIRECTORY"), *run = service_folder("RUNTIME_DIRECTORY"),
+	     *cache = service_folder("CACHE_DIRECTORY");
 	default_fill(conf, "paths.state",
-		is_root ? g_strdup(LOCALSTATEDIR "/lib/muster")
-			: g_build_filename(g_get_user_state_dir(), "muster", NULL));
+		state != NULL ? state
+		: is_root     ? g_strdup(LOCALSTATEDIR "/lib/muster")
+			      : g_build_filename(g_get_user_state_dir(), "muster", NULL));
 	default_fill(conf, "paths.run",
-		is_root ? g_strdup("/run/muster")
-			: g_build_filename(g_get_user_runtime_dir(), "muster", NULL));
-	default_fill(conf, "paths.cache", g_build_filename(g_get_user_cache_dir(), "muster", NULL));
+		run != NULL ? run
+		: is_root   ? g_strdup("/run/muster")
+			    : g_build_filename(g_get_user_runtime_dir(), "muster", NULL));
+	default_fill(conf, "paths.cache",
+		cache != NULL ? cache : g_build_filename(g_get_user_cache_dir(), "muster", NULL));
 	default_fill(conf, "paths.sql", g_strdup(PKGDATADIR "/sql"));
 	default_fill(conf, "paths.htdocs", g_strdup(PKGDATADIR "/htdocs"));
 	default_fill(conf, "paths.muster", g_strdup(BINDIR "/muster"));

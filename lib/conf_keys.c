@@ -10,11 +10,11 @@
 /* clang-format off */
 const struct conf_key conf_keys[] = {
 	{ "paths.state", CONF_TYPE_PATH, "",
-	  .help = "Folder for reports, clones and everything else Muster keeps; empty is /var/lib/muster for root and $XDG_STATE_HOME/muster for others." },
+	  .help = "Folder for reports, clones and everything else Muster keeps; empty is the one systemd made for a service, /var/lib/muster for root, $XDG_STATE_HOME/muster for others." },
 	{ "paths.run", CONF_TYPE_PATH, "",
-	  .help = "Folder for sockets; keep it short, a socket's path has at most 107 bytes; empty is /run/muster for root and $XDG_RUNTIME_DIR/muster for others." },
+	  .help = "Folder for sockets; keep it short, a socket's path has at most 107 bytes; empty is the one systemd made for a service, /run/muster for root, $XDG_RUNTIME_DIR/muster for others." },
 	{ "paths.cache", CONF_TYPE_PATH, "",
-	  .help = "Folder for what can be computed again; empty is $XDG_CACHE_HOME/muster." },
+	  .help = "Folder for what can be computed again; empty is the one systemd made for a service, else $XDG_CACHE_HOME/muster." },
 	{ "paths.sql", CONF_TYPE_PATH, "",
 	  .help = "Folder with the migrations and functions; empty is the installed one." },
 	{ "paths.htdocs", CONF_TYPE_PATH, "",
