@@ -33,8 +33,11 @@ begin
 end
 $$;
 
+-- Planned once a session, for a plan takes longer than the work; and by the index, whatever the
+-- statistics of a table that is mostly empty say.
 create function muster.sequence_events(p_limit integer default 1000) returns integer
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
 	v_stream muster.stream;
 	v_rows integer;
@@ -100,28 +103,34 @@ end
 $$;
 
 create function muster.event_bounds(out floor bigint, out head bigint)
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-begin atomic
-	select s.floor, s.head from muster.stream s;
-end;
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	select s.floor, s.head into floor, head from muster.stream s;
+end
+$$;
 
 create function muster.stream_position() returns bigint
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select head from muster.stream);
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select head from muster.stream);
+end
+$$;
 
 create function muster.event_read(p_after bigint, p_limit integer)
 returns table (id bigint, organization_id uuid, project_id text, channel text, type text,
 	       subject text, data jsonb, at timestamptz, labels jsonb)
-language sql stable security definer rows 100
-set search_path = pg_catalog, muster, pg_temp set plan_cache_mode = force_custom_plan
-begin atomic
+language plpgsql stable security definer rows 100 set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+begin
+	return query
 	select e.id, e.organization_id, e.project_id, e.channel, e.type, e.subject, e.data, e.at,
 	       e.labels
 	  from muster.event e
 	 where e.id > p_after
 	 order by e.id
 	 limit least(greatest(p_limit, 1), 10000);
-end;
+end
+$$;
 
 create function muster.event_list(p_after bigint default null, p_limit integer default null,
 				  p_types text default null) returns jsonb

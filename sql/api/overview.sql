@@ -40,8 +40,7 @@ return case when 'red' = any (p_statuses) then 'red' when 'yellow' = any (p_stat
 	    when 'green' = any (p_statuses) then 'green' end;
 
 create function muster.overview_get() returns jsonb
-language plpgsql stable set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_custom_plan as $$
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_head jsonb;

@@ -31,11 +31,15 @@
 
 -- What an account may do in an organisation now; null: nothing.
 create function muster.role_of(p_account uuid, p_organization uuid) returns text
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select case when a.platform_admin then 'platform_admin' else m.role end
-	  from muster.account a
-	  left join muster.membership m on m.account_id = a.id and m.organization_id = p_organization
-	 where a.id = p_account and a.state = 'active');
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select case when a.platform_admin then 'platform_admin' else m.role end
+		  from muster.account a
+		  left join muster.membership m
+			 on m.account_id = a.id and m.organization_id = p_organization
+		 where a.id = p_account and a.state = 'active');
+end
+$$;
 
 -- The pusher's mirror of sessions follows these events; they are never given to a client (label
 -- internal). An ended session, a lost membership and a disabled account all say "remove".

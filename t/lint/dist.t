@@ -12,7 +12,7 @@ my $build = $ENV{MUSTER_BUILDDIR} // '.';
 plan skip_all => 'nothing is configured here' unless -e "$build/Makefile";
 my $out = qx(git -c safe.directory='*' -C '@{[tree_top()]}' ls-files -z);
 my @tracked = grep { -e tree_top() . "/$_" } split /\0/, $out;
-my %distributed = map { $_ => 1 } split /\s+/, qx(make -s -C '$build' print-dist);
+my %distributed = map { $_ => 1 } split /\s+/, qx(make -s --no-print-directory -C '$build' print-dist);
 my $not = qr{^(?:\.gitignore|\.gitattributes|\.ci/.*)$};
 
 sub is_distributed {
