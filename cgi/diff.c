@@ -181,17 +181,18 @@ static gboolean child_start(
 	return TRUE;
 }
 
-/* Takes what there is; closes *fd at its end. FALSE when it is more than max_bytes. */
+/* Takes what there is, up to max_bytes; closes *fd at its end. FALSE when there is more. */
 static gboolean pipe_take(int *fd, GByteArray *bytes, gsize max_bytes)
 {
 	guint8 chunk[65536];
 	gssize n = read(*fd, chunk, sizeof(chunk));
 
-	if (n > 0 && bytes->len + (gsize)n > max_bytes)
-		return FALSE;
 	if (n > 0) {
-		g_byte_array_append(bytes, chunk, (guint)n);
-	} else if (n == 0 || errno != EINTR) {
+		gsize room = max_bytes - bytes->len;
+		g_byte_array_append(bytes, chunk, (guint)MIN((gsize)n, room));
+		return (gsize)n <= room;
+	}
+	if (n == 0 || errno != EINTR) {
 		close(*fd);
 		*fd = -1;
 	}
@@ -215,12 +216,9 @@ static gboolean child_read(struct child *child, GError **error)
 			!pipe_take(&child->out, child->output, OUTPUT_MAX_BYTES))
 			return refuse(
 				error, MUSTER_ERROR_CONFLICT, "The diff is too long to show.");
-		/* A program that says more than this is not read on. */
-		if (wait[1].revents != 0 &&
-			!pipe_take(&child->err, child->complaint, COMPLAINT_MAX_BYTES)) {
-			close(child->err);
-			child->err = -1;
-		}
+		/* What it complains beyond this is read, so that it can go on, and dropped. */
+		if (wait[1].revents != 0)
+			pipe_take(&child->err, child->complaint, COMPLAINT_MAX_BYTES);
 	}
 	return TRUE;
 }

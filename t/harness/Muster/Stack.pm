@@ -235,8 +235,9 @@ sub cgi {
 	}
 	%env = (%env, %{ $option{env} // {} });
 	delete $env{$_} for grep { !defined $env{$_} } keys %env;
+	my $stdin = spew($self->stand->dir . '/body', $body // '');
 	my ($code, $out, $err) = run_program([program('api.fcgi')], env => \%env,
-		stdin => $body // '', timeout_s => $option{timeout_s} // 60);
+		stdin => $stdin, timeout_s => $option{timeout_s} // 60);
 	my ($head, $rest) = split /\r\n\r\n/, $out, 2;
 	my %answer = (code => $code, log => $err, body => $rest // '', head => {});
 	for my $line (split /\r\n/, $head // '') {

@@ -1,0 +1,226 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Sign-in, tokens, forged credentials, sign-out.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Digest::SHA qw(hmac_sha256 sha256);
+use Fcntl qw(:flock);
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64url decode_base64url);
+use Test::More;
+use Time::HiRes qw(time);
+use Muster::Test;
+use Muster::Stack;
+
+my $stack = Muster::Stack->new(front => 'none');
+$stack->account('ann@example.org', 'developer');
+$stack->organization('other');
+$stack->account('olaf@example.org', 'viewer', 'other');
+
+sub login {
+	my ($email, $password, %option) = @_;
+	return $stack->cgi(POST => '/api/v1/auth/login',
+		body => { email => $email, password => $password, %{ delete $option{more} // {} } }, %option);
+}
+sub bearer { return $stack->cgi(GET => '/api/v1/auth/me', header => { Authorization => "Bearer $_[0]" }) }
+sub claims { return JSON::PP->new->utf8->decode(decode_base64url((split /\./, $_[0])[1])) }
+
+my $in = login('ann@example.org', $Muster::Stack::PASSWORD);
+my ($cookie) = ($in->{head}{'set-cookie'} // '') =~ /^(muster_session=[^;]+)/;
+
+subtest 'the right password signs in' => sub {
+	is $in->{status}, 200, 'accepted';
+	is $in->{json}{token_type}, 'bearer', 'with a token';
+	is $in->{json}{expires_in}, 1800, 'for half an hour';
+	is $in->{json}{account}{email}, 'ann@example.org', 'and the account';
+	is $in->{json}{account}{role}, 'developer', 'with its role';
+	is $in->{json}{account}{organization}{slug}, 'default', 'in its organization';
+	like $in->{head}{'set-cookie'},
+		qr/^muster_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/, 'and a cookie';
+	is $in->{head}{'cache-control'}, 'no-store', 'that nobody keeps';
+	unlike $in->{log}, qr/correct horse/, 'the password is not in the log';
+	is login('ANN@EXAMPLE.ORG', $Muster::Stack::PASSWORD)->{status}, 200, 'in any case of the address';
+};
+
+subtest 'tokens are stored hashed' => sub {
+	my ($token) = $cookie =~ /=(.*)/;
+	my $all = $stack->db->value(q{select string_agg(s::text, ' ') from muster.session s})
+		. $stack->db->value(q{select string_agg(r::text, ' ') from muster.refresh r});
+	is index($all, $token), -1, 'not the cookie';
+	is index($all, $in->{json}{refresh_token}), -1, 'not the refresh token';
+	is $stack->db->value(q{select count(*) from muster.session where token_hash = sha256($1::bytea)},
+		$token), 1, 'but its hash';
+};
+
+subtest 'over https the cookie is bound to the host' => sub {
+	my @https = (env => { HTTPS => 'on' });
+	my $secure = login('ann@example.org', $Muster::Stack::PASSWORD, @https);
+	like $secure->{head}{'set-cookie'}, qr/^__Host-muster_session=.*; Secure$/, 'prefix and Secure';
+	my ($token) = $secure->{head}{'set-cookie'} =~ /=([^;]+)/;
+	is $stack->cgi(GET => '/api/v1/auth/me', cookie => "__Host-muster_session=$token", @https)->{status},
+		200, 'it signs in';
+	is $stack->cgi(GET => '/api/v1/auth/me', cookie => "muster_session=$token", @https)->{status}, 401,
+		'without the prefix it does not';
+	like login('ann@example.org', $Muster::Stack::PASSWORD,
+		env => { MUSTER_SERVER_PUBLIC_URL => 'https://muster.test' })->{head}{'set-cookie'},
+		qr/^__Host-/, 'the public address decides';
+};
+
+subtest 'the wrong password does not' => sub {
+	my $wrong = login('ann@example.org', 'wrong');
+	is $wrong->{status}, 401, 'refused';
+	ok !$wrong->{head}{'set-cookie'}, 'without a cookie';
+	my $unknown = login('nobody@example.org', 'wrong');
+	is $unknown->{status}, 401, 'an unknown account likewise';
+	is $unknown->{json}{detail}, $wrong->{json}{detail}, 'in the same words';
+	is login('ann@example.org', '')->{status}, 400, 'none';
+	is login('ann@example.org', 'x' x 1025)->{status}, 400, 'too long';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, more => { organization => 'other' })->{status},
+		403, 'an organization that one is not in';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => 'http://evil.example' })
+		->{status}, 403, "another site's page";
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => 'http://muster.test' })
+		->{status}, 200, 'a page of ours';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { 'Sec-Fetch-Site' => 'cross-site' })
+		->{status}, 403, "another site's page without Origin";
+};
+
+subtest 'an unknown account takes as long as a known one' => sub {
+	my $median = sub {
+		my ($make) = @_;
+		my @times;
+		for my $n (1 .. 5) {
+			my $start = time;
+			login($make->($n), 'wrong', env => { REMOTE_ADDR => "192.0.2.$n" });
+			push @times, time - $start;
+		}
+		return (sort { $a <=> $b } @times)[2];
+	};
+	$stack->account("known$_\@example.org", 'viewer') for 1 .. 5;
+	my $known = $median->(sub { "known$_[0]\@example.org" });
+	my $unknown = $median->(sub { "unknown$_[0]\@example.org" });
+	# argon2 is most of it: without it the answer would come in a tenth of the time.
+	cmp_ok $unknown, '>', $known * 0.5, 'not answered at once'
+		or diag "known $known s, unknown $unknown s";
+};
+
+subtest 'guessing is slowed down' => sub {
+	$stack->account('victim@example.org', 'viewer');
+	my @status = map { login('victim@example.org', "guess $_")->{status} } 1 .. 7;
+	is_deeply [@status[0 .. 4]], [(401) x 5], 'five tries are free';
+	my $answer = login('victim@example.org', $Muster::Stack::PASSWORD);
+	is $answer->{status}, 429, 'then even the right one has to wait';
+	like $answer->{head}{'retry-after'}, qr/^[1-9]\d*$/, 'and is told how long';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, env => { REMOTE_ADDR => '198.51.100.7' })
+		->{status}, 200, 'others do not';
+};
+
+subtest 'at most two passwords are verified at once' => sub {
+	my @locks = map { open my $fh, '>>', $stack->stand->run_dir . "/login.$_.lock" or die; flock $fh, LOCK_EX; $fh } 0, 1;
+	my $answer = login('ann@example.org', $Muster::Stack::PASSWORD);
+	is $answer->{status}, 503, 'a third waits, but not for ever';
+	ok $answer->{head}{'retry-after'}, 'and is told to come back';
+	close shift @locks;
+	is login('ann@example.org', $Muster::Stack::PASSWORD)->{status}, 200, 'then it goes on';
+};
+
+subtest 'the access token' => sub {
+	my $token = $in->{json}{access_token};
+	is bearer($token)->{status}, 200, 'signs in';
+	my $claims = claims($token);
+	is_deeply [sort keys %$claims], [qw(exp iat org sid sub)], 'says who, where, which session';
+	is $claims->{exp} - $claims->{iat}, 1800, 'and until when';
+	is $stack->cgi(POST => '/api/v1/auth/stream-token', body => '{}',
+		header => { Authorization => "Bearer $token" })->{status}, 200, 'writes need no CSRF token';
+
+	my ($head, $body, $mac) = split /\./, $token;
+	my $forge = sub { my ($h, $b, $m) = @_; return bearer("$h.$b.$m")->{status} };
+	my $other = encode_base64url(JSON::PP->new->encode({ %$claims, sub => 'x' }));
+	is $forge->($head, $other, $mac), 401, 'other claims';
+	is $forge->($head, $body, 'x' . substr $mac, 1), 401, 'another signature';
+	is $forge->($head, $body, ''), 401, 'no signature';
+	my $none = encode_base64url('{"alg":"none","typ":"JWT"}');
+	is $forge->($none, $body, ''), 401, 'algorithm none';
+	is $forge->($none, $body, $mac), 401, 'algorithm none with a signature';
+	is $forge->($head, $body, encode_base64url(hmac_sha256("$head.$body", 'guess'))), 401, 'a guessed key';
+	is bearer($_)->{status}, 401, "'$_'" for 'x', '..', '.', "$token.x", "$token ", 'null';
+	is $stack->cgi(GET => '/api/v1/auth/me', header => { Authorization => 'Basic YTpi' })->{status}, 401,
+		'another scheme';
+	is $stack->cgi(GET => '/api/v1/auth/me', cookie => $cookie,
+		header => { Authorization => 'Bearer x' })->{status}, 401, 'a bad token is not saved by a cookie';
+};
+
+subtest 'a stream token' => sub {
+	my $answer = $stack->cgi(POST => '/api/v1/auth/stream-token', cookie => $cookie, body => '{}',
+		header => { 'X-CSRF-Token' => $in->{json}{csrf_token} });
+	is $answer->{status}, 200, 'is made';
+	is $answer->{json}{expires_in}, 60, 'for a minute';
+	my $claims = claims($answer->{json}{token});
+	is $claims->{scope}, 'stream', 'for streams';
+	is $claims->{sid}, claims($in->{json}{access_token})->{sid}, 'of this session';
+	is bearer($answer->{json}{token})->{status}, 401, 'and for nothing else';
+};
+
+subtest 'cookies that nobody gave' => sub {
+	for my $bad ('muster_session=', 'muster_session=x', 'muster_session=' . 'a' x 5000,
+		"muster_session=%00", 'other=1', ';;;', '=', "xmuster_session=" . ($cookie =~ s/.*=//r)) {
+		is $stack->cgi(GET => '/api/v1/auth/me', cookie => $bad)->{status}, 401, substr $bad, 0, 30;
+	}
+	is $stack->cgi(GET => '/api/v1/auth/me', cookie => "a=b; $cookie; c=d")->{status}, 200,
+		'others beside it do not matter';
+};
+
+subtest 'a refresh token is used once' => sub {
+	my $refresh = sub { $stack->cgi(POST => '/api/v1/auth/refresh', body => { refresh_token => $_[0] }) };
+	my $one = $refresh->($in->{json}{refresh_token});
+	is $one->{status}, 200, 'a new pair';
+	isnt $one->{json}{refresh_token}, $in->{json}{refresh_token}, 'another token';
+	is bearer($one->{json}{access_token})->{status}, 200, 'that signs in';
+	is $refresh->($in->{json}{refresh_token})->{status}, 401, 'the old one is used up';
+	is bearer($one->{json}{access_token})->{status}, 200, 'two tabs at once are no theft';
+	$stack->db->sql(q{update muster.refresh set used_at = now() - interval '1 minute'
+		where used_at is not null});
+	is $refresh->($in->{json}{refresh_token})->{status}, 401, 'a copy that turns up later';
+	is bearer($one->{json}{access_token})->{status}, 401, 'ends the session';
+	is $refresh->('x')->{status}, 401, 'rubbish';
+};
+
+subtest 'signing out' => sub {
+	my $again = login('ann@example.org', $Muster::Stack::PASSWORD);
+	my ($mine) = $again->{head}{'set-cookie'} =~ /^(muster_session=[^;]+)/;
+	my $out = $stack->cgi(POST => '/api/v1/auth/logout', cookie => $mine,
+		header => { 'X-CSRF-Token' => $again->{json}{csrf_token} });
+	is $out->{status}, 204, 'is done';
+	like $out->{head}{'set-cookie'}, qr/^muster_session=; .*Max-Age=0/, 'the cookie goes';
+	is $stack->cgi(GET => '/api/v1/auth/me', cookie => $mine)->{status}, 401, 'so does the session';
+	is bearer($again->{json}{access_token})->{status}, 401, 'and its tokens';
+	is $stack->cgi(POST => '/api/v1/auth/refresh',
+		body => { refresh_token => $again->{json}{refresh_token} })->{status}, 401, 'all of them';
+};
+
+subtest 'the organization of a request' => sub {
+	$stack->db->sql(q{select muster.account_role('olaf@example.org', 'default', 'team_lead')});
+	my $olaf = $stack->session('olaf@example.org', 'other');
+	my $me = sub { $stack->cgi(GET => '/api/v1/auth/me', session => $olaf, header => { @_ }) };
+	is $me->()->{json}{organization}{slug}, 'other', "is the session's";
+	is $me->('Muster-Organization' => 'default')->{json}{role}, 'team_lead', 'or the one named';
+	is $me->('Muster-Organization' => 'nowhere')->{status}, 403, 'that there is';
+	is $me->('Muster-Organization' => "x'; drop")->{status}, 400, 'and that can be one';
+	my $in_other = login('olaf@example.org', $Muster::Stack::PASSWORD,
+		more => { organization => 'default' });
+	is $in_other->{json}{account}{organization}{slug}, 'default', 'sign-in may choose';
+	is $stack->cgi(GET => '/api/v1/auth/me', header => { 'Muster-Organization' => 'other',
+		Authorization => "Bearer $in_other->{json}{access_token}" })->{json}{organization}{slug},
+		'default', "a token's own stands above the header";
+};
+
+subtest 'an expired session' => sub {
+	my $old = $stack->session('ann@example.org');
+	$stack->db->sql(q{update muster.session set expires_at = now() - interval '1 second'
+		where id = $1}, $old->{sid});
+	is $stack->cgi(GET => '/api/v1/auth/me', session => $old)->{status}, 401, 'is over';
+};
+
+done_testing;
