@@ -9,6 +9,10 @@ EXTRA_DIST += \
 # What an administrator copies or includes.
 muster_lighttpddir = $(pkgdatadir)/lighttpd
 dist_muster_lighttpd_DATA = contrib/lighttpd/muster.conf
+muster_apachedir = $(pkgdatadir)/apache
+dist_muster_apache_DATA = contrib/apache/muster.conf
+muster_nginxdir = $(pkgdatadir)/nginx
+dist_muster_nginx_DATA = contrib/nginx/muster.conf
 
 # For systemd, or cron where that is not there.
 muster_systemddir = $(pkgdatadir)/systemd

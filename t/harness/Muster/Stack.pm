@@ -20,8 +20,8 @@ package Muster::Stack;
 #	$ann->post('/api/v1/audits', {});	# with the CSRF token
 #	$stack->url;				# http://127.0.0.1:PORT, for a browser
 #
-# Options of new(): conf => { 'api.workers' => 2, … }, front => 'lighttpd' (or 'none': plain CGI
-# only), pusher => 0, htdocs => a folder, api => 0 (not started), stand => one of yours.
+# Options of new(): conf => { 'api.workers' => 2, … }, front => 'lighttpd' (or 'apache',
+# 'nginx'; 'none': plain CGI only), pusher => 0, htdocs => a folder, api => 0 (not started), stand => one of yours.
 #
 # Without a web server, the program as plain CGI, a process a request:
 #
@@ -58,7 +58,7 @@ sub new {
 	if ($front ne 'none') {
 		$self->start_api if $option{api} // 1;
 		$self->start_pusher if $option{pusher} // -x build_dir() . '/pusher/muster-pusher';
-		$self->start_lighttpd if $front eq 'lighttpd';
+		$self->can("start_$front")->($self);
 	}
 	return $self;
 }
@@ -68,6 +68,7 @@ sub db { return $_[0]{db} }
 sub conf { return $_[0]{conf} }
 sub url { return "http://127.0.0.1:$_[0]{port}" }
 sub port { return $_[0]{port} }
+sub front { return $_[0]{front} }
 sub api { return $_[0]{api} }
 sub pusher { return $_[0]{pusher} }
 
@@ -90,6 +91,8 @@ sub start_api {
 		die "api.fcgi ended:\n" . $self->{api}->output . "\n" if !$self->{api}->is_running;
 		-S $socket && IO::Socket::UNIX->new(Peer => $socket);
 	} 'api.fcgi listens';
+	# Apache refuses to serve as root; nobody else is on a stand.
+	chmod 0666, $socket if $> == 0;
 	return $self->{api};
 }
 
@@ -143,6 +146,54 @@ sub start_lighttpd {
 			. qq{server.errorlog = "$dir/log/lighttpd.err"\n}
 			. qq{server.upload-dirs = ( "$dir/upload" )\n};
 	}, sub { return ($program, '-D', '-f', $_[0]) });
+}
+
+# contrib/NAME/muster.conf with the paths and the port of this stand.
+sub sample {
+	my ($self, $name, $port) = @_;
+	my $text = slurp(src_dir() . "/contrib/$name/muster.conf");
+	my $htdocs = $self->{option}{htdocs} // src_dir() . '/htdocs';
+	my $run = $self->stand->run_dir;
+	my $log = $self->stand->log_dir;
+	$text =~ s{/run/muster\b}{$run}g;
+	$text =~ s{/usr/local/share/muster/htdocs}{$htdocs}g;
+	$text =~ s{\*:80\b}{127.0.0.1:$port}g;
+	$text =~ s{listen 80;}{listen 127.0.0.1:$port;}g;
+	$text =~ s{listen \[::\]:80;}{};
+	$text =~ s{/var/log/nginx|\$\{APACHE_LOG_DIR\}}{$log}g;
+	return $text;
+}
+
+sub start_nginx {
+	my ($self) = @_;
+	my ($dir, $log) = ($self->stand->dir, $self->stand->log_dir);
+	my $program = program_find('nginx');
+	mkdir "$dir/nginx";
+	return $self->start_front('nginx', sub {
+		my ($port) = @_;
+		return "daemon off;\nmaster_process off;\npid $dir/nginx/pid;\nerror_log $log/nginx.err;\n"
+			. "events { worker_connections 512; }\nhttp {\n"
+			. join('', map { "${_}_temp_path $dir/nginx/$_;\n" }
+				qw(client_body proxy fastcgi uwsgi scgi))
+			. $self->sample('nginx', $port) . "}\n";
+	}, sub { return ($program, '-e', "$log/nginx.err", '-c', $_[0]) });
+}
+
+sub start_apache {
+	my ($self) = @_;
+	my ($dir, $log) = ($self->stand->dir, $self->stand->log_dir);
+	my $program = program_find('apache2');
+	my $modules = join '', map { "LoadModule ${_}_module /usr/lib/apache2/modules/mod_$_.so\n" }
+		qw(mpm_event authz_core mime dir rewrite headers proxy proxy_http proxy_fcgi);
+	my $user = $> == 0 ? "User www-data\nGroup www-data\n" : '';
+	return $self->start_front('apache', sub {
+		my ($port) = @_;
+		return "ServerRoot $dir\nServerName muster.test\nDefaultRuntimeDir $dir\nPidFile $dir/apache.pid\n"
+			. "Mutex file:$dir default\nErrorLog $log/apache.err\nTypesConfig /etc/mime.types\n"
+			. "Listen 127.0.0.1:$port\nStartServers 1\nServerLimit 1\nThreadsPerChild 32\n"
+			. "ThreadLimit 32\nMaxRequestWorkers 32\n"
+			. $modules . $user . $self->sample('apache', $port);
+	}, sub { return ($program, '-X', '-f', $_[0]) });
 }
 
 # Adds one, with the project "default".
