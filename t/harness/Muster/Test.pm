@@ -170,8 +170,9 @@ sub start {
 sub finish {
 	my ($self) = @_;
 	return if $self->{finished}++ || $self->{owner} != $$;
+	my $code = $?; # stopping sets it anew
 	$_->stop for reverse @{ $self->{processes} };
-	my $ok = Test::More->builder->is_passing && !$? && !$self->{keep};
+	my $ok = Test::More->builder->is_passing && !$code && !$self->{keep};
 	$self->{cluster}->stop($ok) if $self->{cluster};
 	if ($ok) {
 		remove_tree($self->{dir}, { safe => 0 });

@@ -7,7 +7,8 @@ package Muster::Stack::Client;
 #	my $c = $stack->client;			# nobody
 #	$c->login('ann@example.org');		# dies when refused; returns itself
 #	$c->get($path, Name => value …); $c->post($path, {…}, Name => value …)
-#	$c->request(PUT => $path, { headers => {…}, content => '…' })	# as HTTP::Tiny's
+#	$c->request(PUT => $path, { headers => {…}, content => '…' })	# as HTTP::Tiny's; with
+#			raw => 1 a large answer is not decoded
 #
 # An answer is HTTP::Tiny's ({status, headers, content, …}) and json, the decoded content.
 
@@ -45,7 +46,7 @@ sub request {
 		else { $self->{cookies}{$name} = $value }
 	}
 	$answer->{json} = eval { $json->decode($answer->{content}) }
-		if ($answer->{headers}{'content-type'} // '') =~ /json/;
+		if ($answer->{headers}{'content-type'} // '') =~ /json/ && !($option // {})->{raw};
 	return $answer;
 }
 
