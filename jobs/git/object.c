@@ -175,6 +175,25 @@ static enum object_result loose_read(struct object_store *store, int dir_fd, con
 	return loose_inflate(store, file, len, max_bytes, object);
 }
 
+/* Two objects exist for git in every repository, whether somebody wrote them or not. */
+static bool builtin_read(const uint8_t *oid, struct object *object)
+{
+	static const uint8_t tree[OID_BYTES] = {0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9,
+		0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb, 0xee, 0x49, 0x04};
+	static const uint8_t blob[OID_BYTES] = {0xe6, 0x9d, 0xe2, 0x9b, 0xb2, 0xd1, 0xd6, 0x43,
+		0x4b, 0x8b, 0x29, 0xae, 0x77, 0x5a, 0xd8, 0xc2, 0xe4, 0x8c, 0x53, 0x91};
+
+	if (memcmp(oid, tree, OID_BYTES) == 0)
+		object->type = OBJECT_TREE;
+	else if (memcmp(oid, blob, OID_BYTES) == 0)
+		object->type = OBJECT_BLOB;
+	else
+		return false;
+	object->data = g_strdup("");
+	object->len = 0;
+	return true;
+}
+
 enum object_result object_read(struct object_store *store, const uint8_t *oid,
 	enum object_type type, gsize max_bytes, struct object *object)
 {
@@ -196,6 +215,8 @@ enum object_result object_read(struct object_store *store, const uint8_t *oid,
 		if (result == OBJECT_MISSING && i > 0)
 			result = loose_read(store, folder->fd, "", oid, max_bytes, object);
 	}
+	if (result == OBJECT_MISSING && builtin_read(oid, object))
+		result = OBJECT_OK;
 	if (result == OBJECT_OK && type != OBJECT_UNSET && object->type != type) {
 		g_clear_pointer(&object->data, g_free);
 		return OBJECT_BROKEN;

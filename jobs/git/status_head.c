@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* A small pack can hold a tree of endless repetition; no honest one has as many paths. */
-#define VISITS_MAX 20000000
+#define VISITS_MAX 4000000
 
 struct staged {
 	struct status_worker *w;

@@ -186,22 +186,37 @@ static void missing(struct status_worker *w, const struct index_entry *e)
 		changed(w, e, 'D');
 }
 
-/* A folder in the place of a file: a repository with a commit makes it another type, else the file
- * is gone. */
-static void folder_in_place(struct status_worker *w, const struct index_entry *e)
+/* Is there a repository with a commit at the path of the entry? */
+static bool has_commit(const struct status_worker *w, const struct index_entry *e)
 {
 	const struct repo *r = w->run->r;
 	g_autofree char *path = g_build_filename(r->worktree, e->path, NULL);
 	g_autoptr(Repo) inner = repo_open(path, r->user, NULL);
 	g_auto(RefsHead) head = {0};
 
-	if (inner == NULL || inner->is_bare || !refs_head_read(inner, &head, NULL) ||
-		head.state == HEAD_STATE_UNBORN) {
+	return inner != NULL && !inner->is_bare && refs_head_read(inner, &head, NULL) &&
+	       head.state != HEAD_STATE_UNBORN;
+}
+
+/* A folder in the place of a file: a repository makes it another type, else the file is gone. */
+static void folder_in_place(struct status_worker *w, const struct index_entry *e)
+{
+	if (!has_commit(w, e)) {
 		changed(w, e, 'D');
 		return;
 	}
 	w->counts.unstaged++;
 	status_change_add(w, STATUS_KIND_CHANGED, '.', 'T', "SC..", e->path, e->path_len);
+}
+
+/* Of an entry that is only meant to be added, git tells what is there now. */
+static void intended(struct status_worker *w, const struct index_entry *e, bool is_folder)
+{
+	bool is_gitlink = is_folder && (index_is_gitlink(e) || has_commit(w, e));
+
+	w->counts.unstaged++;
+	status_change_add(w, STATUS_KIND_CHANGED, '.', is_folder && !is_gitlink ? 'D' : 'A',
+		is_gitlink ? "S..." : "N...", e->path, e->path_len);
 }
 
 static void file_check(struct status_worker *w, struct status_folder *f, int fd,
@@ -234,7 +249,7 @@ static void file_check(struct status_worker *w, struct status_folder *f, int fd,
 		return;
 	}
 	if (e->flags & INDEX_FLAG_INTENT_TO_ADD) {
-		changed(w, e, S_ISDIR(st.st_mode) ? 'D' : 'A');
+		intended(w, e, S_ISDIR(st.st_mode));
 		return;
 	}
 	if (type == INDEX_MODE_GITLINK) {
