@@ -26,7 +26,7 @@ sub run_make {
 	return $code;
 }
 
-my $ok = !run_make('distcheck', '', 'distcheck T=t/unit');
+my $ok = !run_make('distcheck', '', 'distcheck "T=t/unit t/lint"');
 my @tarballs = glob "$folder/distcheck/*.tar.xz";
 is(scalar @tarballs, 1, 'there is one tarball');
 $ok = !run_make('clang', '--enable-werror CC=clang', 'all check-programs') && $ok;

@@ -24,7 +24,7 @@ my @all;
 
 sub tree_top { return $top }
 
-my $made = qr{^(?:build|build-aux|build-[^/]*|autom4te\.cache|node_modules|\.git)(?:/|$)|/node_modules/
+my $made = qr{^(?:_build|_inst|build|build-aux|build-[^/]*|autom4te\.cache|node_modules|\.git)(?:/|$)|/node_modules/
 	|^(?:aclocal\.m4|configure|configure~|config\.h|config\.h\.in|config\.h\.in~|config\.log|config\.status|libtool
 	|Makefile|Makefile\.in|stamp-h1)$|\.(?:o|a|lo|la|gcno|gcda|trs|log)$|/\.deps/|/\.dirstamp$|\.tar\.xz$}x;
 
