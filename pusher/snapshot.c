@@ -23,18 +23,19 @@ struct question {
 };
 
 /* $2: whether the whole report is wanted, however long. */
-#define SNAPSHOT_SQL                                                                               \
-	"select r.r ->> 'position', json_build_object('type', 'audit-update', 'event_id',"         \
-	" r.r ->> 'position', 'timestamp', to_char(now() at time zone 'utc',"                      \
-	" 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), 'channel', 'audit', 'data',"                       \
-	" case when $2::boolean or (r.r ->> 'bytes')::bigint <= " STRING(                          \
-		SNAPSHOT_MAX_BYTES) " then r.r -> 'report' else jsonb_build_object("               \
-				    "'summary', r.r #> '{report,summary}', 'health_status', r.r "  \
-				    "#> '{report,health_status}',"                                 \
-				    " 'timestamp', r.r #> '{report,timestamp}', 'report_id', r.r " \
-				    "-> 'report_id',"                                              \
-				    " 'position', r.r ->> 'position', 'url', '/audit') end)::text" \
-				    " from muster.push_report($1::uuid) r(r)"
+/* clang-format off */
+static const char snapshot_sql[] =
+	"select r.r ->> 'position', json_build_object('type', 'audit-update', 'event_id',"
+	" r.r ->> 'position', 'timestamp', to_char(now() at time zone 'utc',"
+	" 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), 'channel', 'audit', 'data',"
+	" case when $2::boolean or (r.r ->> 'bytes')::bigint <= " STRING(SNAPSHOT_MAX_BYTES)
+	" then r.r -> 'report' else jsonb_build_object('summary', r.r #> '{report,summary}',"
+	" 'health_status', r.r #> '{report,health_status}',"
+	" 'timestamp', r.r #> '{report,timestamp}', 'report_id', r.r -> 'report_id',"
+	" 'position', r.r ->> 'position', 'url', '/audit') end)::text"
+	" from muster.push_report($1::uuid,"
+	" case when not $2::boolean then " STRING(SNAPSHOT_MAX_BYTES) " end) r(r)";
+/* clang-format on */
 
 static void client_take(struct client *client, struct frame *frame, gint64 position)
 {
@@ -107,7 +108,7 @@ static void ask(struct snapshot *snapshot, struct audience *audience, gboolean i
 	/* What comes from now on makes it stale again: the position is taken later than this. */
 	if (!is_full)
 		audience->is_snapshot_stale = FALSE;
-	lane_send(snapshot->lane, SNAPSHOT_SQL, params, answer_done, question);
+	lane_send(snapshot->lane, snapshot_sql, params, answer_done, question);
 }
 
 void snapshot_add(struct snapshot *snapshot, struct client *client, gboolean is_full)

@@ -1,0 +1,59 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The SQL keeps to the house rules: text is put together in few known places and never from a
+# request, functions pin their search path, constraints have names that the error map can use.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Tree;
+
+# Functions that put SQL text together, and what goes into it. Nothing else may.
+my %puts_together = (
+	'repo_list' => 'a clause out of its own array',
+	'event_extend' => 'names and numbers of partitions',
+	'prune' => 'a name of the catalogue',
+);
+
+my (@bare, @execute, @request, @path, @unnamed, @comment, @license, @undocumented, @order);
+for my $file (tree_files(qr{^sql/.*\.sql$})) {
+	my $text = tree_read($file);
+	push @license, $file unless $text =~ /\A-- SPDX-License-Identifier: MIT\n/;
+	push @comment, $file unless $text =~ /\A-- SPDX[^\n]*\n-- \S/;
+	if ($file =~ m{^sql/migration/}) {
+		push @order, $file unless $file =~ m{/\d{4}_[a-z]+\.sql$};
+		# A table constraint or a column's check without a name gets one that may change.
+		while ($text =~ /^(.*\b(?:references|check \(|unique\b).*)$/mg) {
+			my $line = $1;
+			next if $line =~ /^\s*--/ || $line =~ /create unique index \w+_key\b/;
+			my $before = substr $text, 0, pos($text) - length $line;
+			push @unnamed, "$file: $line"
+				unless "$before$line" =~ /constraint \w+_(?:key|fkey|check)\s+(?:(?:references|check|unique)[^\n]*|\n?[^\n]*)\z/;
+		}
+	}
+	next unless $file =~ m{^sql/api/};
+	while ($text =~ /^create function muster\.(\w+)\((.*?)^(?:\$\$;|end;|return .*?;)$/msg) {
+		my ($name, $body) = ($1, $2);
+		push @path, "$file: $name" if $body =~ /security definer/
+			&& $body !~ /set search_path = pg_catalog, muster, pg_temp/;
+		push @execute, "$file: $name" if $body =~ /^\s*(?:return query )?execute\b/m && !$puts_together{$name};
+		next unless $body =~ /\bexecute\s+format\((.*?)\)\s*(?:into|using|;)/s;
+		# What is put in: constants of the function, never an argument.
+		push @request, "$file: $name" if $body =~ /\bexecute\s+format\([^;]*?\$query\$,([^;]*?)\)\s*into/s
+			&& $1 =~ /\bp_/;
+		push @request, "$file: $name" if $body =~ /'[^']*'\s*\|\|\s*p_\w+[^;]*\bexecute\b/s;
+	}
+}
+none(\@license, 'every file says its licence');
+none(\@comment, 'every file says what it is for');
+none(\@order, 'migrations are numbered');
+none(\@unnamed, 'every constraint has its name');
+none(\@path, 'what runs as its owner pins its search path');
+none(\@execute, 'SQL text is put together in the known places only');
+none(\@request, 'and never out of an argument');
+
+# The build installs every file there is.
+my $made = tree_read('sql/local.mk');
+none([grep { $made !~ /\b\Q$_\E\b/ } tree_files(qr{^sql/.*\.sql$})], 'the build installs every file');
+done_testing;
