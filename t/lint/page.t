@@ -77,6 +77,9 @@ while (defined(my $name = shift @next)) {
 		push @next, $path;
 	}
 }
+my @modules = sort grep { m{^htdocs/js/} && $_ !~ m{/(?:main|theme)\.js\z} } keys %first;
+my @told = sort map { "htdocs$_" } $html =~ /rel="modulepreload" href="([^"]+)"/g;
+is_deeply(\@told, \@modules, 'the document names every module of the first view, so that none waits for another');
 my $bytes = 0;
 $bytes += length($text{$_} // '') for keys %first;
 cmp_ok($bytes, '<', 150_000, "the first view is under 150 KB before compression ($bytes bytes)");

@@ -10,24 +10,27 @@ import { status_get } from "../state.js";
 const LENGTH = 20;
 const HEIGHT = { clean: 5, not_git: 7, extra: 9, dirty: 11, mismatched: 13, missing: 16, error: 16 };
 
+/* one path for all bars of a kind: a table of strips has a fifth of the elements */
+function bar(x, width, height) {
+	return `M${x} 16v${-height}h${width}v${height}z`;
+}
+
 export function strip(history, { length = LENGTH } = {}) {
 	const last = (history ?? []).slice(-length);
 	const skip = length - last.length;
-	const text = strip_text(last);
+	const paths = new Map();
+	const add = (kind, path) => paths.set(kind, (paths.get(kind) ?? "") + path);
 
+	for (let i = 0; i < length; i += 1) {
+		const status = i < skip ? null : last[i - skip];
+		if (status === null)
+			add("none", `M${i * 5 + 1} 15v-1h2v1z`);
+		else if (HEIGHT[status] === undefined)
+			add("unknown", bar(i * 5 + 0.5, 3, 7.5));
+		else
+			add(`fill-${status_get(status).tone}`, bar(i * 5, 4, HEIGHT[status]));
+	}
 	return h("svg", { class: "strip", viewBox: `0 0 ${length * 5 - 1} 16`, role: "img",
-			  "aria-label": text },
-		Array.from({ length: skip }, (_, i) =>
-			h("rect", { class: "none", x: String(i * 5 + 1), y: "14", width: "2", height: "1" })),
-		last.map((status, i) => {
-			const height = HEIGHT[status];
-			const x = (skip + i) * 5;
-			if (status === null)
-				return h("rect", { class: "none", x: String(x + 1), y: "14", width: "2", height: "1" });
-			if (height === undefined)
-				return h("rect", { class: "unknown", x: String(x + 0.5), y: "8.5", width: "3",
-						   height: "7" });
-			return h("rect", { class: `fill-${status_get(status).tone}`, x: String(x),
-					   y: String(16 - height), width: "4", height: String(height) });
-		}));
+			  "aria-label": strip_text(last) },
+		[...paths].map(([kind, d]) => h("path", { key: kind, class: kind, d })));
 }

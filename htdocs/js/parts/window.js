@@ -21,6 +21,15 @@ export function window_range(count, { top, height, row }) {
 	return { start, end: Math.max(start, Math.min(count, Math.ceil(last / STEP) * STEP)) };
 }
 
+let height = null;
+
+/* read once: asking for a style while scrolling costs a layout each time */
 export function row_height() {
-	return parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
+	height ??= parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
+	return height;
+}
+
+/* the width of the window decides over --row */
+export function row_forget() {
+	height = null;
 }

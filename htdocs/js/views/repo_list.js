@@ -13,7 +13,7 @@ import { empty, filtered_empty, problem_facts, skeleton } from "../parts/notice.
 import { run_button } from "../parts/run.js";
 import { shape } from "../parts/shape.js";
 import { strip } from "../parts/strip.js";
-import { row_height, window_range } from "../parts/window.js";
+import { row_forget, row_height, window_range } from "../parts/window.js";
 import { SHOWN, status_get, summary_count } from "../state.js";
 import { repo_url, url_format } from "../url.js";
 
@@ -250,7 +250,7 @@ export function draw(root, data, params) {
 		more_load(data, params);
 }
 
-/* scrolling draws again only when other rows come into sight */
+/* scrolling draws again only when other rows come into sight, and only the table */
 addEventListener("scroll", () => {
 	if (!drawn?.root.isConnected || !drawn.data || drawn.data.items.length === 0)
 		return;
@@ -259,4 +259,8 @@ addEventListener("scroll", () => {
 		draw(drawn.root, drawn.data, drawn.params);
 }, { passive: true });
 
-addEventListener("resize", () => drawn?.root.isConnected && page.draw());
+addEventListener("resize", () => {
+	row_forget();
+	if (drawn?.root.isConnected)
+		page.draw();
+});
