@@ -15,4 +15,4 @@ nobase_dist_pkgdata_DATA += \
 	htdocs/js/views/sign_in.js
 
 # What tells Node that these are modules: for the tests.
-EXTRA_DIST += htdocs/package.json t/dash/lib
+EXTRA_DIST += htdocs/package.json t/dash/lib t/dash/browser

@@ -60,16 +60,24 @@ function key_of({ q, status, sort }) {
 	return JSON.stringify([q, status, sort]);
 }
 
+/* The numbers beside the filters; without them it is still a list. */
+async function counts_load(signal) {
+	try {
+		return (await api_get("/api/v1/overview", {}, signal)).body.summary;
+	} catch (problem) {
+		if (problem.name !== "Problem")
+			throw problem;
+		return null;
+	}
+}
+
 /* Loading again fetches as many rows as there were, so that nobody loses their place. */
 export async function load(params, signal, before) {
 	const key = key_of(params);
 	const wanted = before?.key === key ? before.items.length : history.state?.rows ?? 0;
-	const counts = api_get("/api/v1/overview", {}, signal).catch((problem) => {
-		if (problem.name !== "Problem")
-			throw problem;
-		return { body: { summary: null } };
-	});
-	let { body, position } = await api_get("/api/v1/repos", { ...params, limit: PAGE }, signal);
+	const [list, counts] = await Promise.all([
+		api_get("/api/v1/repos", { ...params, limit: PAGE }, signal), counts_load(signal)]);
+	let { body } = list;
 	const items = body.items;
 
 	more = null;
@@ -78,7 +86,7 @@ export async function load(params, signal, before) {
 		({ body } = await api_get("/api/v1/repos", { ...params, limit: PAGE, cursor: body.next }, signal));
 		items.push(...body.items);
 	}
-	return { data: { key, items, next: body.next ?? null, summary: (await counts).body.summary }, position };
+	return { data: { key, items, next: body.next ?? null, summary: counts }, position: list.position };
 }
 
 export function merge(data, event, params) {
