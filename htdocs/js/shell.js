@@ -15,6 +15,7 @@
  * load() answers { data, position }. Events that came while it was under way are added after it.
  */
 import { api_get, api_on_sign_out, api_send, csrf_set } from "./api.js";
+import { backoff_delay } from "./backoff.js";
 import { h, patch } from "./dom.js";
 import { id_is_after } from "./event.js";
 import { ago_format } from "./format.js";
@@ -149,6 +150,7 @@ function reload_soon() {
 /* Loads what `target` shows; an older load of the same target is given up. */
 async function load(target) {
 	target.abort?.abort();
+	clearTimeout(target.again);
 	const abort = new AbortController();
 	target.abort = abort;
 	target.loading = true;
@@ -159,7 +161,7 @@ async function load(target) {
 		const { data, position } = await target.module.load(target.params, abort.signal, target.data);
 		if (abort.signal.aborted)
 			return;
-		Object.assign(target, { data, position, problem: null, at: Date.now() });
+		Object.assign(target, { data, position, problem: null, failures: 0, at: Date.now() });
 		if (position)
 			page.live.seen(position);
 		for (const event of recent)
@@ -170,7 +172,12 @@ async function load(target) {
 		if (error.name !== "Problem")
 			console.error(error);
 		target.problem = error;
-		target.detail = error.name === "Problem" ? "" : String(error);
+		/* a server that was away is asked again without anybody's doing */
+		if (error.name === "Problem" && (error.status === 0 || error.status >= 500)) {
+			target.failures = (target.failures ?? 0) + 1;
+			target.again = setTimeout(() => target === shown && !document.hidden && load(target),
+				backoff_delay(target.failures));
+		}
 	} finally {
 		if (target.abort === abort)
 			target.loading = false;

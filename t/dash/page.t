@@ -57,10 +57,11 @@ $answer->autoflush(1);
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 while (defined(my $line = <$asked>)) {
 	my ($name, @arguments) = @{ $json->decode($line) };
+	last if $name eq 'end';
 	my $result = eval { ($command{$name} // die "no such command: $name\n")->(@arguments) };
 	print $answer $json->encode($@ eq '' ? { result => $result } : { error => "$@" }), "\n";
 }
-# They still wait for an answer, and end when none can come.
+# A read of theirs is still under way, and would keep them from ending.
 close $answer;
 waitpid $pid, 0;
 my $code = $?;

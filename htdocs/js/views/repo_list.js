@@ -105,9 +105,9 @@ function more_load(data, params) {
 		if (drawn?.data.key !== data.key || drawn.data.next !== data.next)
 			return; /* the list is another one by now */
 		const known = new Set(drawn.data.items.map((repo) => repo.id));
-		page.update({ ...drawn.data, next: body.next ?? null,
-			      items: [...drawn.data.items, ...body.items.filter((repo) => !known.has(repo.id))] });
-		history.replaceState({ ...history.state, rows: drawn.data.items.length }, "");
+		const items = [...drawn.data.items, ...body.items.filter((repo) => !known.has(repo.id))];
+		page.update({ ...drawn.data, items, next: body.next ?? null });
+		history.replaceState({ ...history.state, rows: items.length }, "");
 	}).catch((problem) => {
 		more_problem = problem;
 		page.draw();

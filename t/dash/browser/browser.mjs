@@ -31,7 +31,7 @@ export async function browser_open() {
 
 export async function browser_close() {
 	await browser.close();
-	out.end();
+	await new Promise((done) => out.write('["end"]\n', done));
 }
 
 /* One of the commands of page.t; throws what it died of. */

@@ -178,12 +178,15 @@ export default async function (test, assert) {
 			await ann.tab.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
 			return (await ann.text(".foot")).includes("3,000 repositories");
 		}, "all pages");
-		await ann.until(async () => (await ann.names()).at(-1) === "r3000", "the last row");
+		await ann.until(async () => {
+			await ann.tab.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+			return (await ann.names()).at(-1) === "r999"; /* by text, the last of 3000 */
+		}, "the last row");
 		assert.ok((await ann.count("tbody tr")) < 120);
 		await ann.tab.locator("tbody .c-name a").last().click();
-		await ann.sees("r3000", "h1");
+		await ann.sees("r999", "h1");
 		await ann.tab.goBack();
-		await ann.until(async () => (await ann.names()).at(-1) === "r3000", "the same place again");
+		await ann.until(async () => (await ann.names()).at(-1) === "r999", "the same place again");
 	});
 
 	await test("the policy forbids markup from text and code from elsewhere, and nothing of ours trips over it", async () => {
