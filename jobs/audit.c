@@ -136,6 +136,10 @@ static gboolean forge_load(struct audit_remote *remote, const struct flags *flag
 		g_ptr_array_add(argv, (gpointer) "--token-file");
 		g_ptr_array_add(argv, flags->token_file);
 	}
+	if (flags->conf != NULL) {
+		g_ptr_array_add(argv, (gpointer) "--conf");
+		g_ptr_array_add(argv, flags->conf);
+	}
 	if (flags->with_archived)
 		g_ptr_array_add(argv, (gpointer) "--archived");
 	if (flags->with_forks)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "jobs/account.h"
+#include "jobs/forge.h"
 #include "jobs/migrate.h"
 #include "jobs/run_helper.h"
 #include "lib/exit.h"
@@ -21,6 +22,7 @@ struct command {
 static const struct command commands[] = {
 	{ "account", account_main, "add, list and change the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
+	{ "forge", forge_main, "list the repositories that a forge has" },
 	{ "job-helper", helper_main, NULL },
 	{ "migrate", migrate_main, "bring the database to this version" },
 	{ "organization", organization_main, "add and list organizations" },

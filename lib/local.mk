@@ -1,5 +1,5 @@
 # lib: what two programs share. One library for each foreign one that not every program needs.
-noinst_LIBRARIES += lib/libmuster.a lib/libmuster-db.a
+noinst_LIBRARIES += lib/libmuster.a lib/libmuster-db.a lib/libmuster-http.a
 
 lib_libmuster_a_SOURCES = \
 	lib/conf.c \
@@ -32,3 +32,8 @@ lib_libmuster_db_a_SOURCES = \
 	lib/db.c \
 	lib/db.h
 lib_libmuster_db_a_CFLAGS = $(AM_CFLAGS) $(PQ_CFLAGS)
+
+lib_libmuster_http_a_SOURCES = \
+	lib/http.c \
+	lib/http.h
+lib_libmuster_http_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)

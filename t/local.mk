@@ -13,11 +13,13 @@ t_unit_libcheck_a_SOURCES = t/unit/check.c t/unit/check.h
 LDADD = t/unit/libcheck.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 check_PROGRAMS += \
+	t/unit/audit_remote \
 	t/unit/conf \
 	t/unit/db \
 	t/unit/error \
 	t/unit/event \
 	t/unit/file \
+	t/unit/http \
 	t/unit/json \
 	t/unit/log \
 	t/unit/quote \
@@ -26,6 +28,8 @@ check_PROGRAMS += \
 	t/unit/secret
 
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
+t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
+t_unit_http_LDADD = t/unit/libcheck.a lib/libmuster-http.a lib/libmuster.a $(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 # Fuzz targets (t/fuzz/target.h). With --enable-fuzzing libFuzzer has the main function.

@@ -31,4 +31,4 @@ AUDIT_LIBS = jobs/libaudit.a jobs/libgitread.a lib/libmuster.a \
 	$(GIT2_LIBS) $(ZLIB_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 nobase_dist_pkgdata_DATA += schema/report-1.json
-dist_man_MANS += jobs/muster-audit.1 jobs/muster-diff.1
+dist_man_MANS += jobs/muster-audit.1 jobs/muster-diff.1 jobs/muster-forge.1

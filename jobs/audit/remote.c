@@ -182,13 +182,23 @@ gboolean audit_remote_add(struct audit_remote *remote, const char *name, const c
 			REMOTE_ROWS_MAX);
 		return FALSE;
 	}
-	if (g_hash_table_contains(remote->by_name, quoted))
-		return TRUE;
-	struct audit_expected *row = g_new0(struct audit_expected, 1);
 	g_autofree char *stripped = remote_url_strip(url);
+	g_autofree char *key = remote_url_key(stripped);
+	const struct audit_expected *same = g_hash_table_lookup(remote->by_name, quoted);
+	if (same != NULL && (*key == '\0' || !strcmp(same->key, key)))
+		return TRUE;
+	/* Two groups of a forge may have a repository of one name: then the address tells them
+	 * apart. */
+	if (same != NULL) {
+		g_free(quoted);
+		quoted = quote_format(key);
+		if (g_hash_table_contains(remote->by_name, quoted))
+			return TRUE;
+	}
+	struct audit_expected *row = g_new0(struct audit_expected, 1);
 	row->name = g_steal_pointer(&quoted);
 	row->url = quote_format(stripped);
-	row->key = remote_url_key(stripped);
+	row->key = g_steal_pointer(&key);
 	row->is_archived = is_archived;
 	row->is_fork = is_fork;
 	g_ptr_array_add(remote->rows, row);

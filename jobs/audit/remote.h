@@ -42,7 +42,10 @@ struct audit_remote *audit_remote_new(void);
 void audit_remote_free(struct audit_remote *remote);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(audit_remote, audit_remote_free)
 
-/* A second row with the name of an earlier one is left out. Errors: MUSTER_ERROR_INPUT, _LIMIT. */
+/*
+ * A second row with name and address of an earlier one is left out; one with the name alone is
+ * called by its address ("example.org/group/thing"). Errors: MUSTER_ERROR_INPUT, _LIMIT.
+ */
 gboolean audit_remote_add(struct audit_remote *remote, const char *name, const char *url,
 	gboolean is_archived, gboolean is_fork, GError **error);
 
