@@ -120,8 +120,7 @@ static json_object *page_get(
 	json_object *page =
 		json_parse(response->body->str, response->body->len, &page_limits, error);
 	if (page == NULL)
-		g_prefix_error(
-			error, "%s answers with something that is not JSON: ", asking->origin);
+		blame_forge(asking, "something that is not JSON", error);
 	return page;
 }
 
