@@ -138,9 +138,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data)
 		transfer->is_too_big = TRUE;
 		return 0;
 	}
-	char *name = g_ascii_strdown(bytes, (gssize)(colon - bytes));
-	char *value = g_strndup(colon + 1, len - (gsize)(colon + 1 - bytes));
-	g_hash_table_replace(headers, name, g_strstrip(value));
+	g_autofree char *name = g_ascii_strdown(bytes, (gssize)(colon - bytes));
+	g_autofree char *value = g_strndup(colon + 1, len - (gsize)(colon + 1 - bytes));
+	g_strstrip(value);
+	g_hash_table_replace(headers, g_steal_pointer(&name), g_steal_pointer(&value));
 	return len;
 }
 
