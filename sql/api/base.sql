@@ -43,9 +43,9 @@ return case when jsonb_typeof(p_value) = 'string' then left(p_value #>> '{}', p_
 -- jsonpath is the one reader of dates in PostgreSQL 15 that answers null instead of raising.
 create function muster.json_time(p_text text) returns timestamptz
 language sql stable parallel safe
-return (jsonb_path_query_first_tz(
-		to_jsonb(regexp_replace(regexp_replace(left(p_text, 40), '\.\d+', ''), 'Z$', '+00:00')),
-		'$.datetime()', '{}', true) #>> '{}')::timestamptz;
+return case when length(p_text) <= 40 then (jsonb_path_query_first_tz(
+		to_jsonb(regexp_replace(regexp_replace(p_text, '\.\d+', ''), 'Z$', '+00:00')),
+		'$.datetime()', '{}', true) #>> '{}')::timestamptz end;
 
 create function muster.uuid_from(p_text text) returns uuid
 language sql immutable parallel safe

@@ -39,6 +39,23 @@ language sql immutable parallel safe
 return case when 'red' = any (p_statuses) then 'red' when 'yellow' = any (p_statuses) then 'yellow'
 	    when 'green' = any (p_statuses) then 'green' end;
 
+-- What all roots of an organisation add up to. Not for requests, as report_assemble().
+create function muster.summary_all(p_organization uuid, out summary jsonb, out health_status text)
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_summaries jsonb[];
+	v_health text[];
+begin
+	select coalesce(array_agg(a.summary), '{}'), array_agg(a.health_status)
+	  into v_summaries, v_health
+	  from muster.root t join muster.audit a on a.id = t.audit_id
+	 where t.organization_id = p_organization and a.organization_id = p_organization;
+	summary := case when array_length(v_summaries, 1) = 1 then v_summaries[1]
+			else muster.summary_join(v_summaries) end;
+	health_status := muster.health_worst(v_health);
+end
+$$;
+
 create function muster.overview_get() returns jsonb
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
 declare

@@ -250,10 +250,26 @@ end;
 
 create function muster.root_remove(p_organization text, p_host text, p_slug text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_root muster.root;
+	v_all record;
 begin
 	delete from muster.root t using muster.organization o
 	 where o.id = t.organization_id and o.slug = p_organization and t.host = p_host
-	   and t.slug = p_slug;
-	return found;
+	   and t.slug = p_slug
+	returning t.* into v_root;
+	if v_root.id is null then
+		return false;
+	end if;
+	-- Pages that are open load the rest again.
+	select * into v_all from muster.summary_all(v_root.organization_id);
+	insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+	select v_root.organization_id, p.slug, 'audit', 'audit-update', v_root.slug,
+	       jsonb_build_object('report_id', null, 'audit_id', null, 'timestamp', muster.iso(now()),
+				  'health_status', v_all.health_status, 'summary', v_all.summary,
+				  'url', '/audit')
+	  from muster.project p where p.id = v_root.project_id;
+	perform muster.sequence_events();
+	return true;
 end
 $$;

@@ -19,6 +19,7 @@
 --       report of a root, and none when more than a quarter and more than 20 changed.
 --   audit-update {report_id, audit_id, timestamp, health_status, summary, url}: once, on the first
 --       report and when more than a quarter changed.
+-- Counters and health in events are the organisation's, over all its roots, as on the first page.
 -- They are numbered at once when the lane is free (sequence_events), else by whoever is next.
 --
 -- Sets, not loops: 10 000 repositories are one statement. See repo_compact() in repo.sql for the
@@ -317,7 +318,7 @@ $$;
 create function muster.report_ingest(p_organization text, p_host text, p_root text, p_report text)
 returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_generic_plan set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off set timezone = 'UTC' as $$
 declare
 	v_hash bytea := sha256(convert_to(p_report, 'UTF8'));
 	v_report jsonb;
@@ -329,6 +330,7 @@ declare
 	v_audit bigint;
 	v_project text;
 	v_summary jsonb;
+	v_all record;
 	v_events integer := 0;
 begin
 	select id into v_organization from muster.organization where slug = p_organization;
@@ -390,12 +392,13 @@ begin
 	 where id = v_root.id;
 
 	select slug into v_project from muster.project where id = v_root.project_id;
+	select * into v_all from muster.summary_all(v_organization);
 	if v_seen.events is not null then
 		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
 		select v_organization, v_project, 'audit', 'repo-status-change', e.value ->> 'id',
 		       jsonb_build_object('repo', e.value -> 'repo',
 					  'previous_status', e.value -> 'previous_status',
-					  'summary', v_summary, 'health_status', v_report ->> 'health_status')
+					  'summary', v_all.summary, 'health_status', v_all.health_status)
 		  from jsonb_array_elements(v_seen.events) with ordinality e (value, ord) order by e.ord;
 		get diagnostics v_events = row_count;
 	end if;
@@ -403,8 +406,8 @@ begin
 		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
 		values (v_organization, v_project, 'audit', 'audit-update', v_root.slug,
 			jsonb_build_object('report_id', v_report_id, 'audit_id', v_audit,
-				'timestamp', muster.iso(v_at), 'health_status', v_report ->> 'health_status',
-				'summary', v_summary, 'url', '/audit'));
+				'timestamp', muster.iso(v_at), 'health_status', v_all.health_status,
+				'summary', v_all.summary, 'url', '/audit'));
 		v_events := v_events + 1;
 	end if;
 	perform muster.sequence_events();

@@ -85,6 +85,15 @@ is scalar(grep { $_->[0] eq 'audit-update' } @events), 1, 'more than a quarter i
 is $events[-1][0], 'audit-update', 'after the single ones';
 is scalar(@events) - 1, 5, 'few repositories are told one by one all the same';
 is $events[-1][1]{summary}{dirty}, 5, 'with the counters';
+ingest($db, 'other', report([{ name => 'solo', status => 'error' }]));
+ingest($db, 'other', report([{ name => 'duo' }]), root => 'duo');
+@events = events();
+is_deeply [map { $_->[1]{summary}{total} } @events], [1, 2], 'of all roots of the organization';
+is $events[1][1]{health_status}, 'red', 'and the worst health of them';
+is $db->value(q{select muster.root_remove('other', 'here', 'default')}), 't', 'a root that is removed';
+@events = events();
+is_deeply [map { [$_->[0], $_->[1]{summary}{total}] } @events], [['audit-update', 1]], 'is told as what is left';
+is $db->value(q{select muster.root_remove('other', 'here', 'default')}), 'f', 'once';
 my $many = [map { { name => "m-$_" } } 1 .. 100];
 ingest($db, 'acme', report($many), root => 'many');
 events();
@@ -173,6 +182,7 @@ my %garbage = (
 	'depth' => $first =~ s/"mitigation_actions":\{\}/'"x":' . '[' x 200000 . ']' x 200000/er,
 	'no timestamp' => $good->(sub { delete $_[0]{timestamp} }),
 	'a wrong timestamp' => $good->(sub { $_[0]{timestamp} = '2026-02-30T00:00:00Z' }),
+	'a timestamp with a tail' => $good->(sub { $_[0]{timestamp} = '2026-01-01T00:00:00Z' . ' ' x 30 . 'x' }),
 	'a timestamp of tomorrow' => $good->(sub { $_[0]{timestamp} = '2226-01-01T00:00:00Z' }),
 	'a timestamp that is an object' => $good->(sub { $_[0]{timestamp} = {} }),
 	'a wrong colour' => $good->(sub { $_[0]{health_status} = 'blue' }),

@@ -142,6 +142,7 @@ my %functions = (
 	status_rank => { roles => ['muster_api'], is => 'pure' },
 	stream_position => { roles => \@roles, is => 'pure' },
 	stream_raise => { is => 'internal' },
+	summary_all => { is => 'internal' },
 	summary_join => { roles => ['muster_api'], is => 'pure' },
 	trail_refuse => { is => 'trigger' },
 	uuid_from => { is => 'internal' },
