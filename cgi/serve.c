@@ -285,22 +285,26 @@ int serve_run(serve_load load, serve_unload unload, void *data)
 	sigprocmask(SIG_BLOCK, &serve.signals, &serve.before);
 
 	serve.api = load(data, &error);
-	if (serve.api == NULL || !socket_take(&serve, &error)) {
+	gboolean is_open = serve.api != NULL && socket_take(&serve, &error);
+	if (is_open) {
+		serve.api->rates = rates_wanted(&serve, serve.api->conf);
+		serve.slots = g_array_new(FALSE, TRUE, sizeof(struct slot));
+		slots_make_room(&serve);
+		log_info("serving", "socket", serve.path != NULL ? serve.path : "standard input",
+			NULL);
+		watch(&serve);
+		stop(&serve);
+		g_array_unref(serve.slots);
+	} else {
 		log_failure(LOG_LEVEL_ERROR, "cannot start", error);
-		return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT) ? EXIT_USAGE
-										: EXIT_OTHER;
 	}
-	serve.api->rates = rates_wanted(&serve, serve.api->conf);
-	serve.slots = g_array_new(FALSE, TRUE, sizeof(struct slot));
-	slots_make_room(&serve);
-	log_info("serving", "socket", serve.path != NULL ? serve.path : "standard input", NULL);
-	watch(&serve);
-	stop(&serve);
-	close(serve.listen_fd);
+	if (serve.listen_fd >= 0)
+		close(serve.listen_fd);
 	if (serve.lock_fd >= 0)
 		close(serve.lock_fd);
-	g_array_unref(serve.slots);
 	g_free(serve.path);
 	unload(serve.api);
-	return EXIT_FINE;
+	return is_open                                                    ? EXIT_FINE
+	       : g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT) ? EXIT_USAGE
+									  : EXIT_OTHER;
 }

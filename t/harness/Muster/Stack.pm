@@ -289,6 +289,7 @@ sub cgi {
 	my $stdin = spew($self->stand->dir . '/body', $body // '');
 	my ($code, $out, $err) = run_program([program('api.fcgi')], env => \%env,
 		stdin => $stdin, timeout_s => $option{timeout_s} // 60);
+	die "api.fcgi ended with $code:\n$err\n" if $code != 0;
 	my ($head, $rest) = split /\r\n\r\n/, $out, 2;
 	my %answer = (code => $code, log => $err, body => $rest // '', head => {});
 	for my $line (split /\r\n/, $head // '') {
