@@ -1,8 +1,10 @@
 # cgi: api.fcgi, which answers the web server.
 pkglibexec_PROGRAMS += cgi/api.fcgi
 
-cgi_api_fcgi_SOURCES = \
-	cgi/api.c cgi/api.h \
+# All but the program itself, so that tests can take parts of it.
+noinst_LIBRARIES += cgi/libmuster-api.a
+cgi_libmuster_api_a_SOURCES = \
+	cgi/api.h \
 	cgi/auth.c cgi/auth.h \
 	cgi/call.c cgi/call.h \
 	cgi/diff.c \
@@ -18,5 +20,9 @@ cgi_api_fcgi_SOURCES = \
 	cgi/route.c cgi/route.h cgi/routes.c \
 	cgi/serve.c cgi/serve.h \
 	cgi/session.c
-cgi_api_fcgi_LDADD = lib/libmuster-db.a lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) $(JSON_LIBS) \
-	$(SODIUM_LIBS) $(GLIB_LIBS)
+
+cgi_api_fcgi_SOURCES = cgi/api.c
+cgi_api_fcgi_LDADD = cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) \
+	$(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+
+dist_man_MANS += cgi/api.fcgi.8

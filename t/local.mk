@@ -42,6 +42,7 @@ fuzz_programs = \
 	t/fuzz/git_pack \
 	t/fuzz/git_packed_refs \
 	t/fuzz/json \
+	t/fuzz/request \
 	t/fuzz/run_frame
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
@@ -73,6 +74,11 @@ t_fuzz_git_pack_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_git_packed_refs_SOURCES = t/fuzz/git_packed_refs.c t/fuzz/target.h
 t_fuzz_git_packed_refs_LDADD = $(fuzz_git_libs)
 t_fuzz_git_packed_refs_LDFLAGS = $(FUZZ_LDFLAGS)
+
+t_fuzz_request_SOURCES = t/fuzz/request.c t/fuzz/target.h
+t_fuzz_request_LDADD = $(FUZZ_MAIN) cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) \
+	$(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+t_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
 
 t_fuzz_run_frame_SOURCES = t/fuzz/run_frame.c t/fuzz/target.h
 t_fuzz_run_frame_LDADD = $(FUZZ_MAIN) jobs/libmuster-run.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)

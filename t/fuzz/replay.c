@@ -43,7 +43,8 @@ static void input_run(const guint8 *data, size_t size)
 static void input_change(GRand *random, GByteArray *input, const GByteArray *other)
 {
 	guint at = (guint)g_rand_int_range(random, 0, (gint)input->len + 1);
-	guint len = MIN((guint)g_rand_int_range(random, 1, 16), input->len - at);
+	guint wanted = (guint)g_rand_int_range(random, 1, 16);
+	guint len = MIN(wanted, input->len - at);
 	guint8 byte = (guint8)g_rand_int_range(random, 0, 256);
 
 	switch (g_rand_int_range(random, 0, 6)) {
