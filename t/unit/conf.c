@@ -177,6 +177,20 @@ static void test_search(void)
 	g_unsetenv("MUSTER_CONF");
 }
 
+static void test_service(void)
+{
+	g_setenv("STATE_DIRECTORY", "/var/lib/of-service", TRUE);
+	g_autoptr(conf) plain = text_load("", NULL);
+	g_assert_cmpstr(conf_get(plain, "paths.state"), ==, "/var/lib/of-service");
+	g_assert_cmpstr(conf_get(plain, "secret.key_file"), ==, "/var/lib/of-service/key");
+	g_autoptr(conf) set = text_load("[paths]\nstate = /srv/muster\n", NULL);
+	g_assert_cmpstr(conf_get(set, "paths.state"), ==, "/srv/muster");
+	g_setenv("STATE_DIRECTORY", "/a:/b", TRUE);
+	g_autoptr(conf) several = text_load("", NULL);
+	g_assert_cmpstr(conf_get(several, "paths.state"), !=, "/a:/b");
+	g_unsetenv("STATE_DIRECTORY");
+}
+
 int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
@@ -198,6 +212,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/conf/what is left empty follows the folder it lies in", test_computed);
 	g_test_add_func(
 		"/conf/the user's file is found, and a named one is read alone", test_search);
+	g_test_add_func(
+		"/conf/a service keeps its state where systemd put it, unless told otherwise",
+		test_service);
 	int result = check_run();
 	g_free(file);
 	g_free(folder);
