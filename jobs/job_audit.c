@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jobs/audit/audit.h"
+#include "jobs/git/gitconfig.h"
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/quote.h"
@@ -51,6 +52,40 @@ gboolean job_audit_prepare(const struct conf *conf, json_object *payload, GError
 	number_add(payload, "stale_days", conf_get_int(conf, "audit.stale_days"));
 	number_add(payload, "large_blob_bytes", conf_get_int(conf, "audit.large_blob_bytes"));
 	return TRUE;
+}
+
+/* A path of the person's git configuration: "~/" is the home folder. */
+static void git_path_add(struct sandbox *sandbox, const struct gitconfig *config, const char *key)
+{
+	const char *path = gitconfig_find(config, "core", NULL, key);
+	g_autofree char *full = path != NULL && g_str_has_prefix(path, "~/")
+					? g_build_filename(g_get_home_dir(), path + 2, NULL)
+					: g_strdup(path);
+
+	if (full != NULL && g_path_is_absolute(full))
+		sandbox_add_read(sandbox, full);
+}
+
+/*
+ * The watched folder, the last report, and what the person told git about files to leave out. A
+ * repository whose git folder lies elsewhere cannot be read, and its row says so.
+ */
+void job_audit_confine(json_object *params, struct sandbox *sandbox)
+{
+	const char *quoted = json_get_text(params, "path", NULL);
+	g_autofree char *path = quoted != NULL ? quote_parse(quoted) : NULL;
+	g_autofree char *home = g_build_filename(g_get_home_dir(), ".gitconfig", NULL);
+	g_autofree char *xdg = g_build_filename(g_get_user_config_dir(), "git", NULL);
+	g_autoptr(Gitconfig) config = gitconfig_new_user();
+
+	if (path != NULL && g_path_is_absolute(path))
+		sandbox_add_read(sandbox, path);
+	sandbox_add_read(sandbox, json_get_text(params, "previous", NULL));
+	sandbox_add_read(sandbox, home);
+	sandbox_add_read(sandbox, xdg);
+	git_path_add(sandbox, config, "excludesfile");
+	git_path_add(sandbox, config, "attributesfile");
+	sandbox_add_write(sandbox, json_get_text(params, "cache", NULL));
 }
 
 struct progress {

@@ -12,6 +12,7 @@ const struct job_kind job_kinds[] = {
 		.memory_bytes = 2048 * MIB, .files = 4096,
 		.result_max_bytes = 256 * MIB,
 		.prepare = job_audit_prepare,
+		.confine = job_audit_confine,
 		.run = job_audit_run,
 		.store = job_audit_store,
 		.record = job_audit_record,

@@ -4,14 +4,16 @@
 
 #include <glib.h>
 
+#include "jobs/run_sandbox.h"
 #include "lib/conf.h"
 #include "lib/json.h"
 
 /*
  * The kinds of job: one row each (jobs/job_kinds.c), the same names as in column job.kind. A new
- * kind is a row there and a file job_<kind>.c with up to four functions:
+ * kind is a row there and a file job_<kind>.c with up to five functions:
  *
  *	prepare	runner		adds to the parameters what the child needs of the configuration
+ *	confine	the child	names the files that the child may still reach
  *	run	the child	does the work: no database, no keys, limits on everything
  *	store	runner		keeps the result in files, once it is known to be ours to keep
  *	record	runner		says what is written to the database in the completing statement
@@ -51,6 +53,9 @@ struct job_kind {
 
 	/* payload is the job row's, and becomes the child's parameters. NULL: as it is. */
 	gboolean (*prepare)(const struct conf *conf, json_object *payload, GError **error);
+	gboolean may_connect, may_execute; /* sockets; other programs */
+	/* NULL: no file but those that every program needs. */
+	void (*confine)(json_object *params, struct sandbox *sandbox);
 	/* The result's JSON, freed by the caller. An error of code INPUT or MISSING is not retried.
 	 */
 	char *(*run)(struct job_child *child, json_object *params, GError **error);
@@ -70,6 +75,7 @@ const struct job_kind *job_kind_find(const char *name);
 
 /* jobs/job_audit.c */
 gboolean job_audit_prepare(const struct conf *conf, json_object *payload, GError **error);
+void job_audit_confine(json_object *params, struct sandbox *sandbox);
 char *job_audit_run(struct job_child *child, json_object *params, GError **error);
 gboolean job_audit_store(
 	const struct conf *conf, json_object *payload, GBytes *result, GError **error);

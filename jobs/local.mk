@@ -26,11 +26,12 @@ jobs_muster_server_SOURCES = \
 	jobs/repo_clone.c jobs/repo_clone.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
-	$(PQ_LIBS) $(CURL_LIBS)
+	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS)
 dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a
+jobs_libmuster_run_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 jobs_libmuster_run_a_SOURCES = \
 	jobs/job_kind.c \
 	jobs/job_kinds.h \
@@ -51,6 +52,8 @@ jobs_libmuster_run_a_SOURCES = \
 	jobs/run_queue.c \
 	jobs/run_queue.h \
 	jobs/run_reports.c \
+	jobs/run_sandbox.c \
+	jobs/run_sandbox.h \
 	jobs/run_settle.c \
 	jobs/run_slot.c \
 	jobs/run_slot.h

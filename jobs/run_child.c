@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "jobs/run_frame.h"
+#include "jobs/run_sandbox.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 
@@ -55,7 +56,6 @@ static void limits_set(const struct job_kind *kind)
 	 */
 	limit_set(RLIMIT_DATA, kind->memory_bytes);
 #endif
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	umask(077);
 }
 
@@ -149,6 +149,15 @@ static json_object *params_read(GError **error)
 	return json_parse(bytes, len, &json_limits_request, error);
 }
 
+static gboolean kind_confine(const struct job_kind *kind, json_object *params, GError **error)
+{
+	g_autoptr(sandbox) sandbox = sandbox_new();
+
+	if (kind->confine != NULL)
+		kind->confine(params, sandbox);
+	return sandbox_enter(sandbox, kind->may_connect, kind->may_execute, error);
+}
+
 int run_child(const struct job_kind *kind, int params_fd, int result_fd, int slot_fd)
 {
 	struct job_child child = {0};
@@ -159,7 +168,9 @@ int run_child(const struct job_kind *kind, int params_fd, int result_fd, int slo
 		return EXIT_OTHER;
 	limits_set(kind);
 	g_autoptr(json_object) params = params_read(&error);
-	g_autofree char *result = params != NULL ? kind->run(&child, params, &error) : NULL;
+	g_autofree char *result = NULL;
+	if (params != NULL && kind_confine(kind, params, &error))
+		result = kind->run(&child, params, &error);
 	if (result == NULL) {
 		error_send(error);
 		return EXIT_FINE;

@@ -10,7 +10,7 @@
  * told by frames, so that any other end is a crash.
  *
  * Limits that hold before the first byte of a repository is read: address space, processor time,
- * descriptors, no core file, no file written over 1 GiB, no new privileges, death with the helper.
+ * descriptors, no core file, no file written over 1 GiB, death with the helper, and the sandbox.
  */
 int run_child(const struct job_kind *kind, int params_fd, int result_fd, int slot_fd);
 

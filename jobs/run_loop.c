@@ -446,6 +446,9 @@ int runner_run(struct runner *runner, GError **error)
 	}
 	if (!strcmp(conf_get(runner->conf, "event.bus"), "notify"))
 		runner->listen = db_open_direct(runner->conf, "muster_jobs", NULL);
+	if (sandbox_missing() != NULL)
+		log_warning("jobs are fenced in less than they could be", "why", sandbox_missing(),
+			NULL);
 	runner->jobs = g_hash_table_new(NULL, NULL);
 	runner->reports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	sources[0] = g_unix_signal_add(SIGTERM, signal_received, runner);

@@ -176,7 +176,11 @@ static gboolean gitdir_open(struct repo *r, int top_fd, GError **error)
 		r->kind = strstr(r->gitdir, "/modules/") != NULL ? REPO_KIND_SUBMODULE
 								 : REPO_KIND_NORMAL;
 		if (r->gitdir_fd < 0)
-			return refuse(error, "the .git file names a folder that is not there");
+			return refuse(
+				error, errno == EACCES
+					       ? "unreadable: the .git file names a folder outside "
+						 "of the watched one, or one without permission"
+					       : "the .git file names a folder that is not there");
 	} else if (errno == ENOENT) {
 		if (!is_gitdir(top_fd))
 			goto missing;
@@ -209,7 +213,11 @@ static gboolean commondir_open(struct repo *r, gboolean *is_linked, GError **err
 		r->commondir = path_resolve(r->gitdir, named);
 		r->commondir_fd = open(r->commondir, FOLDER_FLAGS);
 		if (r->commondir_fd < 0)
-			return refuse(error, "the worktree's main repository is not there");
+			return refuse(error,
+				errno == EACCES
+					? "unreadable: the worktree's main repository lies "
+					  "outside of the watched folder, or gives no permission"
+					: "the worktree's main repository is not there");
 		if (r->kind != REPO_KIND_BARE)
 			r->kind = REPO_KIND_WORKTREE;
 	}

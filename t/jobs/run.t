@@ -113,6 +113,18 @@ is $states[-1], 'completed', 'up to its end';
 ($now) = grep { $_->{name} eq 'one' } @{ decode(slurp("$reports/GitRepoReport.json"))->{repos} };
 is $now->{status}, 'clean', 'and looked at the repository that was asked for';
 
+# ---- the fence ----
+
+git('init', '-q', '-b', 'main', "$dir/outside");
+git('-C', "$dir/outside", '-c', 'user.name=A', '-c', 'user.email=a@b', 'commit', '-q', '--allow-empty', '-m', 'x');
+git('-C', "$dir/outside", 'worktree', 'add', '-q', '-b', 'tree', "$src/tree");
+$db->sql(q{update muster.root set next_audit_at = now()});
+my $tree = wait_for { $db->json(q{select report from muster.repo where name = 'tree'}) } 'the worktree';
+is $tree->{status}, 'error', 'a repository whose git folder lies outside of the watched one cannot be read by a job';
+my ($readable) = grep { $_->{id} eq 'readable' } @{ $tree->{checks} };
+like $readable->{message}, qr/outside of the watched/, 'and says why';
+remove_tree("$src/tree");
+
 # ---- bad surroundings ----
 
 remove_tree($reports);

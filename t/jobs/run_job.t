@@ -67,6 +67,22 @@ is $seen->{nofile}, 64, 'its descriptors are limited';
 is $seen->{cpu}, 60, 'its processor time is limited';
 ok $seen->{leader}, 'it leads a session of its own';
 
+my $elsewhere = spew($stand->dir . '/elsewhere', 'precious');
+mkdir $stand->dir . '/own';
+$id = add('reach', sprintf '{"file": "%s/own/file", "elsewhere": "%s", "other": %d}', $stand->dir, $elsewhere, $runner->pid);
+my %reach = %{ (wait_for { ended($id) } 'what a child can reach')->{result} };
+is delete $reach{write}, 'ok', 'a child writes where its kind says';
+like delete $reach{$_}, qr/^EACCES$/, "it cannot: $_" for 'inet', 'unix', 'execute';
+like delete $reach{$_}, qr/^EPERM$/, "it cannot: $_" for 'signal', 'trace';
+SKIP: {
+	skip 'this kernel has no Landlock', 1 if $runner->output =~ /fenced in less/;
+	my $settings = delete $reach{settings};
+	ok $settings eq 'EACCES' || $settings eq 'ENOENT', 'it cannot: settings';
+	is $reach{$_}, 'EACCES', "it cannot: $_" for sort grep { $_ !~ /link|make/ } keys %reach;
+	isnt $reach{$_}, 'ok', "it cannot: $_" for sort grep { /link|make/ } keys %reach;
+}
+is slurp($elsewhere), 'precious', 'and what lay elsewhere is as it was';
+
 # ---- ends of all kinds ----
 
 my $sanitized = `nm '$program' 2>/dev/null | grep -c __asan_init` > 0;

@@ -3,11 +3,13 @@
 #include "jobs/job_kinds.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -135,6 +137,47 @@ static gint64 limit_get(int resource)
 	return limit.rlim_cur == RLIM_INFINITY ? -1 : (gint64)limit.rlim_cur;
 }
 
+/* The folder of parameter "file". */
+static void file_confine(json_object *params, struct sandbox *sandbox)
+{
+	g_autofree char *folder = g_path_get_dirname(json_get_text(params, "file", NULL));
+	sandbox_add_write(sandbox, folder);
+}
+
+static void code_add(json_object *object, const char *name, gboolean ok)
+{
+	json_object_object_add(
+		object, name, json_object_new_string(ok ? "ok" : strerrorname_np(errno)));
+}
+
+/* {"file", "elsewhere", "other"}: tries what a job must not, and says how it went. */
+static char *reach_run(struct job_child *child, json_object *params, GError **error)
+{
+	json_object *tried = json_object_new_object();
+	const char *file = json_get_text(params, "file", NULL);
+	const char *elsewhere = json_get_text(params, "elsewhere", NULL);
+	g_autofree char *link_name = g_strconcat(file, ".link", NULL);
+
+	code_add(tried, "write", g_file_set_contents(file, "x", 1, NULL));
+	code_add(tried, "write elsewhere", open(elsewhere, O_WRONLY) >= 0);
+	code_add(tried, "read elsewhere", open(elsewhere, O_RDONLY) >= 0);
+	code_add(tried, "make elsewhere", symlink("/", link_name) == 0);
+	code_add(tried, "remove elsewhere", unlink(elsewhere) == 0);
+	code_add(tried, "empty elsewhere", truncate(elsewhere, 0) == 0);
+	code_add(tried, "link elsewhere", link(elsewhere, link_name) == 0);
+	code_add(tried, "settings", open("/etc/muster/muster.conf", O_RDONLY) >= 0);
+	code_add(tried, "processes", open("/proc/1/environ", O_RDONLY) >= 0);
+	code_add(tried, "inet", socket(AF_INET, SOCK_STREAM, 0) >= 0);
+	code_add(tried, "unix", socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	code_add(tried, "signal", kill((pid_t)number_get(params, "other"), 0) == 0);
+	code_add(tried, "trace",
+		ptrace(PTRACE_SEIZE, (pid_t)number_get(params, "other"), 0, 0) == 0);
+	code_add(tried, "execute", execl("/bin/true", "true", NULL) == 0);
+	char *text = g_strdup(json_object_to_json_string(tried));
+	json_object_put(tried);
+	return text;
+}
+
 /* What a child can see of the world it came from. */
 static char *look_run(struct job_child *child, json_object *params, GError **error)
 {
@@ -177,10 +220,11 @@ const struct job_kind job_kinds[] = {
 	  .result_max_bytes = MIB, .run = hang_run },
 	{ .name = "crash", LIMITS, .run = crash_run },
 	{ .name = "fail", LIMITS, .run = fail_run },
-	{ .name = "orphan", LIMITS, .run = orphan_run },
+	{ .name = "orphan", LIMITS, .confine = file_confine, .run = orphan_run },
 	{ .name = "garbage", LIMITS, .run = garbage_run },
 	{ .name = "large", LIMITS, .run = large_run },
 	{ .name = "memory", LIMITS, .run = memory_run },
+	{ .name = "reach", LIMITS, .confine = file_confine, .run = reach_run },
 	{ .name = "stamp", LIMITS, .run = stamp_run },
 	{ .name = "look", LIMITS, .run = look_run },
 };

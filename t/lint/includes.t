@@ -26,7 +26,7 @@ my %edge = (
 # A foreign header and the one folder in which it may be included.
 my %foreign = (
 	'libpq-fe.h' => 'lib', 'json.h' => 'lib', 'sodium.h' => 'lib', 'curl/curl.h' => 'lib',
-	'git2.h' => 'jobs/git', 'zlib.h' => 'jobs/git',
+	'git2.h' => 'jobs/git', 'seccomp.h' => 'jobs', 'zlib.h' => 'jobs/git',
 	'fcgiapp.h' => 'cgi', 'fcgi_stdio.h' => 'cgi',
 	'libwebsockets.h' => 'pusher', 'ev.h' => 'pusher',
 );
