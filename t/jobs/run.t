@@ -107,7 +107,11 @@ $db->sql(q{select muster.job_add(r.organization_id, 'audit', 'root:now', jsonb_b
 		'path', r.path, 'host', r.host, 'repo', $1::text), r.host, $2, 10)
 	from muster.root r; notify muster_wake}, $one->{id}, $id);
 wait_for { $db->value('select status from muster.run where id = $1', $id) eq 'completed' } 'the run';
-my @states = map { $_->{status} } grep { $_->{run_id} == $id } events('status_change');
+my @states;
+wait_for {
+	@states = map { $_->{status} } grep { $_->{run_id} == $id } events('status_change');
+	@states && $states[-1] eq 'completed';
+} 'the event of its end';
 is_deeply [grep { $_ eq 'pending' || $_ eq 'in_progress' || $_ eq 'completed' } @states], \@states, 'a run tells of its states';
 is $states[-1], 'completed', 'up to its end';
 ($now) = grep { $_->{name} eq 'one' } @{ decode(slurp("$reports/GitRepoReport.json"))->{repos} };

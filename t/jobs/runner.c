@@ -37,13 +37,14 @@ static gint64 number_get(json_object *params, const char *name)
 /* {"ms": how long}; five steps of progress. */
 static char *sleep_run(struct job_child *child, json_object *params, GError **error)
 {
-	gint64 ms = number_get(params, "ms");
+	gint64 ms = number_get(params, "ms"), from_us = g_get_real_time();
 
 	for (int step = 0; step < 5; step++) {
 		job_child_progress(child, step * 20, "sleeping");
 		g_usleep((gulong)ms * 1000 / 5);
 	}
-	return g_strdup("{\"slept\":true}");
+	return g_strdup_printf("{\"from_us\":%" G_GINT64_FORMAT ",\"to_us\":%" G_GINT64_FORMAT "}",
+		from_us, g_get_real_time());
 }
 
 /* When it was entered. */
