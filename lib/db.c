@@ -28,7 +28,9 @@ struct db {
 	GHashTable *prepared; /* SQL text -> name, of this connection */
 	guint names;
 	char *detail, *fields, *sqlstate;
-	PGresult *pending; /* between db_send and its last db_receive */
+	PGresult *pending;           /* between db_send and its last db_receive */
+	struct db_statement sending; /* what db_send was given */
+	gboolean is_deferred;        /* it is being prepared, and executed when that is done */
 };
 
 struct db_result {
@@ -77,6 +79,7 @@ static void connection_drop(struct db *db)
 	g_clear_pointer(&db->pending, PQclear);
 	g_clear_pointer(&db->conn, PQfinish);
 	g_hash_table_remove_all(db->prepared);
+	db->is_deferred = FALSE;
 }
 
 void db_disconnect(struct db *db)
@@ -86,6 +89,7 @@ void db_disconnect(struct db *db)
 	g_clear_pointer(&db->pending, PQclear);
 	g_clear_pointer(&db->conn, PQfinish);
 	g_hash_table_remove_all(db->prepared);
+	db->is_deferred = FALSE;
 }
 
 void db_free(struct db *db)
@@ -531,10 +535,45 @@ gboolean db_send(
 	if (db->conn == NULL || PQconsumeInput(db->conn) == 0 ||
 		PQstatus(db->conn) != CONNECTION_OK)
 		return connection_lost(db, error);
-	if (PQsetnonblocking(db->conn, 1) != 0 ||
-		PQsendQueryParams(db->conn, sql, n_params, NULL, params, NULL, NULL, 0) != 1)
+	char *name = g_hash_table_lookup(db->prepared, sql);
+	gboolean ok = PQsetnonblocking(db->conn, 1) == 0;
+	db->sending = (struct db_statement){sql, n_params, params};
+	db->is_deferred = db->can_prepare && name == NULL;
+	if (db->is_deferred) {
+		name = g_strdup_printf("muster_%u", ++db->names);
+		g_hash_table_insert(db->prepared, (gpointer)sql, name);
+		ok = ok && PQsendPrepare(db->conn, name, sql, 0, NULL) == 1;
+	} else if (name != NULL) {
+		ok = ok &&
+		     PQsendQueryPrepared(db->conn, name, n_params, params, NULL, NULL, 0) == 1;
+	} else {
+		ok = ok &&
+		     PQsendQueryParams(db->conn, sql, n_params, NULL, params, NULL, NULL, 0) == 1;
+	}
+	return ok ? db_flush(db, error) : connection_lost(db, error);
+}
+
+/* What was to be prepared is: now it is executed. */
+static gboolean deferred_send(struct db *db, GError **error)
+{
+	const struct db_statement *s = &db->sending;
+	const char *name = g_hash_table_lookup(db->prepared, s->sql);
+
+	db->is_deferred = FALSE;
+	g_clear_pointer(&db->pending, PQclear);
+	if (PQsendQueryPrepared(db->conn, name, s->n_params, s->params, NULL, NULL, 0) != 1)
 		return connection_lost(db, error);
 	return db_flush(db, error);
+}
+
+/*
+ * Whether the statement must be prepared again: it never was, a pooler gave us another server
+ * connection (26000), or a migration changed what it returns (0A000).
+ */
+static gboolean is_stale(const struct db *db, const PGresult *failed)
+{
+	const char *sqlstate = PQresultErrorField(failed, PG_DIAG_SQLSTATE);
+	return db->is_deferred || !g_strcmp0(sqlstate, "26000") || !g_strcmp0(sqlstate, "0A000");
 }
 
 gboolean db_is_flushing(const struct db *db)
@@ -562,12 +601,19 @@ gboolean db_receive(struct db *db, gboolean *is_done, struct db_result **result,
 			db->pending = next;
 			continue;
 		}
+		if (db->is_deferred && db->pending != NULL && result_is_fine(db->pending)) {
+			if (!deferred_send(db, error))
+				return FALSE;
+			continue;
+		}
 		*is_done = TRUE;
 		PQsetnonblocking(db->conn, 0);
 		PGresult *last = g_steal_pointer(&db->pending);
 		if (last == NULL)
 			return connection_lost(db, error);
 		if (!result_is_fine(last)) {
+			if (is_stale(db, last))
+				g_hash_table_remove(db->prepared, db->sending.sql);
 			result_refuse(db, last, error);
 			PQclear(last);
 			return FALSE;

@@ -116,7 +116,7 @@ guint db_notifications(struct db *db);
  * Without waiting, for event loops: db_send() hands one statement over and returns; call
  * db_receive() whenever db_fd() is readable until *is_done. One statement at a time. Both fail as
  * db_query() does; a lost connection needs db_connect() (which waits at most two seconds) again.
- * db_flush() is called while db_is_flushing() and db_fd() is writable.
+ * db_flush() is called while db_is_flushing() and db_fd() is writable. params live until *is_done.
  */
 gboolean db_send(
 	struct db *db, const char *sql, int n_params, const char *const *params, GError **error);

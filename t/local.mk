@@ -25,8 +25,7 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/run_frame \
-	t/unit/secret \
-	t/unit/wake
+	t/unit/secret
 
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
@@ -107,4 +106,5 @@ check-only:
 check-local: check-programs
 	$(MAKE) $(AM_MAKEFLAGS) check-only
 
+include t/bench/local.mk
 include t/jobs/local.mk

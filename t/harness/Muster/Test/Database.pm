@@ -112,9 +112,10 @@ sub template {
 }
 
 sub start {
-	my ($class, $dir) = @_;
+	my ($class, $dir, %option) = @_;
 	my $template = template();
-	my $self = bless { dir => "$dir/pg", data => "$dir/pg/d", log => "$dir/pg/server.log" }, $class;
+	my $self = bless { dir => "$dir/pg", data => "$dir/pg/d", log => "$dir/pg/server.log", %option },
+		$class;
 	mkdir $self->{dir} or die "$self->{dir}: $!\n";
 	chmod 0700, $self->{dir};
 	chown +(getpwnam user())[2, 3], $self->{dir} if user();
@@ -131,7 +132,7 @@ sub up {
 		last if eval {
 			run("$self->{dir}.log", as_server(bin('pg_ctl'), '-D', $self->{data}, '-w', '-t', 20, '-s',
 				'-l', $self->{log}, '-o', "-c listen_addresses='' -c unix_socket_directories=$self->{dir}"
-				. ' -c fsync=off -c full_page_writes=off -c max_connections=80 -c shared_buffers=16MB'
+				. ($self->{durable} ? '' : ' -c fsync=off -c full_page_writes=off') . ' -c max_connections=80 -c shared_buffers=16MB'
 				. ' -c max_wal_size=128MB -c log_min_messages=warning -c autovacuum_naptime=5s',
 				'start'));
 			1;
