@@ -79,21 +79,17 @@ begin
 			union all
 			select '', 'is larger than 4 MiB'
 			 where pg_column_size(e.value) > 4194304) w) f;
-	if jsonb_array_length(v_faults) = 0 then
-		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos',
-				'message', format('names %s twice', to_json(left(d.name, 100))))), '[]')
+	if v_faults = '[]' then
+		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos', 'message', d.message)), '[]')
 		  into v_faults
-		  from (select e.value ->> 'name' as name from jsonb_array_elements(v_repos) e
-			 group by 1 having count(*) > 1 order by 1 limit 20) d;
-	end if;
-	if jsonb_array_length(v_faults) = 0 then
-		select coalesce(jsonb_agg(jsonb_build_object('field', 'repos',
-				'message', format('gives the id %s twice', d.id))), '[]')
-		  into v_faults
-		  from (select lower(e.value ->> 'id') as id from jsonb_array_elements(v_repos) e
-			 where e.value ->> 'id' is not null
-			 group by 1 having count(*) > 1 order by 1 limit 20) d
-		 where length(d.id) <= 40;
+		  from (select format(t.message, to_json(left(t.word, 100))) as message
+			  from jsonb_array_elements(v_repos) e
+			 cross join lateral (values ('names %s twice', e.value ->> 'name'),
+						    ('gives the id %s twice', lower(e.value ->> 'id')))
+				   t (message, word)
+			 where t.word is not null
+			 group by t.message, t.word having count(*) > 1
+			 order by t.message, t.word limit 20) d;
 	end if;
 	return nullif(v_faults, '[]');
 end

@@ -74,7 +74,7 @@ begin
 			       row_number() over (partition by organization_id order by id) as k
 			  from stale) s
 		 where s.n <= 100 or s.k = 1;
-	else
+	elsif exists (select from fresh) then -- (statements that touched nothing fire, too)
 		insert into muster.outbox (organization_id, wire_table, operation, wire_id)
 		select s.organization_id, tg_argv[0], tg_op, case when s.n <= 100 then s.id::text end
 		  from (select organization_id, id, count(*) over (partition by organization_id) as n,
