@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "jobs/git/index.h"
 #include "lib/error.h"
 #include "lib/quote.h"
 
@@ -396,25 +397,77 @@ static void worktrees_join(struct find_result *result)
 	}
 }
 
-static void submodules_join(struct find_result *result)
+/*
+ * A bare repository that another one tracks as files: a fixture of its tests, not a repository
+ * somebody works with. (libgit2's own checkout has 127 of them.)
+ */
+static gboolean is_tracked_fixture(const struct index *index, const char *below)
+{
+	g_autofree char *head = g_strconcat(below, "/HEAD", NULL);
+
+	return index_find(index, head, strlen(head)) != NULL;
+}
+
+/* The index of the repository above, read once for all that are found in it. */
+static const struct index *index_above(GHashTable *indexes, const struct find_repo *above)
+{
+	gpointer index = NULL;
+
+	if (!g_hash_table_lookup_extended(indexes, above, NULL, &index)) {
+		g_autoptr(Repo) r = repo_open(above->path, NULL, NULL);
+		if (r != NULL && r->worktree != NULL)
+			index = index_load(r, NULL);
+		g_hash_table_insert(indexes, (gpointer)above, index);
+	}
+	return index;
+}
+
+static gboolean is_member(
+	GHashTable *indexes, const struct find_repo *above, const struct find_repo *repo)
+{
+	const struct index *index;
+
+	if (above == NULL)
+		return FALSE;
+	switch (repo->kind) {
+	case REPO_KIND_SUBMODULE:
+		return TRUE;
+	case REPO_KIND_NORMAL:
+		return is_listed_submodule(above, repo->path);
+	case REPO_KIND_BARE:
+		index = index_above(indexes, above);
+		return index != NULL &&
+		       is_tracked_fixture(index, repo->path + strlen(above->path) + 1);
+	default:
+		return FALSE;
+	}
+}
+
+static void index_clear(gpointer index)
+{
+	index_free(index);
+}
+
+/* Takes away what belongs to a repository above it. */
+static void members_join(struct find_result *result)
 {
 	g_autoptr(GHashTable) by_path = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) indexes =
+		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, index_clear);
+	g_autoptr(GHashTable) members = g_hash_table_new(g_direct_hash, g_direct_equal);
 
 	for (guint i = 0; i < result->repos->len; i++) {
 		struct find_repo *repo = result->repos->pdata[i];
 		g_hash_table_insert(by_path, repo->path, repo);
 	}
-	g_autoptr(GPtrArray) members = g_ptr_array_new();
 	for (guint i = 0; i < result->repos->len; i++) {
 		struct find_repo *repo = result->repos->pdata[i];
-		const struct find_repo *above = repo_above(by_path, repo->path);
-		if (above != NULL && (repo->kind == REPO_KIND_SUBMODULE ||
-					     (repo->kind == REPO_KIND_NORMAL &&
-						     is_listed_submodule(above, repo->path))))
-			g_ptr_array_add(members, repo);
+		if (is_member(indexes, repo_above(by_path, repo->path), repo))
+			g_hash_table_add(members, repo);
 	}
-	for (guint i = 0; i < members->len; i++)
-		g_ptr_array_remove(result->repos, members->pdata[i]);
+	for (guint i = result->repos->len; i > 0; i--)
+		if (g_hash_table_contains(members, result->repos->pdata[i - 1]))
+			g_ptr_array_remove_index(result->repos, i - 1);
 }
 
 /* Direct children of a root in or below which no repository is, as far as could be seen. */
@@ -608,7 +661,7 @@ struct find_result *find_run(const char *const *paths, const char *skip, guint t
 	/* Members count as repositories for the folders above them: before they are taken away. */
 	plain_add(&walk);
 	worktrees_join(result);
-	submodules_join(result);
+	members_join(result);
 	g_ptr_array_sort(result->plain, repo_compare);
 	g_ptr_array_sort(result->problems, text_compare);
 	names_set(result);

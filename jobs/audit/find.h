@@ -16,7 +16,8 @@
  * the rest carries on. Caps: 64 folders deep, paths of 4 000 bytes; beyond is a problem too.
  *
  * A linked worktree or a submodule whose main repository was found as well is a member of it and
- * gets no place of its own; without it (somebody named just the worktree) it stands for itself.
+ * gets no place of its own; without it (somebody named just the worktree) it stands for itself. A
+ * bare repository whose files another one tracks is a fixture of that one's and is left out.
  *
  *	g_autoptr(find_result) found = find_run(paths, "node_modules;vendor", 0, NULL, NULL, error);
  */

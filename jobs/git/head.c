@@ -8,6 +8,7 @@
 #include "lib/error.h"
 
 #define PATH_MAX_BYTES 4096
+#define PUBLIC_MAX_BYTES (256 * 1024)
 #define MODE_TYPE 0170000
 #define MODE_FOLDER 0040000
 #define MODE_FILE 0100000
@@ -167,6 +168,27 @@ struct walk {
 	GString *path;
 };
 
+/*
+ * A .pem or .key file may hold nothing but certificates and public keys, which are for everybody;
+ * then its name alone is no reason to alarm anybody. What cannot be read is judged by its name.
+ */
+static bool is_public(struct odb *odb, const char *path, const struct oid *oid)
+{
+	static const char *const harmless[] = {"-----BEGIN CERTIFICATE-----",
+		"-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----",
+		"-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----BEGIN CERTIFICATE REQUEST-----"};
+	g_auto(OdbObject) blob = {0};
+	bool is_harmless = false;
+
+	if ((!g_str_has_suffix(path, ".pem") && !g_str_has_suffix(path, ".key")) ||
+		!odb_read(odb, oid, OBJECT_BLOB, PUBLIC_MAX_BYTES, &blob, NULL))
+		return false;
+	for (gsize i = 0; i < G_N_ELEMENTS(harmless); i++)
+		is_harmless |=
+			memmem(blob.data, blob.len, harmless[i], strlen(harmless[i])) != NULL;
+	return is_harmless && memmem(blob.data, blob.len, "PRIVATE KEY", 11) == NULL;
+}
+
 static gboolean file_add(
 	struct walk *walk, const struct tree_entry *entry, const struct oid *oid, GError **error)
 {
@@ -190,7 +212,7 @@ static gboolean file_add(
 		head->large_count++;
 		g_ptr_array_add(head->large, head_file_new(path, oid, size_bytes));
 	}
-	if (head_is_sensitive(path)) {
+	if (head_is_sensitive(path) && !is_public(walk->odb, path, oid)) {
 		head->sensitive_count++;
 		if (head->sensitive->len < HEAD_LIST_MAX)
 			g_ptr_array_add(head->sensitive, head_file_new(path, oid, size_bytes));

@@ -3,7 +3,8 @@
  * What HEAD's tree holds: how many files and bytes, which of them are large, which should not be
  * tracked by their name, and which of the files that a repository should have are there.
  *
- * Looks at names and sizes, never at contents. Caps: HEAD_FILES_MAX files, paths of 4 096 bytes;
+ * Looks at names and sizes, and at contents only to see that a .pem or .key file holds nothing but
+ * certificates and public keys. Caps: HEAD_FILES_MAX files, paths of 4 096 bytes;
  * beyond is MUSTER_ERROR_LIMIT.
  *
  *	g_autoptr(HeadTree) head = head_tree_new(history_odb(history), &tree, 10 << 20, error);

@@ -36,7 +36,9 @@ static const char head[] =
 ".wrap{overflow-x:auto}\n"
 "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
 "th{position:sticky;top:0;background:var(--head);text-align:left;font-weight:600;font-size:13px;color:var(--dim)}\n"
-"th,td{padding:7px 12px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}\n"
+"th,td{padding:7px 16px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}th{white-space:nowrap}\n"
+"td:nth-child(2){min-width:180px;overflow-wrap:anywhere}td:nth-child(3){overflow-wrap:anywhere}"
+"td:last-child{min-width:220px;overflow-wrap:anywhere;padding-right:12px}\n"
 "th:first-child,td:first-child{padding-left:12px;white-space:nowrap}\n"
 "td.n{text-align:right;white-space:nowrap}th.n{text-align:right}\n"
 "td.w{white-space:nowrap}\n"
@@ -110,8 +112,9 @@ static void counts_append(json_object *report, GString *out)
 	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
 		gint64 count = output_number(summary, parts[i].key, 0);
 		if (is_in(unknown, parts[i].key))
-			g_string_append_printf(
-				out, "<li><b>?</b><span>%s, unknown</span></li>\n", parts[i].word);
+			g_string_append_printf(out,
+				"<li><b title=\"unknown\">?</b><span>%s</span></li>\n",
+				parts[i].word);
 		else
 			count_append(out, parts[i].class, count, parts[i].word);
 	}

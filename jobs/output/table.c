@@ -31,6 +31,10 @@ static const char *const titles[COLUMN_COUNT] = {
 /* No column but the last is wider than this on a terminal. */
 static const guint widest[COLUMN_COUNT] = {12, 40, 30, 36, 11, 5, 0};
 
+/* And these columns are not cut below this. */
+static const guint narrowest[COLUMN_COUNT] = {12, 24, 14, 18, 11, 5, 0};
+#define ATTENTION_MIN 20
+
 static const struct {
 	const char *status, *colour, *mark, *mark_ascii;
 } looks[] = {
@@ -181,17 +185,25 @@ static void widths_get(const struct table_row *rows, gsize count, const struct o
 		if (c != COLUMN_ATTENTION)
 			used += widths[c] + 2;
 	}
-	if (style->columns == 0 || widths[COLUMN_ATTENTION] == 0)
+	if (style->columns == 0)
 		return;
-	/* On a narrow terminal the free text goes first, then changes, then the branch. */
-	if (used + 20 <= style->columns || style->has_scores) {
-		guint left = style->columns > used ? style->columns - used : 0;
-		if (!style->has_scores)
-			widths[COLUMN_ATTENTION] = MIN(widths[COLUMN_ATTENTION], left);
+	/* On a narrow terminal columns shrink first; then the free text goes, the branch, changes. */
+	for (int c = COLUMN_NAME; c <= COLUMN_CHANGES; c++) {
+		if (style->has_scores || used + ATTENTION_MIN <= style->columns)
+			break;
+		guint cut = widths[c] > narrowest[c] ? widths[c] - narrowest[c] : 0;
+		cut = MIN(cut, used + ATTENTION_MIN - style->columns);
+		widths[c] -= cut;
+		used -= cut;
+	}
+	if (style->has_scores)
+		return;
+	if (used + ATTENTION_MIN <= style->columns) {
+		widths[COLUMN_ATTENTION] = MIN(widths[COLUMN_ATTENTION], style->columns - used);
 		return;
 	}
 	widths[COLUMN_ATTENTION] = 0;
-	for (int c = COLUMN_CHANGES; c >= COLUMN_BRANCH && used > style->columns; c--) {
+	for (int c = COLUMN_BRANCH; c <= COLUMN_CHANGES && used > style->columns + 2; c++) {
 		used -= widths[c] > 0 ? widths[c] + 2 : 0;
 		widths[c] = 0;
 	}
