@@ -229,7 +229,7 @@ static gboolean report_keep(
 
 static int exit_code_get(const struct audit_result *result, const char *fail_on)
 {
-	if (result->errors > 0 || result->problems->len > 0)
+	if (result->partly > 0 || result->problems->len > 0)
 		return EXIT_PARTLY;
 	if (fail_on == NULL)
 		return result->is_green ? EXIT_FINE : EXIT_ATTENTION;

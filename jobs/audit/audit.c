@@ -176,7 +176,8 @@ static void result_set(struct audit_result *result, json_object *report)
 		json_object *row = json_object_array_get_idx(rows, i);
 		json_object *checks = json_get(row, "checks", json_type_array, NULL);
 		const char *status = json_get_text(row, "status", NULL);
-		result->errors += status != NULL && !strcmp(status, "error");
+		gboolean is_partly = status != NULL && !strcmp(status, "error");
+		result->errors += is_partly;
 		for (gsize j = 0; checks != NULL && j < json_object_array_length(checks); j++) {
 			json_object *check = json_object_array_get_idx(checks, j);
 			const char *outcome = json_get_text(check, "status", NULL);
@@ -185,7 +186,10 @@ static void result_set(struct audit_result *result, json_object *report)
 				(strcmp(outcome, "fail") != 0 && strcmp(outcome, "warn") != 0))
 				continue;
 			result->worst = MAX(result->worst, audit_severity_parse(severity));
+			const char *id = json_get_text(check, "id", NULL);
+			is_partly |= id != NULL && !strcmp(id, "readable");
 		}
+		result->partly += is_partly;
 	}
 }
 

@@ -69,6 +69,7 @@ struct audit_progress {
 struct audit_result {
 	GPtrArray *problems; /* sentences: folders that could not be read; owned */
 	guint errors;        /* rows with status error */
+	guint partly;        /* rows of which something could not be read, errors too */
 	gboolean is_green;
 	enum audit_severity worst; /* of the checks that are not passed; UNSET when all are */
 };

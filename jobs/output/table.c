@@ -187,7 +187,7 @@ static void widths_get(const struct table_row *rows, gsize count, const struct o
 	}
 	if (style->columns == 0)
 		return;
-	/* On a narrow terminal columns shrink first; then the free text goes, the branch, changes. */
+	/* On a narrow terminal columns shrink; then the free text goes, the branch, the changes. */
 	for (int c = COLUMN_NAME; c <= COLUMN_CHANGES; c++) {
 		if (style->has_scores || used + ATTENTION_MIN <= style->columns)
 			break;
