@@ -124,11 +124,16 @@ bool status_is_nested(int folder_fd);
 /* status_walk.c */
 void status_walk(struct status_worker *w, struct status_folder *f, int fd, gsize low, gsize high,
 	unsigned depth);
+/* The same for the files of the folder alone, without looking for untracked ones. Takes fd. */
+void status_walk_files(
+	struct status_worker *w, struct status_folder *f, int fd, gsize low, gsize high);
 void status_untracked_check(struct status_worker *w, struct status_folder *f, int fd,
 	const char *name, gsize len, unsigned char type, unsigned depth);
 
 /* status_threads.c: hands a folder to another thread if one is idle; takes fd then. */
 bool status_queue_offer(struct status_worker *w, int fd, gsize low, gsize high, unsigned depth);
+/* The same for a slice of one folder's files; fd stays the caller's. */
+bool status_queue_offer_files(struct status_worker *w, int fd, gsize low, gsize high);
 /* Walks the whole tree with `count` threads, the caller's worker among them. */
 void status_queue_run(struct status_worker **workers, unsigned count);
 

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "jobs/git/status_run.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 struct task {
 	int fd;
+	bool is_files_only; /* a slice of one folder's files: its folders are somebody else's */
 	char *path;
 	gsize low;
 	gsize high;
@@ -29,29 +31,52 @@ struct status_queue {
 	gint idle;       /* workers that wait; read without the lock as a hint */
 };
 
-static void task_push(
-	struct status_queue *q, int fd, const char *path, gsize low, gsize high, unsigned depth)
+/* Keeps a copy of the path, and takes the descriptor. */
+static void task_push(struct status_queue *q, const struct task *from)
 {
-	struct task *task = g_new(struct task, 1);
+	struct task *task = g_memdup2(from, sizeof(*from));
 
-	*task = (struct task){
-		.fd = fd, .path = g_strdup(path), .low = low, .high = high, .depth = depth};
+	task->path = g_strdup(from->path);
 	g_queue_push_tail(&q->tasks, task);
 }
 
-bool status_queue_offer(struct status_worker *w, int fd, gsize low, gsize high, unsigned depth)
+static bool offer(struct status_worker *w, const struct task *task)
 {
 	struct status_queue *q = w->run->queue;
 
-	if (q == NULL || high - low < OFFER_ENTRIES_MIN || g_atomic_int_get(&q->idle) == 0)
+	if (q == NULL || task->high - task->low < OFFER_ENTRIES_MIN ||
+		g_atomic_int_get(&q->idle) == 0)
 		return false;
 	g_mutex_lock(&q->lock);
 	bool is_taken = g_queue_get_length(&q->tasks) < (guint)q->idle;
 	if (is_taken) {
-		task_push(q, fd, w->path->str, low, high, depth);
+		task_push(q, task);
 		g_cond_signal(&q->changed);
 	}
 	g_mutex_unlock(&q->lock);
+	return is_taken;
+}
+
+bool status_queue_offer(struct status_worker *w, int fd, gsize low, gsize high, unsigned depth)
+{
+	const struct task task = {
+		.fd = fd, .path = w->path->str, .low = low, .high = high, .depth = depth};
+
+	return offer(w, &task);
+}
+
+bool status_queue_offer_files(struct status_worker *w, int fd, gsize low, gsize high)
+{
+	struct task task = {.is_files_only = true, .path = w->path->str, .low = low, .high = high};
+
+	if (w->run->queue == NULL || g_atomic_int_get(&w->run->queue->idle) == 0)
+		return false;
+	task.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (task.fd < 0)
+		return false;
+	bool is_taken = offer(w, &task);
+	if (!is_taken)
+		close(task.fd);
 	return is_taken;
 }
 
@@ -68,7 +93,10 @@ static void task_walk(struct status_worker *w, struct task *task)
 		chain[i].path_len = (gsize)(at + 1 - task->path);
 	}
 	g_string_assign(w->path, task->path);
-	status_walk(w, &chain[count - 1], task->fd, task->low, task->high, task->depth);
+	if (task->is_files_only)
+		status_walk_files(w, &chain[count - 1], task->fd, task->low, task->high);
+	else
+		status_walk(w, &chain[count - 1], task->fd, task->low, task->high, task->depth);
 	for (i = 0; i < count; i++)
 		status_folder_clear(&chain[i]);
 	g_free(task->path);
@@ -111,7 +139,12 @@ void status_queue_run(struct status_worker **workers, unsigned count)
 	g_mutex_init(&q.lock);
 	g_cond_init(&q.changed);
 	run->queue = &q;
-	task_push(&q, dup(run->r->worktree_fd), "", 0, run->ix->count, 0);
+	const struct task all = {
+		.fd = openat(run->r->worktree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		.path = (char *)"",
+		.high = run->ix->count,
+	};
+	task_push(&q, &all);
 	for (unsigned i = 1; i < count; i++)
 		threads[i] = g_thread_try_new("status", worker_run, workers[i], NULL);
 	worker_run(workers[0]);

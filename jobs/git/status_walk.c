@@ -16,6 +16,9 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 
+/* So many files of one folder are worth another thread's while. */
+#define SLICE_CHILDREN 1024
+
 /* What the index has directly in a folder: a path (perhaps in stages), or a folder of paths. */
 struct child {
 	uint64_t key; /* the first eight bytes of the name, and of the slash of a folder */
@@ -515,6 +518,35 @@ static void subfolder_walk(struct status_worker *w, struct status_folder *f, int
 	g_string_truncate(w->path, path_len);
 }
 
+void status_walk_files(
+	struct status_worker *w, struct status_folder *f, int fd, gsize low, gsize high)
+{
+	guint first = w->children->len;
+
+	children_collect(w, f->path_len, low, high);
+	for (guint i = first; i < w->children->len; i++)
+		if (!child_at(w, i)->is_folder)
+			file_check(w, f, fd, child_at(w, i), false);
+	g_array_set_size(w->children, first);
+	close(fd);
+}
+
+/* Children [first, end), in slices, as many of them as others take. */
+static void files_check(struct status_worker *w, struct status_folder *f, int fd, guint first,
+	guint end, bool is_listed)
+{
+	for (guint low = first; low < end; low += SLICE_CHILDREN) {
+		guint high = MIN(low + SLICE_CHILDREN, end);
+		if (high - low == SLICE_CHILDREN &&
+			status_queue_offer_files(
+				w, fd, child_at(w, low)->low, child_at(w, high - 1)->high))
+			continue;
+		for (guint i = low; i < high; i++)
+			if (!child_at(w, i)->is_folder)
+				file_check(w, f, fd, child_at(w, i), is_listed);
+	}
+}
+
 /* Takes fd. w->path is the folder's, entries [low, high) all lie in it. */
 void status_walk(struct status_worker *w, struct status_folder *f, int fd, gsize low, gsize high,
 	unsigned depth)
@@ -531,15 +563,12 @@ void status_walk(struct status_worker *w, struct status_folder *f, int fd, gsize
 			w->unreadable++;
 		names_check(w, f, fd, first_name, depth);
 	}
+	files_check(w, f, fd, first, end, is_listed);
+	for (guint i = first; i < end; i++)
+		if (child_at(w, i)->is_folder)
+			last = i;
 	for (guint i = first; i < end; i++) {
 		/* A copy: deeper folders make the array grow. */
-		struct child c = *child_at(w, i);
-		if (c.is_folder)
-			last = i;
-		else
-			file_check(w, f, fd, &c, is_listed);
-	}
-	for (guint i = first; i < end; i++) {
 		struct child c = *child_at(w, i);
 		if (c.is_folder)
 			subfolder_walk(w, f, &fd, &c, is_listed, i == last, depth);

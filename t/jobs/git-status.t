@@ -605,8 +605,17 @@ subtest 'a large tree on threads' => sub {
 	unlink("$repo/d$_/sub/f9") for 1 .. 60;
 	same($repo, 'has its changes', ours => ['-j4']);
 	same($repo, 'and the same ones on one thread');
+	put("$repo/flat/f$_", "$_\n") for 1 .. 5000;
+	put("$repo/flat/f2500.d/inner", "x\n");
+	git($repo, qw(add flat));
+	git($repo, qw(commit -q -m flat));
+	put("$repo/flat/f$_", "other\n") for 1, 2400, 5000;
+	unlink("$repo/flat/f$_") for 2, 2401, 4999;
+	put("$repo/flat/new$_", '') for 1 .. 3;
+	put("$repo/flat/f2500.d/inner", "yy\n");
+	same($repo, 'one large folder is done in slices', ours => ['-j4']);
 	my ($out) = dump_run('-c', '-j3', $repo);
-	like($out, qr/^staged 0 unstaged 120 untracked 60 unmerged 0 unverified 0 /, 'counting lists nothing');
+	like($out, qr/^staged 0 unstaged 127 untracked 63 unmerged 0 unverified 0 /, 'counting lists nothing');
 };
 
 done_testing;
