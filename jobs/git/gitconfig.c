@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define INCLUDE_DEPTH_MAX 10
+
 struct parser {
 	const char *at;
 	const char *end;
@@ -246,6 +248,48 @@ gboolean gitconfig_load(struct gitconfig *c, int dir_fd, const char *name, GErro
 	return gitconfig_parse(c, data, len, error);
 }
 
+static void user_load(struct gitconfig *c, const char *path, int depth);
+
+/* Relative to the file that includes it, or to the person's home. */
+static void include_load(struct gitconfig *c, const char *from, const char *path, int depth)
+{
+	g_autofree char *folder = g_path_get_dirname(from);
+	g_autofree char *full = NULL;
+	const char *home = g_getenv("HOME");
+
+	if (g_str_has_prefix(path, "~/") && home != NULL)
+		full = g_build_filename(home, path + 2, NULL);
+	else if (g_path_is_absolute(path))
+		full = g_strdup(path);
+	else
+		full = g_build_filename(folder, path, NULL);
+	user_load(c, full, depth + 1);
+}
+
+/* A person's own file may include others of theirs; what they say comes where they are named. */
+static void user_load(struct gitconfig *c, const char *path, int depth)
+{
+	g_autoptr(Gitconfig) own = gitconfig_new();
+
+	if (depth > INCLUDE_DEPTH_MAX || !gitconfig_load(own, AT_FDCWD, path, NULL))
+		return;
+	for (guint i = 0; i < own->entries->len; i++) {
+		struct gitconfig_entry e = g_array_index(own->entries, struct gitconfig_entry, i);
+		if (c->entries->len >= GITCONFIG_ENTRIES_MAX)
+			return;
+		e.section = g_string_chunk_insert_const(c->text, e.section);
+		e.key = g_string_chunk_insert_const(c->text, e.key);
+		if (e.subsection != NULL)
+			e.subsection = g_string_chunk_insert_const(c->text, e.subsection);
+		if (e.value != NULL)
+			e.value = g_string_chunk_insert(c->text, e.value);
+		g_array_append_val(c->entries, e);
+		if (strcmp(e.section, "include") == 0 && strcmp(e.key, "path") == 0 &&
+			e.subsection == NULL && e.value != NULL)
+			include_load(c, path, e.value, depth);
+	}
+}
+
 struct gitconfig *gitconfig_new_user(void)
 {
 	struct gitconfig *c = gitconfig_new();
@@ -255,21 +299,21 @@ struct gitconfig *gitconfig_new_user(void)
 	const char *global = g_getenv("GIT_CONFIG_GLOBAL");
 
 	if (!gitconfig_bool(g_getenv("GIT_CONFIG_NOSYSTEM"), FALSE))
-		gitconfig_load(c, AT_FDCWD, system != NULL ? system : "/etc/gitconfig", NULL);
+		user_load(c, system != NULL ? system : "/etc/gitconfig", 0);
 	if (global != NULL) {
-		gitconfig_load(c, AT_FDCWD, global, NULL);
+		user_load(c, global, 0);
 		return c;
 	}
 	if (xdg != NULL && xdg[0] != '\0') {
 		g_autofree char *path = g_build_filename(xdg, "git", "config", NULL);
-		gitconfig_load(c, AT_FDCWD, path, NULL);
+		user_load(c, path, 0);
 	} else if (home != NULL) {
 		g_autofree char *path = g_build_filename(home, ".config/git/config", NULL);
-		gitconfig_load(c, AT_FDCWD, path, NULL);
+		user_load(c, path, 0);
 	}
 	if (home != NULL) {
 		g_autofree char *path = g_build_filename(home, ".gitconfig", NULL);
-		gitconfig_load(c, AT_FDCWD, path, NULL);
+		user_load(c, path, 0);
 	}
 	return c;
 }

@@ -2,10 +2,10 @@
 /*
  * Reading git's configuration files.
  *
- * One pass over a file's bytes gives a flat list of (section, subsection, key, value) in file
- *order; the last one wins, as in git. This is for looking at what a repository says about itself.
- *It refuses to be more: include.path and includeIf are not followed (a foreign repository must not
- * name files of ours), no value is ever run, no file is written.
+ * One pass over a file's bytes gives a flat list of (section, subsection, key, value) in file order;
+ * the last one wins, as in git. This is for looking at what a repository says about itself, and it
+ * refuses to be more: a repository's include.path is not followed (it must not name files of ours),
+ * includeIf nowhere, no value is ever run, no file is written.
  *
  * Caps: 1 MiB a file, 20 000 entries. A file beyond them, or one that git would not parse, is an
  * error of code MUSTER_ERROR_INPUT.
@@ -53,8 +53,8 @@ gboolean gitconfig_parse(struct gitconfig *c, const char *data, gsize len, GErro
  */
 gboolean gitconfig_load(struct gitconfig *c, int dir_fd, const char *name, GError **error);
 
-/* The values of the person who runs this: /etc/gitconfig, XDG's git/config, ~/.gitconfig, in
- * git's order. Broken files are left out. Read once, share read-only between threads. */
+/* The values of the person who runs this: /etc/gitconfig, XDG's git/config, ~/.gitconfig, in git's
+ * order, with the files they include. Broken ones are left out. Read once, share read-only. */
 struct gitconfig *gitconfig_new_user(void);
 
 /* The last value; NULL when missing. A bare `key` gives "true". */

@@ -137,6 +137,14 @@ subtest 'untracked files and folders' => sub {
 	put("$repo/x.mine", '');
 	set_config($repo, 'core.excludesfile', '~/mine');
 	same($repo, 'core.excludesFile replaces that');
+	git($repo, qw(config --unset core.excludesfile));
+	my $person = get(git_home() . '/.gitconfig');
+	put(git_home() . '/.gitconfig', "$person\n[include]\n\tpath = inner/config\n");
+	put(git_home() . '/inner/config', "[include]\n\tpath = ../.gitconfig\n[core]\n\texcludesFile = ~/mine\n");
+	is((actual($repo))[-1] =~ /mine/ ? 1 : 0, 0, 'a person\'s configuration may include files, in a circle too');
+	put(git_home() . '/inner/config', "[core]\n\texcludesFile = ~/mine\n");
+	same($repo, 'and what they say counts');
+	put(git_home() . '/.gitconfig', $person);
 	unlink(git_home() . '/.config/git/ignore');
 	put("$repo/build/tracked", 'x');
 	git($repo, qw(add -f build/tracked));
