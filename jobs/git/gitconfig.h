@@ -2,10 +2,10 @@
 /*
  * Reading git's configuration files.
  *
- * One pass over a file's bytes gives a flat list of (section, subsection, key, value) in file order;
- * the last one wins, as in git. This is for looking at what a repository says about itself, and it
- * refuses to be more: a repository's include.path is not followed (it must not name files of ours),
- * includeIf nowhere, no value is ever run, no file is written.
+ * One pass over a file's bytes gives a flat list of (section, subsection, key, value) in the
+ * file's order; the last one wins, as in git. This is for looking at what a repository says about
+ * itself, and it refuses to be more: a repository's include.path is not followed (it must not name
+ * files of ours), includeIf nowhere, no value is ever run, no file is written.
  *
  * Caps: 1 MiB a file, 20 000 entries. A file beyond them, or one that git would not parse, is an
  * error of code MUSTER_ERROR_INPUT.

@@ -2,8 +2,8 @@
 /*
  * The patterns of .gitignore and .gitattributes files, by gitignore(5)'s rules.
  *
- * A list is one file's patterns; which lists apply to a path, in which order, is the walk's to
- *know. Matching is bounded: a pattern that backtracks without end (hostile ones do) does not match.
+ * A list is one file's patterns; which lists apply to a path, in which order, the walk knows.
+ * Matching is bounded: a pattern that backtracks without end (hostile ones do) does not match.
  * Caps: 100 MiB a file (as git), 1 000 000 patterns.
  *
  * Ownership: a list owns its patterns' bytes.
