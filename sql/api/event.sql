@@ -44,7 +44,8 @@ declare
 	v_events integer;
 	v_told json[];
 begin
-	if not exists (select from muster.outbox) then
+	-- A standby reads the log; its primary writes it.
+	if pg_is_in_recovery() or not exists (select from muster.outbox) then
 		return 0;
 	end if;
 	-- Held until commit, so the next in the lane sees what this one numbered. The statements below
