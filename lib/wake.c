@@ -45,7 +45,9 @@ int wake_open(const char *path, GError **error)
 		return -1;
 	}
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlink(path);
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		chmod(path, 0660) < 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "cannot listen on %s: %s", path,

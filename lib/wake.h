@@ -19,8 +19,9 @@
 void wake_send(const struct conf *conf);
 
 /*
- * A bound non-blocking datagram socket at path, replacing a stale one; mode 0660. Errors:
- * MUSTER_ERROR_IO, _INPUT when the path is longer than a socket's may be (107 bytes).
+ * A bound non-blocking datagram socket at path, replacing a stale one; mode 0660. A file that is no
+ * socket is left alone. Errors: MUSTER_ERROR_IO, _INPUT when the path is longer than a socket's may
+ * be (107 bytes).
  */
 int wake_open(const char *path, GError **error);
 

@@ -25,7 +25,8 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/run_frame \
-	t/unit/secret
+	t/unit/secret \
+	t/unit/wake
 
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)

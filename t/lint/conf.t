@@ -25,4 +25,6 @@ for my $path (tree_files(qr{^(?:lib|jobs|cgi|pusher)/.*\.c$})) {
 	push @unknown, "$path: $1" while $text =~ /\bconf_(?:get|get_int|get_bool|get_source|set)\(\s*[^,()]+,\s*"([^"]+)"/g and !$table{$1};
 }
 none(\@unknown, 'programs ask for settings that exist');
+my $all = join '', map { tree_read($_) } tree_files(qr{^(?:lib|jobs|cgi|pusher)/.*\.c$}, ) , tree_files(qr{^contrib/quickstart$});
+none([grep { my $key = $_; my $text = $all =~ s/^\t\{ "\Q$key\E".*//mr; index($text, $key) < 0 } sort keys %table], 'every setting is asked for by a program');
 done_testing;

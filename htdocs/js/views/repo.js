@@ -87,21 +87,29 @@ function command({ text, command: words, action }, params) {
 				"aria-label": `Copy: ${words}`, onclick: () => copy(words) }, shape("copy"))));
 }
 
+/* Advice that a check below does not give already. */
+function advice(report) {
+	const checks = new Set((report.checks ?? []).map((check) => check.id));
+	return (report.recommendations ?? []).filter((row) => !checks.has(row.action));
+}
+
 function todo(repo, params) {
 	const report = repo.report ?? {};
-	const commands = command_list({ ...report, ...repo, expected_url: report.expected_url, clone_url: report.clone_url });
-	const advice = report.recommendations ?? [];
-	const known = commands.length || advice.length;
+	const commands = command_list({ ...repo, expected_url: report.expected_url, clone_url: report.clone_url });
+	const rows = advice(report);
+	const open = (report.checks ?? []).filter((check) => check.status === "fail" || check.status === "warn").length;
+	const rest = commands.length === 0 && rows.length === 0 && !report.error;
 
 	return h("section", { class: "card", id: "todo" }, h("h2", null, "What to do"),
-		report.error && h("p", { class: "said" }, shape("error"), h("span", null, report.error)),
+		report.error && h("p", { class: "said" }, shape(report.is_unsupported ? "unknown" : "error"), h("span", null, report.error)),
 		repo.status === "mismatched" && report.expected_url && h("dl", { class: "pairs left" },
 			h("dt", null, "Remote is"), h("dd", { class: "code" }, report.remote_url ?? repo.remote ?? NONE),
 			h("dt", null, "Expected"), h("dd", { class: "code" }, report.expected_url)),
 		commands.length > 0 && h("ul", { class: "commands" }, commands.map((row) => command(row, params))),
-		advice.length > 0 && h("ul", { class: "rows" }, advice.map((row, i) => h("li", { key: String(i), class: "advice" },
+		rows.length > 0 && h("ul", { class: "rows" }, rows.map((row) => h("li", { key: row.action, class: "advice" },
 			h("span", { class: `level ${row.priority}` }, row.priority), h("span", null, row.description)))),
-		!known && !report.error && h("p", { class: "calm" }, shape("clean"), "Nothing to do."));
+		rest && h("p", { class: "calm" }, shape("clean"), open
+			? `Nothing urgent. ${count_format(open, "check asks", "checks ask")} for a look.` : "Nothing to do."));
 }
 
 function check_row(check) {
@@ -134,26 +142,28 @@ function tracking(branch) {
 		parts.push(h("span", { title: "to pull" }, shape("down"), number_format(branch.behind)));
 	if (parts.length)
 		return h("span", { class: "tracking" }, parts);
-	if (branch.gone)
+	if (branch.upstream_gone)
 		return h("span", { class: "tone-dirty" }, "upstream is gone");
-	if (branch.pushed === false || (!branch.upstream && branch.pushed !== true))
+	if (branch.is_pushed === false)
 		return h("span", { class: "tone-dirty" }, "never pushed");
-	return h("span", { class: "quiet" }, branch.ahead === 0 ? "level" : NONE);
+	return h("span", { class: "quiet" }, branch.ahead === 0 && branch.behind === 0 ? "level" : NONE);
 }
 
 function branches(report) {
-	const rows = report.branches ?? null;
+	const rows = report.branches ?? [];
+	const total = report.branches_total ?? rows.length;
 
-	if (!rows?.length)
+	if (!rows.length)
 		return null;
 	return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", null, "Branches"),
-			h("p", { class: "quiet" }, number_format(rows.length))),
+			h("p", { class: "quiet" }, total > rows.length ? `${number_format(rows.length)} of ${number_format(total)}`
+				: number_format(total))),
 		h("ul", { class: "rows" }, rows.map((branch) => h("li", { key: branch.name, class: "branch" },
 			h("span", { class: "branch-name" }, shape("branch"), h("span", { class: "code cut", title: branch.name }, branch.name),
-				(branch.current ?? branch.name === report.branch) && h("span", { class: "tag" }, "current"),
-				branch.stale && h("span", { class: "tag" }, "stale")),
-			h("span", { class: "code quiet cut", title: branch.upstream ?? null }, branch.upstream ?? "no upstream"),
-			tracking(branch), ago(branch.last_commit_at ?? branch.last_commit ?? branch.lastCommit, { none: NONE })))));
+				branch.is_head && h("span", { class: "tag" }, "current"),
+				branch.is_stale && h("span", { class: "tag" }, "stale")),
+			h("span", { class: "code quiet cut", title: branch.upstream }, branch.upstream ?? "no upstream"),
+			tracking(branch), ago(branch.last_commit_at, { none: NONE })))));
 }
 
 function tree_list(name, rows, draw_row) {
@@ -161,25 +171,41 @@ function tree_list(name, rows, draw_row) {
 		h("ul", { class: "rows" }, rows.map((row, i) => h("li", { key: row.path ?? row.name ?? String(i) }, draw_row(row))))) : null;
 }
 
-function word_of(text) {
-	return String(text ?? NONE).replaceAll("_", " ");
+const SUBMODULE = {
+	clean: check_get("pass"),
+	drifted: { ...check_get("warn"), word: "Another commit" },
+	modified: { ...check_get("warn"), word: "Changed" },
+	uninitialised: { ...check_get("unknown"), word: "Not checked out" },
+};
+
+function worktree(row) {
+	const { staged, unstaged, untracked } = row.counts ?? {};
+	const changed = (staged ?? 0) + (unstaged ?? 0) + (untracked ?? 0);
+	const words = [row.branch ?? "detached", row.is_locked && "locked", row.is_missing && "its folder is missing",
+		       row.is_outside && "not looked at", changed > 0 && count_format(changed, "change")];
+
+	return [h("span", { class: "code cut", title: row.path }, row.path ?? row.name),
+		h("span", { class: row.is_missing || changed ? "tone-dirty" : "quiet" }, words.filter(Boolean).join(", "))];
+}
+
+function file(row) {
+	return [h("span", { class: "code cut", title: row.path }, row.path),
+		h("span", { class: "quiet" }, [bytes_format(row.size_bytes), row.author && `by ${row.author}`,
+			row.added_by && `in ${row.added_by.slice(0, 7)}`].filter(Boolean).join(", "))];
 }
 
 function trees(report) {
 	return [
-		tree_list("Worktrees", report.worktrees, (row) => [h("span", { class: "code cut", title: row.path }, row.path ?? row.name),
-			h("span", { class: "quiet" }, [row.branch ?? "detached", row.locked && "locked", row.missing && "missing",
-				row.status && word_of(row.status)].filter(Boolean).join(", "))]),
-		tree_list("Submodules", report.submodules, (row) => [h("span", { class: "code cut", title: row.url ?? null }, row.path ?? row.name),
-			/clean|in.sync/.test(row.state ?? row.status ?? "") ? badge(check_get("pass"), { word: "In sync", title: null })
-				: badge(check_get("warn"), { word: word_of(row.state ?? row.status), title: null })]),
-		tree_list("Tracked files that should not be", (report.tracked_secrets ?? []).map((row) =>
-			(typeof row === "string" ? { path: row } : row)), (row) => [h("span", { class: "code" }, row.path),
-			h("span", { class: "quiet" }, row.commit ? `since ${row.commit.slice(0, 7)}` : "")]),
-		tree_list("Large files", report.large_blobs, (row) => [h("span", { class: "code cut", title: row.path }, row.path),
-			h("span", { class: "quiet" }, [bytes_format(row.size_bytes ?? row.size), row.commit && `since ${row.commit.slice(0, 7)}`]
-				.filter(Boolean).join(", "))]),
+		tree_list("Tracked files that should not be", report.tracked_secrets, file),
+		tree_list("Large files", report.large_blobs, file),
+		tree_list("Worktrees", report.worktrees, worktree),
+		tree_list("Submodules", report.submodules, (row) => [h("span", { class: "code cut", title: row.url }, row.path ?? row.name),
+			badge(SUBMODULE[row.state] ?? check_get("unknown"), { word: row.state === "clean" ? "In step" : undefined, title: null })]),
 	];
+}
+
+function word_of(text) {
+	return String(text ?? NONE).replaceAll("_", " ");
 }
 
 function fact(name, value) {
@@ -192,13 +218,13 @@ function known(value, format = number_format) {
 
 function facts(repo) {
 	const report = repo.report ?? {};
-	const disk = report.disk?.size_bytes ?? report.disk?.bytes ?? report.disk;
 
 	return h("section", { class: "card" }, h("h2", null, "Facts"), h("dl", { class: "pairs" },
 		fact("Last commit", repo.last_commit_at ? ago(repo.last_commit_at) : h("span", { class: "quiet" }, "unknown")),
 		fact("", report.lastCommitSubject && h("span", { class: "quiet" }, report.lastCommitSubject)),
 		fact("Commit", report.lastCommitSha && h("span", { class: "code" }, report.lastCommitSha.slice(0, 10))),
-		fact("Head", report.head && report.head !== "branch" ? h("b", { class: "tone-dirty" }, word_of(report.head)) : repo.branch),
+		fact("Head", report.is_bare ? "bare repository"
+			: report.head && report.head !== "branch" ? h("b", { class: "tone-dirty" }, report.head) : repo.branch),
 		fact("In progress", report.operation ? h("b", { class: "tone-dirty" }, report.operation) : null),
 		fact("To push / to pull", [known(repo.ahead), " / ", known(repo.behind)]),
 		fact("Staged / changed / new", [known(repo.changes?.staged), " / ", known(repo.changes?.unstaged), " / ",
@@ -207,10 +233,11 @@ function facts(repo) {
 		fact("Stashes", known(repo.stashes)),
 		fact("Fetched", known(report.fetch_age_days, (days) => (days < 1 ? "today" : `${count_format(Math.floor(days), "day")} ago`))),
 		fact("Commits in 24 h / 30 d", [known(report.commits_24h), " / ", known(report.commits_30d)]),
-		fact("Contributors", known(report.contributors)),
+		fact("Commits, contributors", [known(report.commits), ", ", known(report.contributors)]),
 		fact("Signed commits", known(report.signed_share, percent_format)),
 		fact("Stale tags", known(report.staleTags)),
-		fact("On disk", known(disk, bytes_format)),
+		fact("Files", known(report.files)),
+		fact("Objects on disk", known(report.disk, bytes_format)),
 		fact("Watched as", [repo.host, repo.root].filter(Boolean).join(", ") || null)),
 		report.health_unknown?.length > 0 && h("p", { class: "note" },
 			`The score does not count what is unknown: ${report.health_unknown.map(word_of).join(", ")}.`));
