@@ -12,7 +12,7 @@ use Test::More;
 
 plan skip_all => 'takes minutes: contrib/test --all runs it' unless $ENV{MUSTER_TEST_ALL};
 plan skip_all => 'needs root' if $>;
-chomp(my $debootstrap = qx(command -v debootstrap));
+my ($debootstrap) = grep { -x } map { "$_/debootstrap" } split(/:/, $ENV{PATH}), "/usr/sbin";
 plan skip_all => 'needs debootstrap' unless $debootstrap;
 
 # The archive this machine's own packages come from.
@@ -69,7 +69,6 @@ for (['/proc', 'proc'], ['/dev', 'dev']) {
 }
 system('mount', '-t', 'tmpfs', 'tmpfs', "$root/dev/shm") == 0 and push @mounted, "$root/dev/shm";
 
-# What is tested is what is tracked, put into a repository as a clone would be.
 my $source = $ENV{MUSTER_SRCDIR};
 make_path("$root/root/src");
 system("cp -a '$source/.' '$root/root/src/muster'") == 0 or die 'cp';
@@ -78,7 +77,7 @@ sub inside {
 	my ($command) = @_;
 	my @proxy = map { "$_=$ENV{$_}" } grep { /^(?:https?|no)_proxy$/i } keys %ENV;
 	open my $pipe, '-|', 'env', '-i', 'HOME=/root', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8',
-		'TERM=dumb', @proxy, 'chroot', $root, 'sh', '-c', "cd /root/src/muster && { $command; } 2>&1"
+		'TERM=dumb', @proxy, 'chroot', $root, 'sh', '-c', "cd /root/src/muster && {\n$command\n} 2>&1"
 		or die "chroot: $!";
 	local $/;
 	my $output = <$pipe>;
@@ -87,6 +86,11 @@ sub inside {
 }
 
 my ($code, $output) = inside(<<'END');
+chown -R root:root . && rm -rf .git && git init -q && git add -A && git -c user.name=a -c user.email=a@example.org commit -qm all
+END
+is($code, 0, 'the checkout is one of git') or diag $output;
+
+($code, $output) = inside(<<'END');
 cd .. && mkdir ../repositories && for name in one two; do
 	git init -q ../repositories/$name && cd ../repositories/$name &&
 	git -c user.name=a -c user.email=a@example.org commit -q --allow-empty -m start && cd - >/dev/null
