@@ -38,8 +38,9 @@ sub list {
 	File::Find::find({
 		no_chdir => 1,
 		wanted => sub {
+			return if $File::Find::name eq $top;
 			my $path = substr($File::Find::name, length($top) + 1);
-			if ($path ne '' && $path =~ $made) {
+			if ($path =~ $made) {
 				$File::Find::prune = 1;
 				return;
 			}
