@@ -49,6 +49,18 @@ gboolean auth_is_read(const struct request *request)
 	       !strcmp(request->method, "OPTIONS");
 }
 
+/*
+ * Whether origin is base. A front behind another that ends TLS calls itself http: https of the same
+ * host is then meant.
+ */
+static gboolean origin_is_base(const char *origin, const char *base)
+{
+	if (!g_ascii_strcasecmp(origin, base))
+		return TRUE;
+	return g_ascii_strncasecmp(origin, "https://", 8) == 0 &&
+	       g_str_has_prefix(base, "http://") && g_ascii_strcasecmp(origin + 8, base + 7) == 0;
+}
+
 gboolean auth_check_origin(const struct request *request, GError **error)
 {
 	const char *origin = request_header(request, "Origin");
@@ -56,7 +68,7 @@ gboolean auth_check_origin(const struct request *request, GError **error)
 	gboolean is_ours;
 
 	if (origin != NULL)
-		is_ours = !g_ascii_strcasecmp(origin, request->base);
+		is_ours = origin_is_base(origin, request->base);
 	else
 		is_ours = site == NULL || !strcmp(site, "same-origin") || !strcmp(site, "none");
 	if (!is_ours)

@@ -83,6 +83,13 @@ subtest 'the wrong password does not' => sub {
 		->{status}, 403, "another site's page";
 	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => 'http://muster.test' })
 		->{status}, 200, 'a page of ours';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => 'https://muster.test' })
+		->{status}, 200, 'that came over https to a front further ahead';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => $_ })->{status}, 403,
+		"Origin: $_" for 'null', 'http://muster.test.evil.example', 'http://muster.test:81', 'muster.test';
+	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { Origin => 'http://muster.test' },
+		env => { MUSTER_SERVER_PUBLIC_URL => 'https://muster.test' })->{status}, 403,
+		'plain http where the public address is https';
 	is login('ann@example.org', $Muster::Stack::PASSWORD, header => { 'Sec-Fetch-Site' => 'cross-site' })
 		->{status}, 403, "another site's page without Origin";
 };
