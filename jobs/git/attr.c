@@ -226,6 +226,18 @@ static void macro_apply(
 		decide(values, ATTR_TEXT, &unset);
 }
 
+/* The caps keep macros that name one another many times from growing without end. */
+static bool is_first(struct attr_values *values, const char *name)
+{
+	for (unsigned i = 0; i < values->others_count; i++)
+		if (strcmp(values->others[i], name) == 0)
+			return false;
+	if (values->others_count == ATTR_OTHERS_MAX)
+		return false;
+	values->others[values->others_count++] = name;
+	return true;
+}
+
 /* The last setting of a line is the strongest. */
 static void line_apply(const struct attr_list *list, const struct line *line,
 	const struct attr_macros *macros, int depth, struct attr_values *values)
@@ -241,7 +253,8 @@ static void line_apply(const struct attr_list *list, const struct line *line,
 			decide(values, (enum attr_name)name, &setting->value);
 			is_known = true;
 		}
-		if (!is_known && setting->value.state == ATTR_SET)
+		if (!is_known && is_first(values, setting->name) &&
+			setting->value.state == ATTR_SET)
 			macro_apply(setting->name, macros, depth, values);
 	}
 }

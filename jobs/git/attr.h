@@ -41,8 +41,13 @@ struct attr_value {
 	const char *value; /* of ATTR_VALUE */
 };
 
+/* As in git, what is said of a name first counts, and a macro is expanded once a path. */
+#define ATTR_OTHERS_MAX 64
+
 struct attr_values {
 	struct attr_value list[ATTR_COUNT];
+	const char *others[ATTR_OTHERS_MAX]; /* names of other attributes and macros met so far */
+	unsigned others_count;
 };
 
 struct attr_list;

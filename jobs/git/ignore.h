@@ -4,7 +4,7 @@
  *
  * A list is one file's patterns; which lists apply to a path, in which order, the walk knows.
  * Matching is bounded: a pattern that backtracks without end (hostile ones do) does not match.
- * Caps: 100 MiB a file (as git), 1 000 000 patterns.
+ * Caps: 16 MiB and 100 000 patterns a file.
  *
  * Ownership: a list owns its patterns' bytes.
  *
@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IGNORE_FILE_MAX_BYTES (100 * 1024 * 1024)
-#define IGNORE_PATTERNS_MAX 1000000
+#define IGNORE_FILE_MAX_BYTES (16 * 1024 * 1024)
+#define IGNORE_PATTERNS_MAX 100000
 
 enum ignore_answer {
 	IGNORE_UNDECIDED,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Enough for any pattern a person writes; a hostile one would take years. */
-#define STEPS_MAX 200000
+#define STEPS_MAX 50000
 
 enum outcome {
 	NO,

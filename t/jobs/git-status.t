@@ -416,7 +416,8 @@ subtest 'line endings' => sub {
 	my @attributes = (
 		'', '* text', '* text=auto', '* -text', '* text eol=crlf', '* text=auto eol=lf',
 		'* eol=lf', '* crlf=input', '* -crlf', '* crlf', "* text=auto\n*3 -text\n*1 text\n*0 binary\n",
-		"[attr]mine text\n* mine\n", '"*" text=auto eol=crlf', "d/** text\n*5 !text\n",
+		"[attr]mine text\n* mine\n", "[attr]mine text\n* mine\n*2 -mine\n",
+		"[attr]a b\n[attr]b a -text\n* text=auto\n*1 a\n", '"*" text=auto eol=crlf', "d/** text\n*5 !text\n",
 	);
 	for my $autocrlf (qw(false true input)) {
 		for my $attributes (@attributes) {
