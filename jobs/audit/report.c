@@ -52,7 +52,8 @@ static gboolean is_unknown_everywhere(json_object *rows, const char *key)
 
 	for (gsize i = 0; i < json_object_array_length(rows); i++) {
 		json_object *row = json_object_array_get_idx(rows, i);
-		if (row_status(row) == AUDIT_STATUS_ERROR ||
+		/* A bare one is known to be not dirty without a look. */
+		if (row_status(row) == AUDIT_STATUS_ERROR || row_flag(row, "is_bare") ||
 			!json_object_object_get_ex(row, key, &value))
 			continue;
 		if (value != NULL)
