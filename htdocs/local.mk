@@ -14,5 +14,5 @@ nobase_dist_pkgdata_DATA += \
 	htdocs/js/views/overview.js htdocs/js/views/repo.js htdocs/js/views/repo_list.js \
 	htdocs/js/views/sign_in.js
 
-# What tells Node that these are modules: for the tests.
-EXTRA_DIST += htdocs/package.json t/dash/lib t/dash/browser
+# What tells Node that these are modules, the browser tests, the README's pictures.
+EXTRA_DIST += htdocs/package.json t/dash/lib t/dash/browser contrib/screenshots

@@ -64,6 +64,7 @@ export function repo_merge(before, repo) {
 			staged: first(counts.staged, repo.changes?.staged, was.changes?.staged, null),
 			unstaged: first(counts.unstaged, repo.changes?.unstaged, was.changes?.unstaged, null),
 			untracked: first(counts.untracked, repo.changes?.untracked, was.changes?.untracked, null),
+			unmerged: first(counts.unmerged, repo.changes?.unmerged, was.changes?.unmerged, null),
 		},
 		stashes: first(counts.stashes, repo.stashes, was.stashes, null),
 		stale: first(repo.isStale, repo.stale, was.stale, false),

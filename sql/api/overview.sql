@@ -102,7 +102,8 @@ begin
 				      order by x.id desc limit 1) a
 		 where t.organization_id = v_organization) s;
 
-	select coalesce(jsonb_agg(muster.repo_compact(w.r) order by w.k), '[]') into v_attention
+	select coalesce(jsonb_agg(muster.repo_compact(w.r) || jsonb_build_object('history',
+			muster.repo_history((w.r).root_id, (w.r).ordinal)) order by w.k), '[]') into v_attention
 	  from (select r, row_number() over (order by muster.status_rank(r.status),
 			coalesce(r.health_score, 101), lower(r.name), r.id) as k
 		  from muster.repo r

@@ -3,7 +3,7 @@
 --
 --   repo_compact(repo) → the object of lists and events: {id, name, status, health_score, branch,
 --       remote, path, last_commit_at, last_commit_subject, ahead, behind, changes {staged, unstaged,
---       untracked}, stashes, stale, missing_files, updated_at}. What is not known is null.
+--       untracked, unmerged}, stashes, stale, missing_files, updated_at}. What is not known is null.
 --   repo_list(p_q, p_status, p_sort, p_limit, p_cursor) → {"items": [compact + history], "next"}
 --       p_q       part of name, path, remote or branch, any case
 --       p_status  statuses with commas; also "attention": all but clean; "stale": of these only what
@@ -27,7 +27,9 @@ return jsonb_build_object('id', (p_repo).id, 'name', (p_repo).name, 'status', (p
 	'last_commit_subject', left((p_repo).last_commit_subject, 200), 'ahead', (p_repo).ahead,
 	'behind', (p_repo).behind,
 	'changes', jsonb_build_object('staged', (p_repo).staged, 'unstaged', (p_repo).unstaged,
-				      'untracked', (p_repo).untracked),
+				      'untracked', (p_repo).untracked,
+				      'unmerged', muster.json_int((p_repo).report #> '{counts,unmerged}', 0,
+								  2147483647)),
 	'stashes', (p_repo).stashes, 'stale', (p_repo).stale,
 	'missing_files', case when jsonb_typeof((p_repo).report -> 'missingFiles') = 'array'
 			      then jsonb_array_length((p_repo).report -> 'missingFiles') end,

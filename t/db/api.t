@@ -78,7 +78,7 @@ is_deeply names(ask(q{repo_list(p_q => '/srv/ze')})), ['zeta'], 'by the path';
 is_deeply names(ask(q{repo_list(p_q => $1)}, q{%'"})), [], 'for text, not for a pattern';
 my ($alpha) = @{ ask('repo_list(p_limit => 1)')->{items} };
 is_deeply $alpha->{history}, ['clean'], 'each has its strip';
-is_deeply $alpha->{changes}, { staged => 0, unstaged => 0, untracked => 0 }, 'its changes';
+is_deeply $alpha->{changes}, { staged => 0, unstaged => 0, untracked => 0, unmerged => undef }, 'its changes';
 is $alpha->{ahead}, 2, 'and what is not pushed';
 my ($gamma) = @{ ask(q{repo_list(p_q => 'gamma')})->{items} };
 is $gamma->{health_score}, undef, 'what is not known is null';

@@ -101,7 +101,7 @@ function attention(repos) {
 
 function why(repo) {
 	const changes = repo.changes ?? repo.counts ?? {};
-	const parts = [["staged", changes.staged], ["changed", changes.unstaged], ["new", changes.untracked]]
+	const parts = [["in conflict", changes.unmerged], ["staged", changes.staged], ["changed", changes.unstaged], ["new", changes.untracked]]
 		.filter(([, count]) => count > 0).map(([word, count]) => `${number_format(count)} ${word}`);
 
 	if (repo.ahead > 0)

@@ -18,6 +18,8 @@ import { SEVERITY, check_get, status_get } from "../state.js";
 import { repo_url } from "../url.js";
 
 const STATES = 8;
+/* terms of the health score that nothing has looked at yet, as people call them */
+const UNKNOWN = { critical: "critical vulnerabilities", high: "high vulnerabilities", secrets: "secrets in the history" };
 
 export function title(data, params) {
 	const name = data?.repo.name ?? params.repo;
@@ -230,6 +232,7 @@ function facts(repo) {
 		fact("Staged / changed / new", [known(repo.changes?.staged), " / ", known(repo.changes?.unstaged), " / ",
 			known(repo.changes?.untracked)]),
 		report.counts?.unverified > 0 && fact("Not verified", [known(report.counts.unverified), " (a filter is needed)"]),
+		report.counts?.unmerged > 0 && fact("In conflict", h("b", { class: "tone-error" }, number_format(report.counts.unmerged))),
 		fact("Stashes", known(repo.stashes)),
 		fact("Fetched", known(report.fetch_age_days, (days) => (days < 1 ? "today" : `${count_format(Math.floor(days), "day")} ago`))),
 		fact("Commits in 24 h / 30 d", [known(report.commits_24h), " / ", known(report.commits_30d)]),
@@ -240,7 +243,7 @@ function facts(repo) {
 		fact("Objects on disk", known(report.disk, bytes_format)),
 		fact("Watched as", [repo.host, repo.root].filter(Boolean).join(", ") || null)),
 		report.health_unknown?.length > 0 && h("p", { class: "note" },
-			`The score does not count what is unknown: ${report.health_unknown.map(word_of).join(", ")}.`));
+			`The score does not count what is unknown: ${report.health_unknown.map((term) => UNKNOWN[term] ?? word_of(term)).join(", ")}.`));
 }
 
 function history(repo) {

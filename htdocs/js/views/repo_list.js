@@ -162,7 +162,7 @@ function heading({ id, word, sorts }, params) {
 }
 
 function changes({ changes: of = {}, stashes }) {
-	const parts = [["staged", of.staged], ["changed", of.unstaged], ["new", of.untracked],
+	const parts = [["in conflict", of.unmerged], ["staged", of.staged], ["changed", of.unstaged], ["new", of.untracked],
 		       ["stashed", stashes]];
 	const known = parts.some(([, count]) => Number.isFinite(count));
 	const some = parts.filter(([, count]) => count > 0);
