@@ -52,6 +52,6 @@ struct conf *server_start(
 		*exit_code = server_fail(error);
 		return NULL;
 	}
-	log_init(program, conf);
+	log_init(g_strdelimit(program, " ", '-'), conf);
 	return conf;
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "jobs/run_slot.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,7 +61,8 @@ int slot_job_open(const struct conf *conf, gint64 id, const char *lease, GError 
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, 0) < 0 || write(fd, lease, strlen(lease)) != (ssize_t)strlen(lease)) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "cannot write %s", path);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "cannot write %s: %s", path,
+			g_strerror(errno));
 		slot_job_close(conf, id, fd);
 		return -1;
 	}
