@@ -103,9 +103,7 @@ static void progress_found(guint folders, guint repos, gpointer data)
 static void progress_done(guint done, guint total, const char *name, gpointer data)
 {
 	struct progress *progress = data;
-	g_snprintf(progress->message, sizeof(progress->message), "%u of %u: %s", done, total, name);
-	job_child_progress(
-		progress->child, total > 0 ? (int)(done * 99ULL / total) : 0, progress->message);
+	job_child_count(progress->child, done, total, name);
 }
 
 /* What the last report said, for an audit of one repository; NULL when there is none to go by. */

@@ -28,6 +28,9 @@ struct job_child;
 /* percent 0 to 100; message may be NULL. Sent at most ten times a second, the last one always. */
 void job_child_progress(struct job_child *child, int percent, const char *message);
 
+/* The same for a job that counts things: "17 of 40: name", and a bar for who waits at a terminal. */
+void job_child_count(struct job_child *child, guint done, guint total, const char *name);
+
 /* A line for the runner's log; text is cut at 500 bytes, and after 100 lines nothing is sent. */
 void job_child_log(struct job_child *child, const char *text);
 

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "jobs/output/terminal.h"
 #include "jobs/run_frame.h"
 #include "jobs/run_helper.h"
 #include "jobs/run_queue.h"
@@ -74,6 +75,7 @@ struct runner {
 
 	GHashTable *jobs; /* token -> struct run_job; those that are not settled yet */
 	guint32 token;
+	struct progress *progress; /* of --once at a terminal, else NULL */
 	guint failures;
 	int exit_code;
 };

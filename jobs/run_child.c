@@ -93,17 +93,44 @@ static void body_send(enum frame_kind kind, json_object *body)
 	json_object_put(body);
 }
 
-void job_child_progress(struct job_child *child, int percent, const char *message)
+/* Whether enough time has passed since the last one; the end is always told. */
+static gboolean progress_is_due(struct job_child *child, int percent)
 {
 	gint64 now = g_get_monotonic_time();
 
 	if (percent < 100 && now - child->progress_at_us < PROGRESS_INTERVAL_US)
-		return;
+		return FALSE;
 	child->progress_at_us = now;
+	return TRUE;
+}
+
+static json_object *progress_new(int percent, const char *message)
+{
 	json_object *body = json_object_new_object();
+
 	json_object_object_add(body, "percent", json_object_new_int(CLAMP(percent, 0, 100)));
 	if (message != NULL)
 		json_object_object_add(body, "message", text_new(message));
+	return body;
+}
+
+void job_child_progress(struct job_child *child, int percent, const char *message)
+{
+	if (progress_is_due(child, percent))
+		body_send(FRAME_PROGRESS, progress_new(percent, message));
+}
+
+void job_child_count(struct job_child *child, guint done, guint total, const char *name)
+{
+	int percent = total > 0 ? (int)(MIN(done, total) * 100ULL / total) : 0;
+
+	if (!progress_is_due(child, percent))
+		return;
+	g_autofree char *message = g_strdup_printf("%u of %u: %s", done, total, name);
+	json_object *body = progress_new(percent, message);
+	json_object_object_add(body, "done", json_object_new_int64(done));
+	json_object_object_add(body, "total", json_object_new_int64(total));
+	json_object_object_add(body, "name", text_new(name));
 	body_send(FRAME_PROGRESS, body);
 }
 

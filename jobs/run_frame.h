@@ -19,7 +19,7 @@
 enum frame_kind {
 	FRAME_UNSET,
 	FRAME_PARAMS = 'p',   /* to the child: the job; first and only */
-	FRAME_PROGRESS = 'g', /* {"percent":0..100,"message":text} */
+	FRAME_PROGRESS = 'g', /* {"percent":0..100,"message":text,"done","total","name"} */
 	FRAME_LOG = 'l',      /* {"level":"info","message":text} */
 	FRAME_RESULT = 'r',   /* what the job found; any object */
 	FRAME_ERROR = 'e',    /* {"message":text,"retry":bool} */

@@ -14,6 +14,7 @@
 #include "jobs/run_slot.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/quote.h"
 
 #define ERROR_MAX_BYTES 1000
 #define PROGRESS_INTERVAL_US G_USEC_PER_SEC
@@ -77,6 +78,21 @@ void run_job_check_time(struct run_job *job, gint64 now_us)
 	job->hard_at_us = hard_at_us; /* this one has its own */
 }
 
+/* For the person who waits. The numbers are the child's word, and only shown. */
+static void progress_draw(struct run_job *job, json_object *body)
+{
+	json_object *done = json_get(body, "done", json_type_int, NULL);
+	json_object *total = json_get(body, "total", json_type_int, NULL);
+	const char *name = json_get_text(body, "name", NULL);
+
+	if (job->runner->progress == NULL || done == NULL || total == NULL || name == NULL)
+		return;
+	g_autofree char *shown = quote_format(name);
+	gint64 most = CLAMP(json_object_get_int64(total), 1, G_MAXINT);
+	progress_done(job->runner->progress, (guint)CLAMP(json_object_get_int64(done), 0, most),
+		(guint)most, shown);
+}
+
 static void progress_pass(struct run_job *job, json_object *body)
 {
 	struct runner *runner = job->runner;
@@ -84,6 +100,7 @@ static void progress_pass(struct run_job *job, json_object *body)
 	gint64 now = g_get_monotonic_time();
 	gboolean is_ours = TRUE;
 
+	progress_draw(job, body);
 	if (percent == NULL || now - job->progress_us < PROGRESS_INTERVAL_US)
 		return;
 	job->progress_us = now;
@@ -214,6 +231,7 @@ static void job_ended(struct run_job *job, const struct helper_event *event)
 		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->claimed_us) / 1000);
 
 	result_finish(job);
+	progress_clear(job->runner->progress);
 	job->is_ended = TRUE;
 	job->ended_us = g_get_monotonic_time();
 	/* A processor-time limit is a limit, not a crash. */

@@ -449,6 +449,7 @@ int runner_run(struct runner *runner, GError **error)
 	if (sandbox_missing() != NULL)
 		log_warning("jobs are fenced in less than they could be", "why", sandbox_missing(),
 			NULL);
+	runner->progress = runner->mode == RUNNER_MODE_ONCE ? progress_new() : NULL;
 	runner->jobs = g_hash_table_new(NULL, NULL);
 	runner->reports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	sources[0] = g_unix_signal_add(SIGTERM, signal_received, runner);
@@ -467,6 +468,7 @@ int runner_run(struct runner *runner, GError **error)
 	/* Kills what is left of the children. */
 	helper_free(runner->helper);
 	jobs_clear(runner);
+	progress_free(runner->progress);
 	g_hash_table_destroy(runner->jobs);
 	g_hash_table_destroy(runner->reports);
 	db_free(runner->listen);

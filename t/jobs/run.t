@@ -68,10 +68,20 @@ is $db->value('select count(*) from muster.outbox'), 0, 'and has its number';
 is $db->value(q{select state from muster.job}), 'done', 'the job is done';
 is $db->json(q{select result from muster.job})->{total_results}, 3, 'and counted the repositories';
 
+SKIP: {
+	skip 'script is not here', 2 unless grep { -x "$_/script" } split /:/, $ENV{PATH};
+	$db->sql(q{update muster.root set next_audit_at = now()});
+	($code, $out) = run_program(['script', '-qec', program('muster') . " run --once --conf $conf", '/dev/null'],
+		env => { TERM => 'xterm', LANG => 'C.UTF-8', LC_ALL => undef });
+	like $out, qr{ \d/3 }, 'at a terminal --once shows how far it is';
+	like $out, qr{\r\e\[K}, 'and leaves nothing of that behind';
+}
+
 # ---- --forever: what changes is seen ----
 
 my $runner = $stand->start('runner', [program('muster'), 'run', '--forever', '--conf', $conf]);
-wait_for { $db->value('select count(*) from muster.audit') >= 2 } 'a second audit';
+my $audits_before = $db->value('select count(*) from muster.audit');
+wait_for { $db->value('select count(*) from muster.audit') >= $audits_before + 2 } 'another audit';
 pass 'the folder is audited again after the interval';
 open my $file, '>>', "$src/one/file" or die;
 print $file "x\n";
