@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,10 +78,19 @@ static gboolean is_private_v6(const guint8 bytes[16])
 
 gboolean http_address_is_private(const struct sockaddr *address)
 {
-	if (address->sa_family == AF_INET)
-		return is_private_v4(ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr));
-	if (address->sa_family == AF_INET6)
-		return is_private_v6(((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr);
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	/* What is behind a sockaddr is as long as its family says. */
+	const void *bytes = address;
+	if (address->sa_family == AF_INET) {
+		memcpy(&v4, bytes, sizeof(v4));
+		return is_private_v4(ntohl(v4.sin_addr.s_addr));
+	}
+	if (address->sa_family == AF_INET6) {
+		memcpy(&v6, bytes, sizeof(v6));
+		return is_private_v6(v6.sin6_addr.s6_addr);
+	}
 	return TRUE;
 }
 
@@ -101,8 +111,10 @@ static gboolean has_proxy(void)
 static curl_socket_t on_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct http_client *client = data;
+	/* addr is only the beginning of what is there: an IPv6 address is longer than it. */
+	const void *addr = (const char *)address + offsetof(struct curl_sockaddr, addr);
 
-	if (!client->with_private && !has_proxy() && http_address_is_private(&address->addr)) {
+	if (!client->with_private && !has_proxy() && http_address_is_private(addr)) {
 		client->is_refused = TRUE;
 		return CURL_SOCKET_BAD;
 	}
