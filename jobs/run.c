@@ -13,6 +13,17 @@
 
 /* Cron's minute. */
 #define FOR_S 60
+/*
+ * database.timeout_ms is about people who wait for an answer. Storing a report of 10 000
+ * repositories (28 MB) takes some seconds, on a busy machine many.
+ */
+#define STATEMENT_MS 60000
+
+static gboolean timeout_raise(struct conf *conf, GError **error)
+{
+	return conf_get_int(conf, "database.timeout_ms") >= STATEMENT_MS ||
+	       conf_set(conf, "database.timeout_ms", G_STRINGIFY(STATEMENT_MS), error);
+}
 
 static const char *text_or_dash(json_object *object, const char *name)
 {
@@ -80,6 +91,6 @@ int run_main(int argc, char **argv)
 				  : RUNNER_MODE_FOR,
 		.for_s = for_s > 0 ? for_s : FOR_S,
 	};
-	exit_code = runner_run(&runner, &error);
+	exit_code = timeout_raise(conf, &error) ? runner_run(&runner, &error) : EXIT_OTHER;
 	return error != NULL ? server_fail(error) : exit_code;
 }

@@ -107,6 +107,7 @@ struct run_job {
 	gboolean is_ended; /* the child is gone */
 	gboolean is_crash;
 	gboolean is_stored; /* its files are written */
+	guint refusals;
 	gboolean can_retry;
 	char *error; /* why it failed; NULL while nothing went wrong */
 	GBytes *result;

@@ -13,6 +13,9 @@
 /* So long is a result offered to a database that does not answer. */
 #define OFFER_US (10 * 60 * (gint64)G_USEC_PER_SEC)
 
+/* And so often, a second apart, to one that answers that it cannot just now. */
+#define REFUSALS_MAX 5
+
 static gboolean is_away(const struct run_job *job, const GError *error)
 {
 	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY) &&
