@@ -48,6 +48,7 @@ struct folder {
 struct reports {
 	struct ev_loop *loop;
 	char *top;
+	const char *host; /* the configuration's */
 	int fd;
 	ev_io io;
 	ev_timer tick;
@@ -275,7 +276,7 @@ static gboolean report_give(struct reports *reports, struct folder *folder)
 	}
 	char **params = g_new0(char *, 5);
 	params[0] = g_strdup(folder->organization);
-	params[1] = g_strdup(g_get_host_name());
+	params[1] = g_strdup(reports->host);
 	params[2] = g_strdup(folder->root);
 	params[3] = g_steal_pointer(&bytes);
 	reports->current = folder;
@@ -327,6 +328,7 @@ struct reports *reports_new(struct ev_loop *loop, const struct conf *conf,
 
 	reports->loop = loop;
 	reports->top = conf_get_state_path(conf, "reports");
+	reports->host = conf_get(conf, "server.host");
 	reports->ingested = ingested;
 	reports->data = data;
 	reports->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, folder_free);
