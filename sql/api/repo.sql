@@ -66,7 +66,7 @@ declare
 	v_q text := lower(nullif(p_q, ''));
 	v_status text[] := string_to_array(nullif(p_status, ''), ',');
 	-- The only place where SQL is put together: one of these rows, never the request's text.
-	v_clauses text[][] := array[
+	v_clauses constant text[][] := array[
 		['name', '0::float8', '>', 'asc'],
 		['-name', '0::float8', '<', 'desc'],
 		['status', 'muster.status_rank(r.status)::float8', '>', 'asc'],

@@ -28,7 +28,6 @@ my %foreign = (
 	'libpq-fe.h' => 'lib', 'json.h' => 'lib', 'sodium.h' => 'lib', 'curl/curl.h' => 'lib',
 	'git2.h' => 'jobs/git', 'seccomp.h' => 'jobs', 'zlib.h' => 'jobs/git',
 	'fcgiapp.h' => 'cgi', 'fcgi_stdio.h' => 'cgi',
-	'seccomp.h' => 'jobs',
 	'libwebsockets.h' => 'pusher', 'ev.h' => 'pusher',
 );
 

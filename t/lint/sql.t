@@ -16,7 +16,7 @@ my %puts_together = (
 	'prune' => 'a name of the catalogue',
 );
 
-my (@bare, @execute, @request, @path, @unnamed, @comment, @license, @undocumented, @order);
+my (@bare, @execute, @request, @path, @unnamed, @comment, @license, @undocumented, @order, @unplanned);
 for my $file (tree_files(qr{^sql/.*\.sql$})) {
 	my $text = tree_read($file);
 	push @license, $file unless $text =~ /\A-- SPDX-License-Identifier: MIT\n/;
@@ -37,6 +37,8 @@ for my $file (tree_files(qr{^sql/.*\.sql$})) {
 		my ($name, $body) = ($1, $2);
 		push @path, "$file: $name" if $body =~ /security definer/
 			&& $body !~ /set search_path = pg_catalog, muster, pg_temp/;
+		push @unplanned, "$file: $name" if $name =~ /_list\z/ && $body =~ /\bp_cursor\b/
+			&& $body !~ /set plan_cache_mode = force_custom_plan/;
 		push @execute, "$file: $name" if $body =~ /^\s*(?:return query )?execute\b/m && !$puts_together{$name};
 		next unless $body =~ /\bexecute\s+format\((.*?)\)\s*(?:into|using|;)/s;
 		# What is put in: constants of the function, never an argument.
@@ -52,6 +54,11 @@ none(\@unnamed, 'every constraint has its name');
 none(\@path, 'what runs as its owner pins its search path');
 none(\@execute, 'SQL text is put together in the known places only');
 none(\@request, 'and never out of an argument');
+none(\@unplanned, 'a list is planned for the filters it is given');
+my ($orders) = tree_read('sql/api/repo.sql') =~ /v_clauses constant text\[\]\[\] := array\[(.*?)\];/s;
+like($orders // '', qr/\A(?:\s*\[(?:'(?:[^']|'')*'(?:,\s*)?)+\],?)+\z/, 'orders are rows of a constant array');
+my $n = 0;
+none([grep { $n++; !m{/\Q@{[sprintf '%04d', $n]}\E_} } sort(tree_files(qr{^sql/migration/}))], 'migrations are numbered without a gap');
 
 # The build installs every file there is.
 my $made = tree_read('sql/local.mk');
