@@ -11,8 +11,9 @@
  * offline, and never after a refusal (close 1008 or 4401, status 401 or 403). After two failures
  * in a row the next transport is used, and the better ones are tried again while polling. A ping
  * that is not answered counts as a loss. What proves that the data is current (a message, a pong,
- * a heartbeat, an answer) moves state().at; a server that says a head beyond our cursor and sends
- * nothing is asked by REST.
+ * a heartbeat, an answer) moves state().at; when an answer tells of a head beyond our cursor and
+ * nothing comes, what is missing is asked for. Of several tabs one has the stream, the others
+ * poll: a browser opens six connections to a server, and the seventh tab would hang.
  *
  * `reset` means that events were missed or may have been: whoever shows data loads it again.
  */
@@ -40,6 +41,19 @@ const browser = {
 	is_hidden: () => document.hidden,
 	is_online: () => navigator.onLine,
 	origin: () => location.origin,
+	/* a function that gives the stream back, or null while another tab has it */
+	stream_take: () => new Promise((resolve) => {
+		if (!navigator.locks) {
+			resolve(() => {});
+			return;
+		}
+		navigator.locks.request("muster-stream", { ifAvailable: true }, (lock) => {
+			if (lock)
+				return new Promise((release) => resolve(release));
+			resolve(null);
+			return null;
+		}).catch(() => resolve(() => {}));
+	}),
 };
 
 export class Live {
@@ -240,7 +254,11 @@ export class Live {
 	#stream_open({ opened, lost, alive, message }) {
 		const abort = new AbortController();
 		const headers = { Accept: "text/event-stream" };
+		let release = null;
 		const run = async () => {
+			release = await this.env.stream_take();
+			if (!release)
+				return { is_taken: true, reason: "Another tab has the stream" };
 			const response = await this.env.fetch("/api/v1/sse/events", { headers, cache: "no-store",
 				credentials: "same-origin", signal: abort.signal });
 			if (!response.ok || !/^text\/event-stream/.test(response.headers.get("Content-Type") ?? "")) {
@@ -264,7 +282,11 @@ export class Live {
 		if (this.cursor)
 			headers["Last-Event-ID"] = this.cursor;
 		run().catch((error) => ({ reason: error.name === "TypeError" ? "The connection was lost"
-									      : error.message })).then(lost);
+									      : error.message }))
+			.then((loss) => {
+				release?.();
+				lost(loss);
+			});
 		return { close: () => abort.abort() };
 	}
 
@@ -285,7 +307,7 @@ export class Live {
 		}
 	}
 
-	#lost({ refused, reason, status }) {
+	#lost({ refused, reason, status, is_taken }) {
 		const was_live = this.mode === "live";
 
 		this.#close();
@@ -297,7 +319,7 @@ export class Live {
 			return;
 		}
 		this.failures += 1;
-		if (this.failures >= TRIES && this.level < 2) {
+		if ((is_taken || this.failures >= TRIES) && this.level < 2) {
 			this.level += 1;
 			this.failures = 0;
 			this.#connect();
@@ -392,6 +414,14 @@ export class Live {
 		}, QUIET_MS / 3);
 	}
 
+	/*
+	 * The connection is one lane: all up to this id that is for us came before it. What is not
+	 * for us moves the cursor too, so that coming back does not begin far behind.
+	 */
+	#delivered(id) {
+		this.cursor = id_later(id, this.cursor);
+	}
+
 	/* The server knows of events beyond our cursor: they come by themselves, or they were lost. */
 	#head(head) {
 		if (!id_is_after(head, this.cursor) || this.mode !== "live" || this.timers.has("gap"))
@@ -410,10 +440,10 @@ export class Live {
 		switch (message.type) {
 		case "pong":
 			this.#pong();
-			this.#head(message.last_event_id ?? message.head);
+			this.#delivered(message.last_event_id);
 			break;
 		case "heartbeat":
-			this.#head(message.last_event_id ?? message.head);
+			this.#delivered(message.last_event_id);
 			break;
 		case "status":
 			this.facts.clients = message.data?.clients ?? null;

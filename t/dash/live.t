@@ -63,6 +63,14 @@ function world({ sockets = true, streams = true, polls = true } = {}) {
 		is_hidden: () => it.hidden,
 		is_online: () => it.online,
 		origin: () => "http://page.test",
+		stream_take: async () => {
+			if (it.taken)
+				return null;
+			it.taken = true;
+			return () => {
+				it.taken = false;
+			};
+		},
 	};
 	it.hooks = { event: (message) => it.events.push(message.event_id), reset: (why) => it.resets.push(why), change() {},
 		     denied: () => {
@@ -260,7 +268,7 @@ tests(async (test, assert) => {
 	await test("a head that does not arrive by itself is fetched", async () => {
 		const { it, live } = await begin();
 		it.sockets[0].open();
-		it.sockets[0].say({ type: "pong", last_event_id: "8" });
+		live.seen("8");
 		it.answers.push({ events: [change("7"), change("8")], last_event_id: "8", reset: false });
 		await it.pass(2100);
 		assert.deepEqual(it.events, ["7", "8"]);
@@ -273,6 +281,28 @@ tests(async (test, assert) => {
 		it.sockets[0].say(change("6"));
 		await it.pass(2100);
 		assert.equal(it.requests.length, 0);
+	});
+	await test("a heartbeat moves the cursor past what was for others, without a request", async () => {
+		const { it, live } = await begin();
+		it.sockets[0].open();
+		it.sockets[0].say({ type: "heartbeat", last_event_id: "50" });
+		await it.pass(3000);
+		assert.equal(live.state().cursor, "50");
+		assert.equal(it.requests.length, 0);
+		assert.deepEqual(it.resets, []);
+	});
+	await test("while another tab has the stream this one polls, and gives it back when it ends", async () => {
+		const { it, live } = await begin({ sockets: false });
+		await it.pass(3000);
+		assert.equal(live.state().transport, "stream");
+		assert.equal(it.taken, true);
+		live.enable(false);
+		await it.pass(0);
+		assert.equal(it.taken, false);
+		it.taken = true;
+		live.enable(true);
+		await it.pass(3000);
+		assert.equal(live.state().mode, "polling");
 	});
 	await test("switched off nothing is asked; switched on it goes on from the cursor", async () => {
 		const { it, live } = await begin();

@@ -19,6 +19,25 @@ export default async function (test, assert) {
 		assert.equal(await ann.path(), "/repos?status=dirty");
 	});
 
+	await test("while data is on its way its outline is shown, and said to nobody", async () => {
+		for (const path of ["/", "/repos", "/audit/r003", "/audits"]) {
+			let release = null;
+			const held = new Promise((done) => {
+				release = done;
+			});
+			await ann.tab.route("**/api/v1/{overview,repos,repos/**,audits}*", async (route) => {
+				await held;
+				await route.continue();
+			});
+			await ann.go(path);
+			await ann.until(() => ann.count(".skeletons[aria-hidden=true]"), path);
+			assert.equal(await ann.tab.locator(".view").getAttribute("aria-busy"), "true");
+			release();
+			await ann.until(async () => (await ann.count(".skeleton")) === 0, path);
+			await ann.tab.unroute("**/api/v1/{overview,repos,repos/**,audits}*");
+		}
+	});
+
 	await test("what needs attention first is what is worst", async () => {
 		await ann.go("/");
 		await ann.until(() => ann.count(".attention"), "rows");
