@@ -220,7 +220,13 @@ function known(value, format = number_format) {
 
 function facts(repo) {
 	const report = repo.report ?? {};
+	const place = fact("Watched as", [repo.host, repo.root].filter(Boolean).join(", ") || null);
 
+	/* nothing was read: fifteen times "unknown" would say no more */
+	if (["missing", "not_git", "error"].includes(repo.status) && !report.head && !repo.last_commit_at)
+		return h("section", { class: "card" }, h("h2", null, "Facts"), h("p", { class: "quiet calm" },
+			repo.status === "missing" ? "It is not here, so nothing is known of it." : "Nothing is known of what is inside."),
+			h("dl", { class: "pairs" }, place));
 	return h("section", { class: "card" }, h("h2", null, "Facts"), h("dl", { class: "pairs" },
 		fact("Last commit", repo.last_commit_at ? ago(repo.last_commit_at) : h("span", { class: "quiet" }, "unknown")),
 		fact("", report.lastCommitSubject && h("span", { class: "quiet" }, report.lastCommitSubject)),
@@ -241,7 +247,7 @@ function facts(repo) {
 		fact("Stale tags", known(report.staleTags)),
 		fact("Files", known(report.files)),
 		fact("Objects on disk", known(report.disk, bytes_format)),
-		fact("Watched as", [repo.host, repo.root].filter(Boolean).join(", ") || null)),
+		place),
 		report.health_unknown?.length > 0 && h("p", { class: "note" },
 			`The score does not count what is unknown: ${report.health_unknown.map((term) => UNKNOWN[term] ?? word_of(term)).join(", ")}.`));
 }
