@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t len)
 	char *copy = g_malloc(len + 1);
 	struct oid oid;
 
-	memcpy(copy, data, len);
+	if (len > 0)
+		memcpy(copy, data, len);
 	copy[len] = '\0';
 	g_autoptr(PackedRefs) p = packed_refs_parse(copy, len, NULL);
 	for (gsize i = 0; p != NULL && i < p->count; i++) {

@@ -9,6 +9,8 @@ use Test::More;
 use Muster::Test;
 use Muster::Test::Live;
 
+# The address sanitizer keeps what was freed for a while, which is not the pusher's memory.
+$ENV{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'quarantine_size_mb=0', 'thread_local_quarantine_size_kb=0';
 my $live = Muster::Test::Live->new(Muster::Test->new, 'pusher.ring_events' => 64, 'pusher.replay_max' => 100000);
 my $rounds = 20;
 my $a_round = 500;
