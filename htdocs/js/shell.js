@@ -344,7 +344,8 @@ function signed_out() {
 	page.live.cursor = null;
 	recent = [];
 	page.runs.clear();
-	show(location.pathname + location.search);
+	if (shown?.view !== "sign_in")
+		show(location.pathname + location.search);
 }
 
 async function sign_out() {

@@ -11,8 +11,13 @@ export function title() {
 	return "Sign in";
 }
 
-export async function load() {
-	return { data: { problem: null, busy: false }, position: null };
+/* what is typed already stays, whatever else is found out about the session */
+export function is_same() {
+	return true;
+}
+
+export async function load(params, signal, before) {
+	return { data: before ?? { problem: null, busy: false }, position: null };
 }
 
 export function merge(data) {
