@@ -14,6 +14,7 @@ LDADD = t/unit/libcheck.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIB
 
 check_PROGRAMS += \
 	t/unit/audit_remote \
+	t/unit/audit_run \
 	t/unit/conf \
 	t/unit/db \
 	t/unit/error \
@@ -29,6 +30,7 @@ check_PROGRAMS += \
 	t/unit/wake
 
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
+t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_http_LDADD = t/unit/libcheck.a lib/libmuster-http.a lib/libmuster.a $(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
@@ -36,12 +38,14 @@ t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS
 # Fuzz targets (t/fuzz/target.h). With --enable-fuzzing libFuzzer has the main function.
 fuzz_programs = \
 	t/fuzz/git_attr \
+	t/fuzz/git_commit \
 	t/fuzz/git_config \
 	t/fuzz/git_ignore \
 	t/fuzz/git_index \
 	t/fuzz/git_pack \
 	t/fuzz/git_packed_refs \
 	t/fuzz/json \
+	t/fuzz/remote_list \
 	t/fuzz/request \
 	t/fuzz/run_frame
 check_PROGRAMS += $(fuzz_programs)
@@ -59,6 +63,12 @@ fuzz_git_libs = $(FUZZ_MAIN) jobs/libgitread.a lib/libmuster.a $(ZLIB_LIBS) $(GL
 t_fuzz_git_attr_SOURCES = t/fuzz/git_attr.c t/fuzz/target.h
 t_fuzz_git_attr_LDADD = $(fuzz_git_libs)
 t_fuzz_git_attr_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_git_commit_SOURCES = t/fuzz/git_commit.c t/fuzz/target.h
+t_fuzz_git_commit_LDADD = $(FUZZ_MAIN) $(AUDIT_LIBS)
+t_fuzz_git_commit_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_remote_list_SOURCES = t/fuzz/remote_list.c t/fuzz/target.h
+t_fuzz_remote_list_LDADD = $(FUZZ_MAIN) $(AUDIT_LIBS)
+t_fuzz_remote_list_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_git_config_SOURCES = t/fuzz/git_config.c t/fuzz/target.h
 t_fuzz_git_config_LDADD = $(fuzz_git_libs)
 t_fuzz_git_config_LDFLAGS = $(FUZZ_LDFLAGS)

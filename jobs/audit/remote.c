@@ -80,12 +80,16 @@ static const char *url_after_user(const char *start)
 char *remote_url_key(const char *url)
 {
 	gboolean is_scp;
-	const char *at = url_after_user(url_after_scheme(url, &is_scp));
+	const char *start = url_after_scheme(url, &is_scp);
+	const char *at = url_after_user(start);
 	g_autofree char *host = NULL;
 	const char *path;
 
 	if (is_scp) {
-		const char *colon = strchr(at, ':');
+		/* user@host:path: an '@' behind the colon belongs to the path. */
+		const char *colon = strchr(start, ':');
+		at = memrchr(start, '@', (gsize)(colon - start));
+		at = at != NULL ? at + 1 : start;
 		host = g_strndup(at, (gsize)(colon - at));
 		path = colon + 1;
 	} else if (strstr(url, "://") != NULL) {

@@ -87,7 +87,7 @@ char *commit_text_format(
 	gsize len = MIN(text->len, (gsize)TEXT_READ_MAX_BYTES);
 	g_autofree char *raw = NULL;
 
-	if (commit->encoding.len > 0 && commit->encoding.len < 40) {
+	if (text->at != NULL && commit->encoding.len > 0 && commit->encoding.len < 40) {
 		g_autofree char *from = g_strndup(commit->encoding.at, commit->encoding.len);
 		raw = g_convert(text->at, (gssize)len, "UTF-8", from, NULL, NULL, NULL);
 	}

@@ -3,7 +3,7 @@
  * What a repository's commits say: how far a branch is from its upstream, who committed when, when
  * a tip was made, which commit added a file.
  *
- * Commits are read through libgit2's object store and kept as a small graph (44 bytes each), so
+ * Commits are read through libgit2's object store and kept as a small graph (48 bytes each), so
  * that all questions about one repository share what was read. Shallow clones end where they end.
  * Replace refs and grafts are not looked at, as in `git --no-replace-objects`. At most
  * HISTORY_COMMITS_MAX commits are read; results beyond are marked or refused, never guessed.
@@ -21,7 +21,7 @@
 
 #include "jobs/git/odb.h"
 
-#define HISTORY_COMMITS_MAX 1000000
+#define HISTORY_COMMITS_MAX 3000000
 #define HISTORY_TEXT_MAX_BYTES 200
 
 struct history;

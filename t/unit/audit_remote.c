@@ -27,6 +27,8 @@ static void test_key(void)
 		{ "", "", "" },
 		{ ".git", "", "" },
 		{ "host:", "", "" },
+		{ "a:b@c/d", "a/b@c/d", "d" },
+		{ "me@a:b@c:d/e", "a/b@c:d/e", "e" },
 	};
 	/* clang-format on */
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
