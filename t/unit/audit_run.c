@@ -8,7 +8,7 @@
 #include "lib/file.h"
 #include "t/unit/check.h"
 
-/* The audit as the runner calls it: ids of an organisation, one repository of a report, cancelling. */
+/* The audit as the runner calls it: an organisation's ids, one repository alone, cancelling. */
 
 static void repo_make(const char *folder, const char *name)
 {
