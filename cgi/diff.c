@@ -55,8 +55,8 @@ static char *path_resolve(const char *quoted, GError **error)
 
 	if (real == NULL && errno == EACCES)
 		refuse(error, MUSTER_ERROR_CONFLICT,
-			"The web server's user may not read this repository's folder, so it has no "
-			"diff.");
+			"The service's user may not read this repository's folder, so it has no "
+			"diff here: let that user read it, or run Muster as its owner.");
 	else if (real == NULL)
 		refuse(error, MUSTER_ERROR_CONFLICT,
 			"The repository's folder is not there any more.");
@@ -106,8 +106,8 @@ static char *place_find(struct route_call *call, char **name, GError **error)
 	}
 	if (access(path, R_OK | X_OK) < 0) {
 		refuse(error, MUSTER_ERROR_CONFLICT,
-			"The web server's user may not read this repository's folder, so it has no "
-			"diff.");
+			"The service's user may not read this repository's folder, so it has no "
+			"diff here: let that user read it, or run Muster as its owner.");
 		return NULL;
 	}
 	*name = g_strdup(db_result_get(place, 0, 0));
