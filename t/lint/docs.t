@@ -18,6 +18,7 @@ is(scalar @texts, 4, 'the four texts are there');
 my %setting = map { $_ => 1 } tree_read('lib/conf_keys.c') =~ /^\t\{ "([a-z_.]+)"/mg;
 my $c = join '', map { tree_read($_) } tree_files(qr{^(?:lib|jobs|cgi|pusher)/.*\.h$});
 my $sql = join '', map { tree_read($_) } tree_files(qr{^sql/.*\.sql$});
+my $js = join '', map { tree_read($_) } tree_files(qr{^htdocs/.*\.js$});
 my (@paths, @functions, @settings, @options);
 my %help;
 my $commands = join '|', grep { $_ ne 'version' } qx($build/jobs/muster --help) =~ /^  ([a-z]+) +\S/mg;
@@ -30,7 +31,7 @@ for my $text (@texts) {
 	}
 	push @paths, "$text: $_" for grep { !m{^https?:} && !$file{$_} } $body =~ /\]\(([^)#]+)\)/g;
 	for my $name ($body =~ /`([a-z_]+)\(\)`/g) {
-		push @functions, "$text: $name()" unless $c =~ /\b$name\(/ || $sql =~ /function muster\.$name\(/;
+		push @functions, "$text: $name()" unless $c =~ /\b$name\(/ || $sql =~ /function muster\.$name\(/ || $js =~ /function $name\(/;
 	}
 	for my $name ($body =~ /`((?:audit|event|job|database|server|paths|pusher|api|log)\.(?!fcgi)[a-z_]+)(?: = \w+)?`/g) {
 		push @settings, "$text: $name" unless $setting{$name};
