@@ -377,7 +377,7 @@ int forge_main(int argc, char **argv)
 		{ "archived", 0, 0, G_OPTION_ARG_NONE, &request.with_archived,
 		  "archived repositories too", NULL },
 		{ "forks", 0, 0, G_OPTION_ARG_NONE, &request.with_forks, "forks too", NULL },
-		{ NULL } };
+		G_OPTION_ENTRY_NULL };
 	/* clang-format on */
 	g_autoptr(GError) error = NULL;
 	int exit_code;

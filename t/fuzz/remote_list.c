@@ -31,5 +31,6 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t len)
 	g_autofree char *key_once = remote_url_key(once);
 	fuzz_require(!strcmp(once, twice));
 	fuzz_require(!strcmp(key, key_once));
+	fuzz_require(strchr(name, '/') == NULL);
 	return 0;
 }
