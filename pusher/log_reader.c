@@ -19,7 +19,7 @@ struct log_reader {
 	gboolean is_polled;  /* event.bus = poll */
 	gint64 cursor;       /* -1: not known yet */
 	guint64 report_bits; /* of the types that make a snapshot old */
-	gboolean is_reading, is_read_due;
+	gboolean is_reading, is_read_due, is_failing;
 	gboolean is_sequencing, is_sequence_due;
 	guint polls;
 	ev_timer poll;
@@ -65,10 +65,12 @@ static void read_done(gpointer data, const struct db_result *result, const GErro
 	if (error != NULL) {
 		/* A lost connection is read again when it is back; anything else at the next poll.
 		 */
-		if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
+		if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY) && !reader->is_failing)
 			log_failure(LOG_LEVEL_ERROR, "the event log cannot be read", error);
+		reader->is_failing = TRUE;
 		return;
 	}
+	reader->is_failing = FALSE;
 	guint count = event_row_count(result);
 	gint64 floor = db_result_get_int(result, 0, EVENT_ROW_FLOOR);
 	gint64 head = db_result_get_int(result, 0, EVENT_ROW_HEAD);

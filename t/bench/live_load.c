@@ -91,11 +91,12 @@ static void report_write(const char *folder, guint round)
 		time, g_date_time_get_microsecond(now) / 1000, REPOS);
 	for (guint i = 0; i < REPOS; i++)
 		g_string_append_printf(text,
-			"%s{\"name\":\"repo-%u\",\"status\":\"%s\",\"path\":\"/srv/src/repo-%u\","
+			"%s{\"name\":\"repo-%u\",\"id\":\"00000000-0000-5000-8000-%012u\","
+			"\"status\":\"%s\",\"path\":\"/srv/src/repo-%u\","
 			"\"branch\":\"main\",\"remote\":\"https://forge.test/someone/repo-%u.git\","
 			"\"lastCommitSubject\":\"round-%06u. Explain what the change is for\","
 			"\"ahead\":0,\"behind\":0,\"isStale\":false,\"healthScore\":87}",
-			i > 0 ? "," : "", i, i == 0 && round % 2 ? "dirty" : "clean", i, i,
+			i > 0 ? "," : "", i, i, i == 0 && round % 2 ? "dirty" : "clean", i, i,
 			i == 0 ? round : 0);
 	g_string_append(text, "]}");
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
