@@ -50,6 +50,22 @@ my $live = Muster::Test::Live->new(Muster::Test->new, 'pusher.heartbeat_s' => 1)
 	is $missed->{data}{data}{n}, 2, 'who comes back with its cursor gets what it missed';
 	ok $missed->{data}{is_replay}, 'marked as replay';
 	$_->close for $sse, $named, $some, $back;
+	wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'they are gone';
+}
+
+# Figures.
+{
+	my $sse = $live->sse('/api/v1/sse/events?event_types=status_change&project_id=mine');
+	$sse->next_event;
+	my $stats = $live->http('/api/v1/sse/stats', Cookie => $live->cookie)->body_json;
+	is $stats->{sse_connections}, 1, 'the figures count streams';
+	is $stats->{subscription_counts}{status_change}, 1, 'and what they are subscribed to';
+	my ($one) = @{ $stats->{connections} };
+	is_deeply $one->{subscriptions}, ['status_change'], 'each is listed with its subscriptions';
+	is $one->{project_filter}, 'mine', 'and its project';
+	like $one->{connected_at}, qr/^\d{4}-\d\d-\d\dT.*Z$/, 'and since when it is there';
+	$sse->close;
+	wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'it is gone';
 }
 
 # Long-poll.
