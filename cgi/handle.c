@@ -110,12 +110,13 @@ static void failure_answer(struct api *api, struct response *response,
 	const char *sqlstate = db_error_sqlstate(api->db);
 	guint status = error_http_status(error);
 
-	if (status >= 500) {
+	if (status >= 500)
 		log_failure(status == 503 ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "request failed",
 			error);
-		if (db_error_detail(api->db) != NULL)
-			log_warning("the database said", "detail", db_error_detail(api->db), NULL);
-	}
+	/* What our functions raise is meant for the person; anything else is worth knowing. */
+	if (db_error_detail(api->db) != NULL &&
+		(status >= 500 || (sqlstate != NULL && !g_str_has_prefix(sqlstate, "MU"))))
+		log_warning("the database said", "detail", db_error_detail(api->db), NULL);
 	if (error->domain == MUSTER_ERROR && error->code == MUSTER_ERROR_LIMIT &&
 		g_strcmp0(sqlstate, "MU429") == 0)
 		problem_set(response, request, 429, error->message, NULL);

@@ -115,9 +115,11 @@ begin
 		end;
 	end if;
 
+	-- The page is found without the reports, which are long and stored apart; the last 20 audits of
+	-- its roots are read once, not once for each repository.
 	execute format($query$
 		with page as materialized (
-			select r, %1$s as rank, lower(r.name) as name,
+			select r.id, r.root_id, %1$s as rank, lower(r.name) as name,
 			       row_number() over (order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s) as k
 			  from muster.repo r
 			 where r.organization_id = $1 and r.removed_at is null
@@ -126,14 +128,25 @@ begin
 			   and (not $9 or r.stale)
 			   and ($6 is null or (%1$s, lower(r.name), r.id) %2$s ($4, $5, $6))
 			 order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s
-			 limit $7 + 1)
-		select coalesce(jsonb_agg(muster.repo_compact(p.r) || jsonb_build_object('history',
-				muster.repo_history((p.r).root_id, (p.r).ordinal)) order by p.k)
+			 limit $7 + 1),
+		recent as materialized (
+			-- || unpacks the bytes once
+			select t.root_id, a.id, a.statuses || ''::bytea as statuses
+			  from (select distinct p.root_id from page p) t
+			 cross join lateral (
+				select x.id, x.statuses from muster.audit x
+				 where x.root_id = t.root_id and x.organization_id = $1
+				 order by x.id desc limit 20) a)
+		select coalesce(jsonb_agg(muster.repo_compact(r) || jsonb_build_object('history', (
+				select coalesce(jsonb_agg(muster.status_name(muster.byte_at(a.statuses, r.ordinal))
+							  order by a.id), '[]')
+				  from recent a where a.root_id = r.root_id)) order by p.k)
 				filter (where p.k <= $7), '[]'),
 		       case when count(*) > $7 then muster.cursor_format((
-				select jsonb_build_array($8::text, l.rank::text, l.name, (l.r).id)
+				select jsonb_build_array($8::text, l.rank::text, l.name, l.id)
 				  from page l where l.k = $7)) end
-		  from page p$query$, v_clause[1], v_clause[2], v_clause[3])
+		  from page p
+		  join muster.repo r on r.id = p.id$query$, v_clause[1], v_clause[2], v_clause[3])
 	   into v_items, v_next
 	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort, v_stale;
 	return jsonb_build_object('items', v_items, 'next', v_next);

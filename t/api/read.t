@@ -74,6 +74,19 @@ subtest 'one repository' => sub {
 	is_deeply [map { $_->{status} } @{ $one->{history} }], ['dirty', 'clean'], 'which grows';
 };
 
+subtest 'the strip of a list' => sub {
+	for my $n (1 .. 22) {
+		$stack->report([{ name => 'often', path => '/srv/often', status => $n == 22 ? 'dirty' : 'clean' }],
+			root => 'often', timestamp => sprintf '2026-01-01T00:%02d:00.000Z', $n);
+	}
+	my $strip = get('/api/v1/repos?q=often')->{json}{items}[0]{history};
+	is_deeply $strip, [('clean') x 19, 'dirty'], 'has the last twenty audits, oldest first';
+	is_deeply get('/api/v1/repos?q=repo-005')->{json}{items}[0]{history}, ['dirty', 'clean'],
+		'each those of its own root';
+	$stack->report([], root => 'often', timestamp => '2026-01-01T00:23:00.000Z');
+	$stack->db->sql(q{delete from muster.root where slug = 'often'});
+};
+
 subtest 'overview and reports' => sub {
 	my $overview = get('/api/v1/overview')->{json};
 	is $overview->{summary}{total}, 123, 'counts';
