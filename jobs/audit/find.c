@@ -35,6 +35,8 @@ struct walk {
 	GMutex lock;
 	GCond idle;
 	guint pending;
+	gint waiting; /* tasks that no thread has taken yet */
+	gint threads;
 	guint reported;
 	find_progress progress;
 	gpointer data;
@@ -42,6 +44,8 @@ struct walk {
 
 struct folder {
 	char *path;
+	const char *name; /* its last part, to be opened in the folder at */
+	int at;           /* AT_FDCWD: open path */
 	const char *root;
 	dev_t device; /* of the root, when its folders count their links; else 0 */
 	guint depth;
@@ -97,11 +101,15 @@ static void problem_add(struct walk *walk, const char *path, const char *why)
 	g_mutex_unlock(&walk->lock);
 }
 
+/* fnmatch() makes wide characters of both first: only for what is a pattern. */
 static gboolean is_skipped(const struct walk *walk, const char *name)
 {
-	for (char **pattern = walk->skip; *pattern != NULL; pattern++)
-		if (**pattern != '\0' && !fnmatch(*pattern, name, 0))
+	for (char **pattern = walk->skip; *pattern != NULL; pattern++) {
+		gboolean is_plain = (*pattern)[strcspn(*pattern, "*?[\\")] == '\0';
+		if (**pattern != '\0' &&
+			(is_plain ? !strcmp(*pattern, name) : !fnmatch(*pattern, name, 0)))
 			return TRUE;
+	}
 	return FALSE;
 }
 
@@ -119,15 +127,13 @@ static dev_t counting_device(const char *path)
 		       : 0;
 }
 
-/* above: the folder it is in, NULL for a root. */
-static void folder_push(struct walk *walk, const char *path, const struct folder *above)
+/* A task for another thread. Takes path. */
+static void folder_push(struct walk *walk, const struct folder *from)
 {
-	struct folder *folder = g_new0(struct folder, 1);
+	struct folder *folder = g_memdup2(from, sizeof(*from));
 
-	folder->path = g_strdup(path);
-	folder->root = above != NULL ? above->root : path;
-	folder->device = above != NULL ? above->device : counting_device(path);
-	folder->depth = above != NULL ? above->depth + 1 : 0;
+	folder->at = AT_FDCWD;
+	g_atomic_int_inc(&walk->waiting);
 	g_mutex_lock(&walk->lock);
 	walk->pending++;
 	g_mutex_unlock(&walk->lock);
@@ -184,8 +190,11 @@ static void listing_add(int fd, struct listing *listing, const char *name, unsig
 	g_ptr_array_add(listing->names, g_strdup(name));
 }
 
-/* The system call itself: readdir(3) asks for the folder's stat data and flags first, each time. */
-static gboolean listing_read(int fd, struct listing *listing)
+/*
+ * The system call itself: readdir(3) asks for the folder's stat data and flags first, each time. Not
+ * inlined: its buffer would lie on the stack once for each level of folders.
+ */
+static G_NO_INLINE gboolean listing_read(int fd, struct listing *listing)
 {
 	char buffer[FIND_DENTS_BYTES] __attribute__((aligned(8)));
 	long len;
@@ -243,6 +252,24 @@ static void child_add(struct walk *walk, const struct folder *folder, const char
 	g_mutex_unlock(&walk->lock);
 }
 
+static void folders_count(struct walk *walk, guint count)
+{
+	g_mutex_lock(&walk->lock);
+	walk->result->folders += count;
+	if (walk->progress != NULL &&
+		walk->result->folders >= walk->reported + FIND_PROGRESS_FOLDERS) {
+		walk->reported = walk->result->folders;
+		walk->progress(walk->reported, walk->result->repos->len, walk->data);
+	}
+	g_mutex_unlock(&walk->lock);
+}
+
+static void folder_walk(struct walk *walk, const struct folder *folder);
+
+/*
+ * Each thread goes into the depth by itself, and leaves a folder to another one only while there
+ * are threads without work: handing over costs more than reading a small folder.
+ */
 static void folder_descend(
 	struct walk *walk, const struct folder *folder, int fd, const struct listing *listing)
 {
@@ -266,16 +293,25 @@ static void folder_descend(
 		}
 		if (folder->depth == 0 && name[0] != '.')
 			child_add(walk, folder, path);
-		folder_push(walk, path, folder);
+		struct folder below = *folder;
+		below.path = path;
+		below.name = name;
+		below.at = fd;
+		below.depth++;
+		if (g_atomic_int_get(&walk->waiting) < walk->threads) {
+			below.path = g_steal_pointer(&path);
+			folder_push(walk, &below);
+		} else {
+			folder_walk(walk, &below);
+		}
 	}
-	g_mutex_lock(&walk->lock);
-	walk->result->folders += leaves;
-	g_mutex_unlock(&walk->lock);
+	folders_count(walk, leaves + 1);
 }
 
 static void folder_walk(struct walk *walk, const struct folder *folder)
 {
-	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(folder->at, folder->at == AT_FDCWD ? folder->path : folder->name,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct listing listing = {NULL, FALSE, FALSE, FALSE, FALSE};
 
 	if (fd < 0) {
@@ -292,6 +328,8 @@ static void folder_walk(struct walk *walk, const struct folder *folder)
 		folder_found(walk, folder, kind);
 	if (kind != REPO_KIND_BARE)
 		folder_descend(walk, folder, fd, &listing);
+	else
+		folders_count(walk, 1);
 	close(fd);
 	g_ptr_array_unref(listing.names);
 }
@@ -301,14 +339,9 @@ static void folder_run(gpointer task, gpointer data)
 	struct folder *folder = task;
 	struct walk *walk = data;
 
+	g_atomic_int_add(&walk->waiting, -1);
 	folder_walk(walk, folder);
 	g_mutex_lock(&walk->lock);
-	walk->result->folders++;
-	if (walk->progress != NULL &&
-		walk->result->folders >= walk->reported + FIND_PROGRESS_FOLDERS) {
-		walk->reported = walk->result->folders;
-		walk->progress(walk->reported, walk->result->repos->len, walk->data);
-	}
 	if (--walk->pending == 0)
 		g_cond_signal(&walk->idle);
 	g_mutex_unlock(&walk->lock);
@@ -584,11 +617,13 @@ static void walk_run(struct walk *walk, guint threads)
 {
 	g_mutex_init(&walk->lock);
 	g_cond_init(&walk->idle);
-	walk->pool = g_thread_pool_new(folder_run, walk,
-		(gint)(threads > 0 ? threads : g_get_num_processors()), FALSE, NULL);
+	walk->threads = (gint)(threads > 0 ? threads : g_get_num_processors());
+	walk->pool = g_thread_pool_new(folder_run, walk, walk->threads, FALSE, NULL);
 	for (guint i = 0; i < walk->result->roots->len; i++) {
 		const char *root = walk->result->roots->pdata[i];
-		folder_push(walk, root, NULL);
+		struct folder folder = {
+			.path = g_strdup(root), .root = root, .device = counting_device(root)};
+		folder_push(walk, &folder);
 	}
 	g_mutex_lock(&walk->lock);
 	while (walk->pending > 0)
