@@ -191,8 +191,8 @@ static void listing_add(int fd, struct listing *listing, const char *name, unsig
 }
 
 /*
- * The system call itself: readdir(3) asks for the folder's stat data and flags first, each time. Not
- * inlined: its buffer would lie on the stack once for each level of folders.
+ * The system call itself: readdir(3) asks for the folder's stat data and flags first. Not inlined:
+ * its buffer would lie on the stack once for each level of folders.
  */
 static G_NO_INLINE gboolean listing_read(int fd, struct listing *listing)
 {
