@@ -190,8 +190,10 @@ static void status_make(struct hub *hub)
 	hub->status_version++;
 }
 
-void hub_set_degraded(struct hub *hub, gboolean is_degraded)
+void hub_set_lane(struct hub *hub, enum hub_lane lane, gboolean is_up)
 {
+	hub->lanes_up = is_up ? hub->lanes_up | lane : hub->lanes_up & ~(guint)lane;
+	gboolean is_degraded = hub->lanes_up != HUB_LANES_ALL;
 	if (hub->is_degraded == is_degraded)
 		return;
 	hub->is_degraded = is_degraded;

@@ -59,11 +59,19 @@ struct hub {
 	guint64 delivered;
 	gboolean is_ready;     /* the ring is filled */
 	gboolean has_sessions; /* identity.c has loaded its mirror */
+	guint lanes_up;        /* of enum hub_lane */
 	gboolean is_degraded, is_stopping;
 	guint status_version;
 	struct frame *status;
 	ev_prepare prepare;
 	ev_timer tick;
+};
+
+enum hub_lane {
+	HUB_LANE_LOG = 1,
+	HUB_LANE_WORK = 2,
+	HUB_LANE_INGEST = 4,
+	HUB_LANES_ALL = 7
 };
 
 struct hub *hub_new(struct ev_loop *loop, const struct conf *conf);
@@ -95,8 +103,11 @@ gboolean hub_holds(const struct hub *hub, gint64 id);
  */
 gboolean hub_admit(struct hub *hub, const char *account, const char *address, GError **error);
 
-/* Tells the clients whose dialect wants to know; they are told again when it is over. */
-void hub_set_degraded(struct hub *hub, gboolean is_degraded);
+/*
+ * A connection to the database came or went. While one of them is away the pusher is degraded, and
+ * the clients whose dialect wants to know are told; they are told again when it is over.
+ */
+void hub_set_lane(struct hub *hub, enum hub_lane lane, gboolean is_up);
 
 /* Everybody gets 1001 and is gone within a second; hub->clients becomes empty. */
 void hub_stop(struct hub *hub);

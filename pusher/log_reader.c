@@ -149,7 +149,7 @@ static void state_changed(gpointer data, gboolean is_up)
 {
 	struct log_reader *reader = data;
 
-	hub_set_degraded(reader->hub, !is_up);
+	hub_set_lane(reader->hub, HUB_LANE_LOG, is_up);
 	if (!is_up)
 		return;
 	identity_load(reader->identity);

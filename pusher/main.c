@@ -81,6 +81,7 @@ static void retry(struct pusher *pusher)
 static void work_state(gpointer data, gboolean is_up)
 {
 	struct pusher *pusher = data;
+	hub_set_lane(pusher->hub, HUB_LANE_WORK, is_up);
 	if (is_up) {
 		log_reader_wake(pusher->reader);
 		retry(pusher);
@@ -90,6 +91,7 @@ static void work_state(gpointer data, gboolean is_up)
 static void ingest_state(gpointer data, gboolean is_up)
 {
 	struct pusher *pusher = data;
+	hub_set_lane(pusher->hub, HUB_LANE_INGEST, is_up);
 	if (is_up)
 		reports_run(pusher->reports);
 }
