@@ -12,6 +12,8 @@ lib_libmuster_a_SOURCES = \
 	lib/exit.h \
 	lib/file.c \
 	lib/file.h \
+	lib/hash.c \
+	lib/hash.h \
 	lib/json.c \
 	lib/json.h \
 	lib/log.c \

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "jobs/audit/cache.h"
 #include "jobs/audit/facts.h"
 #include "jobs/audit/find.h"
 #include "jobs/audit/inspect.h"
@@ -11,6 +12,7 @@
 #include "jobs/audit/report.h"
 #include "jobs/audit/row.h"
 #include "lib/error.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 #include "lib/report.h"
 
@@ -87,7 +89,7 @@ static void inspect_all(struct run *run, const GPtrArray *repos)
 static void add_missing(struct run *run, const struct find_result *found, GHashTable *in_way)
 {
 	const struct audit_remote *remote = run->options->remote;
-	g_autoptr(GHashTable) plain = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) plain = g_hash_table_new(hash_text, g_str_equal);
 
 	if (remote == NULL)
 		return;
@@ -269,6 +271,8 @@ gboolean audit_run(const struct audit_options *options, const struct audit_progr
 	g_mutex_init(&run.lock);
 	gboolean is_done = run_all(&run, report, result, error);
 	g_mutex_clear(&run.lock);
+	if (cache != NULL)
+		cache_prune(cache, run.inspect.now);
 	json_object_put(run.rows);
 	audit_result_clear(&own);
 	return is_done;

@@ -2,8 +2,12 @@
 #include "config.h"
 #include "jobs/audit/cache.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "jobs/audit/member.h"
 #include "lib/file.h"
@@ -13,6 +17,8 @@
 #define CACHE_VERSION 1
 #define CACHE_FILE_MAX_BYTES (32 * 1024 * 1024)
 #define CACHE_SUM_BYTES 64
+#define WEEK_SECONDS ((gint64)7 * 86400)
+#define UNUSED_SECONDS ((gint64)90 * 86400)
 
 static const struct json_limits cache_limits = {CACHE_FILE_MAX_BYTES, 8, 1000};
 
@@ -215,6 +221,36 @@ static void tree_read(json_object *root, struct cache *cache)
 		cache->tree = g_steal_pointer(&tree);
 }
 
+/* Says that a file is in use, once a week: its age is what cache_prune() goes by. */
+static void file_touch(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_mtime + WEEK_SECONDS < time(NULL))
+		utimensat(AT_FDCWD, path, NULL, 0);
+}
+
+void cache_prune(const char *folder, gint64 now)
+{
+	g_autofree char *marker = g_build_filename(folder, "pruned", NULL);
+	struct stat st;
+	const char *name;
+
+	if (stat(marker, &st) == 0 && st.st_mtime + WEEK_SECONDS > now)
+		return;
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	if (dir == NULL || !file_write(marker, "", 0, 0600, NULL))
+		return;
+	while ((name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		gboolean is_left = *name == '.' && g_str_has_suffix(name, ".tmp");
+		if ((!is_left && !g_str_has_suffix(name, ".json")) || lstat(path, &st) != 0)
+			continue;
+		if (st.st_mtime + (is_left ? WEEK_SECONDS : UNUSED_SECONDS) < now)
+			unlink(path);
+	}
+}
+
 /* The document in a file that begins with its sum; NULL when it is not whole. */
 static json_object *document_load(const char *path)
 {
@@ -243,6 +279,7 @@ struct cache *cache_load(const char *folder, const char *gitdir, const char *sha
 		g_strcmp0(json_get_text(root, "gitdir", NULL), quoted) != 0 ||
 		g_strcmp0(json_get_text(root, "shallow", NULL), shallow) != 0)
 		return cache;
+	file_touch(path);
 	log_read(root, cache);
 	tree_read(root, cache);
 	if (!bytes_read(root, "times", cache->times) ||

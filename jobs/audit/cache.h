@@ -58,6 +58,12 @@ struct cache *cache_load(const char *folder, const char *gitdir, const char *sha
 gboolean cache_save(struct cache *cache, const char *folder, const char *gitdir,
 	const char *shallow, GError **error);
 
+/*
+ * Removes files that no audit asked for in 90 days, and what a crash left half written; looks at
+ * most once a week. Never fails.
+ */
+void cache_prune(const char *folder, gint64 now);
+
 /* NULL when not known. */
 const struct cache_time *cache_find_time(const struct cache *cache, const struct oid *oid);
 const struct cache_distance *cache_find_distance(

@@ -87,14 +87,29 @@ static outcome check_untracked(const struct audit_facts *f, GString *message)
 	return AUDIT_OUTCOME_WARN;
 }
 
+/* Names the files of one kind; there may be more of them than are listed. */
+static void entries_append(
+	GString *message, const struct status *status, enum status_kind kind, guint64 count)
+{
+	guint at = 0;
+
+	for (gsize i = 0; i < status->entries_count; i++)
+		if (status->entries[i].kind == kind)
+			name_append(message, at++, status->entries[i].path);
+	if (at > 0)
+		names_end(message, count);
+	else
+		count_append(message, count, "file");
+}
+
 static outcome check_unmerged(const struct audit_facts *f, GString *message)
 {
 	if (f->status == NULL)
 		return f->is_bare ? AUDIT_OUTCOME_NONE : AUDIT_OUTCOME_UNKNOWN;
 	if (f->status->counts.unmerged == 0)
 		return AUDIT_OUTCOME_PASS;
-	count_append(message, f->status->counts.unmerged, "file");
-	g_string_append(message, " with merge conflicts");
+	entries_append(message, f->status, STATUS_KIND_UNMERGED, f->status->counts.unmerged);
+	g_string_append(message, ": merge conflict");
 	return AUDIT_OUTCOME_FAIL;
 }
 
@@ -104,8 +119,8 @@ static outcome check_unverified(const struct audit_facts *f, GString *message)
 		return f->is_bare ? AUDIT_OUTCOME_NONE : AUDIT_OUTCOME_UNKNOWN;
 	if (f->status->counts.unverified == 0)
 		return AUDIT_OUTCOME_PASS;
-	count_append(message, f->status->counts.unverified, "file");
-	g_string_append(message, " could only be compared by running a filter");
+	entries_append(message, f->status, STATUS_KIND_UNVERIFIED, f->status->counts.unverified);
+	g_string_append(message, ": only a filter could compare");
 	return AUDIT_OUTCOME_WARN;
 }
 

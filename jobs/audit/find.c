@@ -16,6 +16,7 @@
 
 #include "jobs/git/index.h"
 #include "lib/error.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 
 #define FIND_DEPTH_MAX 64
@@ -404,7 +405,7 @@ static char *inode_key(const char *path)
 /* Takes away worktrees whose main repository, or an earlier worktree of it, is in the list. */
 static void worktrees_join(struct find_result *result)
 {
-	g_autoptr(GHashTable) mains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) mains = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 	gboolean has_worktree = FALSE;
 
 	for (guint i = 0; i < result->repos->len; i++) {
@@ -484,7 +485,7 @@ static void index_clear(gpointer index)
 /* Takes away what belongs to a repository above it. */
 static void members_join(struct find_result *result)
 {
-	g_autoptr(GHashTable) by_path = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) by_path = g_hash_table_new(hash_text, g_str_equal);
 	g_autoptr(GHashTable) indexes =
 		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, index_clear);
 	g_autoptr(GHashTable) members = g_hash_table_new(g_direct_hash, g_direct_equal);
@@ -506,7 +507,7 @@ static void members_join(struct find_result *result)
 /* Direct children of a root in or below which no repository is, as far as could be seen. */
 static void plain_add(struct walk *walk)
 {
-	g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) used = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 	struct find_result *result = walk->result;
 	GHashTableIter iter;
 	gpointer path;
@@ -560,7 +561,7 @@ static void names_set(struct find_result *result)
 
 	for (int round = 0; round < 3; round++) {
 		g_autoptr(GHashTable) seen =
-			g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+			g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 		if (round > 0)
 			for (gsize l = 0; l < G_N_ELEMENTS(lists); l++)
 				names_count(seen, lists[l]);
@@ -653,7 +654,7 @@ static gint text_compare(gconstpointer a, gconstpointer b)
 struct find_result *find_roots(const char *const *paths, GError **error)
 {
 	g_autoptr(find_result) result = find_result_new();
-	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GHashTable) known = g_hash_table_new(hash_text, g_str_equal);
 
 	return roots_add(result, known, paths, error) ? g_steal_pointer(&result) : NULL;
 }
@@ -673,9 +674,9 @@ struct find_result *find_run(const char *const *paths, const char *skip, guint t
 	find_progress progress, gpointer data, GError **error)
 {
 	g_autoptr(find_result) result = find_result_new();
-	g_autoptr(GHashTable) roots = g_hash_table_new(g_str_hash, g_str_equal);
-	g_autoptr(GHashTable) taken = g_hash_table_new(g_str_hash, g_str_equal);
-	g_autoptr(GHashTable) broken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) roots = g_hash_table_new(hash_text, g_str_equal);
+	g_autoptr(GHashTable) taken = g_hash_table_new(hash_text, g_str_equal);
+	g_autoptr(GHashTable) broken = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 	g_autoptr(GPtrArray) children = g_ptr_array_new_with_free_func(find_repo_free);
 	g_auto(GStrv) patterns = g_strsplit(skip != NULL ? skip : "", ";", 256);
 	struct walk walk = {

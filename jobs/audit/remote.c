@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 
 #define REMOTE_FILE_MAX_BYTES (64 * 1024 * 1024)
@@ -36,8 +37,8 @@ struct audit_remote *audit_remote_new(void)
 	struct audit_remote *remote = g_new0(struct audit_remote, 1);
 
 	remote->rows = g_ptr_array_new_with_free_func(expected_free);
-	remote->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-	remote->by_key = g_hash_table_new(g_str_hash, g_str_equal);
+	remote->by_name = g_hash_table_new(hash_text, g_str_equal);
+	remote->by_key = g_hash_table_new(hash_text, g_str_equal);
 	return remote;
 }
 

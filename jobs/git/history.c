@@ -7,6 +7,7 @@
 #include "jobs/git/commit.h"
 #include "jobs/git/readfile.h"
 #include "lib/error.h"
+#include "lib/hash.h"
 
 #define SHALLOW_MAX_BYTES (4 * 1024 * 1024)
 #define TAG_DEPTH_MAX 16
@@ -151,7 +152,7 @@ static void shallow_load(struct history *h, const struct repo *r)
 	if (readfile_load(r->commondir_fd, "shallow", 0, SHALLOW_MAX_BYTES, &text, &len) !=
 		READFILE_OK)
 		return;
-	h->shallow = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	h->shallow = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	for (char **line = lines; *line != NULL; line++)
 		if (strlen(*line) == OID_HEX)
@@ -480,7 +481,7 @@ struct history_log *history_log_new(struct history *h, const struct oid *head, g
 	const struct oid *older_head, const struct history_log *older, GError **error)
 {
 	g_autoptr(GHashTable) people =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+		g_hash_table_new_full(hash_number, g_int64_equal, g_free, NULL);
 	struct history_log *log = g_new0(struct history_log, 1);
 	GHashTableIter iter;
 	gpointer person;

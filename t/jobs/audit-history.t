@@ -128,6 +128,18 @@ for my $case (
 	is(length slurp($files[0]), length $good, 'and is whole afterwards');
 }
 
+# What nobody asks for any more goes away, by and by.
+my $unused = $files[0] =~ s/[0-9a-f]{8}\.json$/00000000.json/r;
+spew($unused, $good);
+utime $now - 91 * $day, $now - 91 * $day, $unused or die $!;
+utime $now - 91 * $day, $now - 91 * $day, $files[0] or die $!;
+audit_json($path);
+ok(-e $unused, 'what was not used is not looked for at every run');
+utime $now - 8 * $day, $now - 8 * $day, $files[0] =~ s{[^/]+$}{pruned}r or die $!;
+audit_json($path);
+ok(!-e $unused, 'but once a week, and removed when it is old');
+ok(-e $files[0], 'while what is used is kept, whenever it was written');
+
 # A shallow clone ends where it ends, and deepening it is noticed.
 git($dir, qw(clone -q --depth 3), "file://$path", 'shallow');
 my %shallow = rows(audit_json("$dir/shallow"));
