@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 package Muster::WebSocket;
 
-# A WebSocket client (RFC 6455) over a Unix socket, and a reader of plain HTTP answers and event
-# streams: what the tests of the pusher speak. Perl core modules only.
+# A WebSocket client (RFC 6455) over a Unix socket or TCP (host:port), and a reader of plain HTTP
+# answers and event streams: what the tests of the pusher speak. Perl core modules only.
 #
 #	my $ws = Muster::WebSocket->connect($path, '/ws', Cookie => "muster_session=$token");
 #	$ws->status;				# 101, or what the server answered instead
@@ -18,6 +18,7 @@ package Muster::WebSocket;
 
 use strict;
 use warnings;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
@@ -28,7 +29,9 @@ my $json = JSON::PP->new->utf8->canonical;
 
 sub open_socket {
 	my ($class, $path) = @_;
-	my $socket = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!\n";
+	my $socket = $path =~ m{^/} ? IO::Socket::UNIX->new(Peer => $path)
+		: IO::Socket::INET->new(PeerAddr => $path);
+	die "$path: $!\n" unless $socket;
 	return bless { socket => $socket, in => '', frames => [], parts => '', seen => [] }, $class;
 }
 

@@ -1,0 +1,85 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Live updates through the three web servers, with the configurations that we ship.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Time::HiRes qw(time);
+use Muster::Test;
+use Muster::Stack;
+use Muster::WebSocket;
+
+my @fronts = grep { eval { Muster::Stack::program_find($_ eq 'apache' ? 'apache2' : $_) } }
+	qw(lighttpd apache nginx);
+plan skip_all => 'there is no web server' unless @fronts;
+
+for my $front (@fronts) {
+	subtest $front => sub {
+		my $stack = Muster::Stack->new(front => $front, conf => { 'pusher.heartbeat_s' => 1 });
+		# Apache does not serve as root, and these sockets are for one group.
+		chmod 0666, map { $stack->stand->run_dir . "/$_.sock" } qw(pusher stream);
+		$stack->account('ann@example.org', 'developer');
+		my %still = map { ("still-$_" => 'clean') } 1 .. 10;
+		my $report = sub {
+			my ($status) = @_;
+			$stack->report([ map { { name => $_, path => "/srv/$_", status => $still{$_} // $status } }
+				sort keys %still, 'one' ]);
+		};
+		$report->('clean');
+		my $ann = $stack->client->login('ann@example.org');
+		my $address = '127.0.0.1:' . $stack->port;
+		my %as_ann = (Host => $address, Cookie => 'muster_session=' . $ann->cookie);
+		my $clients = sub { $ann->get('/api/ws/status')->{json}{clients} };
+
+		# The session is known to the pusher as soon as it is made.
+		my $ws = wait_for {
+			my $try = Muster::WebSocket->connect($address, '/ws', %as_ann, Origin => "http://$address");
+			$try->status == 101 && $try;
+		} 'a WebSocket opens';
+		is $ws->next(type => 'audit-update')->{data}{summary}{total}, 11, 'a WebSocket gets its snapshot';
+		is(Muster::WebSocket->connect($address, '/ws', %as_ann, Origin => 'http://evil.example')->status,
+			403, "another site's page is refused");
+		isnt(Muster::WebSocket->connect($address, '/ws', Host => $address)->status, 101,
+			'so is somebody who is not signed in');
+		my $sse = Muster::WebSocket->get($address, '/api/v1/sse/events', %as_ann);
+		is $sse->status, 200, 'a stream opens';
+		my $stream = sub {
+			# Chunk sizes stand on lines of their own; what is a frame is found all the same.
+			my ($type) = @_;
+			my $seen = '';
+			return wait_for {
+				$sse->fill(0.05);
+				$sse->{in} =~ s/^data: (\{[^\n]*"type" ?: ?"\Q$type\E"[^\n]*\})$//m && $1;
+			} "a stream brings $type";
+		};
+		ok $stream->('connection_established'), 'and says where it stands at once';
+		my $poll = Muster::WebSocket->request($address, '/api/v1/events/wait?after='
+			. $stack->db->value('select head from muster.stream'), %as_ann, Connection => 'close');
+
+		my $start = time;
+		$report->('dirty');
+		is $ws->next(type => 'repo-status-change')->{data}{repo}{status}, 'dirty', 'a change arrives';
+		like $stream->('repo-status-change'), qr/dirty/, 'in the stream';
+		like $poll->read_head->body, qr/dirty/, 'and in the long-poll';
+		cmp_ok time - $start, '<', 5, 'without being held back';
+		$ws->next(type => 'heartbeat');
+		ok $stream->('heartbeat'), 'heartbeats pass';
+
+		is $ann->get('/api/v1/sse/stats')->{json}{sse_connections}, 1, 'the figures come through';
+		cmp_ok $clients->(), '>=', 2, 'both are counted';
+		CORE::close $_->{socket} for $ws, $sse;
+		wait_for { $clients->() == 0 } 'clients that vanish are gone behind the front, too';
+		pass 'clients that vanish are gone behind the front, too';
+
+		my $until = Muster::WebSocket->connect($address, '/ws', %as_ann);
+		$until->next(type => 'audit-update');
+		$ann->post('/api/v1/auth/logout', {});
+		is +($until->closed)[0], 4401, 'signing out closes the connection, and says why';
+		$stack->front->stop;
+		$stack->pusher->stop;
+		$stack->api->stop;
+	};
+}
+done_testing;
