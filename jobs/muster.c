@@ -48,7 +48,7 @@ static void print_usage(FILE *out)
 	      "These need no database and no configuration:\n",
 		out);
 	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].help);
 	fputs("\n'muster COMMAND --help' says more about one.\n", out);
 	fflush(out);
 }

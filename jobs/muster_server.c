@@ -36,7 +36,7 @@ static void print_usage(FILE *out)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (commands[i].help != NULL)
-			fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+			fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].help);
 }
 
 int main(int argc, char **argv)
