@@ -55,7 +55,7 @@ sub wait_for {
 
 END {
 	my $code = $?;
-	run('--stop', '--state', $state) if $state && -e "$state/run/quickstart.pid";
+	run('--stop', '--state', $state) if $state && -e "$state/quickstart/pid";
 	$? = $code;
 }
 
