@@ -25,7 +25,8 @@
  * hostile: the program muster does, without a shell, with a clean environment, in a process group
  * of its own, with limits on time, processor, memory and output. Where the repository lies comes
  * from the database under the rights of whoever asks, and must be below the folder that is watched
- * there even after symbolic links, for anybody who may write a report could name any path.
+ * there even after symbolic links, for anybody who may write a report could name any path. The
+ * program fences itself into that folder, for a repository could name any path too.
  */
 #define TIME_LIMIT_MS 15000
 #define OUTPUT_MAX_BYTES (16 * 1024 * 1024)
@@ -72,8 +73,8 @@ static gboolean path_is_below(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* Where the repository lies, real and confined; freed by the caller. */
-static char *place_find(struct route_call *call, char **name, GError **error)
+/* Where the repository lies, real and confined, below *top; both freed by the caller. */
+static char *place_find(struct route_call *call, char **name, char **top, GError **error)
 {
 	const char *params[] = {route_value(call, "repo")};
 	g_autoptr(db_result) place = NULL;
@@ -111,6 +112,7 @@ static char *place_find(struct route_call *call, char **name, GError **error)
 		return NULL;
 	}
 	*name = g_strdup(db_result_get(place, 0, 0));
+	*top = g_steal_pointer(&root);
 	return g_steal_pointer(&path);
 }
 
@@ -127,14 +129,15 @@ static void limits_set(pid_t pid)
 #endif
 }
 
-static gboolean child_start(
-	struct child *child, const char *program, const char *path, GError **error)
+static gboolean child_start(struct child *child, const char *program, const char *path,
+	const char *root, GError **error)
 {
 	int out[2] = {-1, -1}, err[2] = {-1, -1};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, defaults;
-	const char *argv[] = {program, "diff", "--format", "json", "--", path, NULL};
+	const char *argv[] = {
+		program, "diff", "--format", "json", "--within", root, "--", path, NULL};
 	const char *envp[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/nonexistent",
 		"GIT_CONFIG_NOSYSTEM=1", NULL};
 
@@ -269,12 +272,12 @@ static gboolean diff_answer(struct route_call *call, const struct child *child, 
 gboolean diff_get(struct route_call *call, GError **error)
 {
 	const char *program = conf_get(call->api->conf, "paths.muster");
-	g_autofree char *name = NULL;
-	g_autofree char *path = place_find(call, &name, error);
+	g_autofree char *name = NULL, *root = NULL;
+	g_autofree char *path = place_find(call, &name, &root, error);
 	g_autoptr(GByteArray) output = g_byte_array_new(), complaint = g_byte_array_new();
 	struct child child = {.output = output, .complaint = complaint};
 
-	if (path == NULL || !child_start(&child, program, path, error))
+	if (path == NULL || !child_start(&child, program, path, root, error))
 		return FALSE;
 	gboolean ok = child_read(&child, error);
 	int code = child_end(&child, ok);

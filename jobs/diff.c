@@ -2,12 +2,16 @@
 #include "config.h"
 #include "jobs/muster.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "jobs/audit/member.h"
 #include "jobs/git/diff.h"
+#include "jobs/landlock.h"
 #include "jobs/output/output.h"
 #include "jobs/output/terminal.h"
 #include "lib/error.h"
@@ -172,10 +176,12 @@ static int usage_error(const char *message)
 }
 
 static gboolean arguments_parse(
-	int *argc, char ***argv, char **format, char ***paths, GError **error)
+	int *argc, char ***argv, char **format, char **within, char ***paths, GError **error)
 {
 	const GOptionEntry entries[] = {
 		{"format", 'f', 0, G_OPTION_ARG_STRING, format, "text or json", "FORMAT"},
+		{"within", 0, 0, G_OPTION_ARG_FILENAME, within, "Read nothing outside of DIR",
+			"DIR"},
 		{G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, paths, NULL, "PATH"},
 		G_OPTION_ENTRY_NULL,
 	};
@@ -200,13 +206,51 @@ static int fail(const GError *error)
 									  : EXIT_PARTLY;
 }
 
+static gboolean confine(const char *folder, GError **error)
+{
+	g_autoptr(GPtrArray) reads = g_ptr_array_new();
+
+	g_ptr_array_add(reads, (gpointer)folder);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		landlock_confine(reads, NULL, FALSE, FALSE))
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "the files cannot be fenced off: %s",
+		g_strerror(errno));
+	return FALSE;
+}
+
+static gboolean path_is_within(const char *path, const char *folder)
+{
+	g_autofree char *real = realpath(path, NULL);
+	g_autofree char *top = realpath(folder, NULL);
+	gsize len = top != NULL ? strlen(top) : 0;
+
+	if (real == NULL || top == NULL)
+		return FALSE;
+	return len == 1 ||
+	       (strncmp(real, top, len) == 0 && (real[len] == '/' || real[len] == '\0'));
+}
+
+/* Also where the kernel has no fence: what a `.git` file may lead to. */
+static gboolean repo_is_within(const struct repo *r, const char *folder, GError **error)
+{
+	g_autofree char *objects = g_build_filename(r->commondir, "objects", NULL);
+
+	if (path_is_within(r->path, folder) && path_is_within(r->gitdir, folder) &&
+		path_is_within(r->commondir, folder) && path_is_within(objects, folder))
+		return TRUE;
+	g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+		"unreadable: the repository's files lie outside of the folder that is allowed");
+	return FALSE;
+}
+
 int diff_main(int argc, char **argv)
 {
-	g_autofree char *format = NULL;
+	g_autofree char *format = NULL, *within = NULL;
 	g_auto(GStrv) paths = NULL;
 	g_autoptr(GError) error = NULL;
 
-	if (!arguments_parse(&argc, &argv, &format, &paths, &error))
+	if (!arguments_parse(&argc, &argv, &format, &within, &paths, &error))
 		return usage_error(error->message);
 	if (paths == NULL || g_strv_length(paths) != 1)
 		return usage_error("give one PATH");
@@ -214,8 +258,10 @@ int diff_main(int argc, char **argv)
 	if (format != NULL && !is_json && strcmp(format, "text") != 0)
 		return usage_error("--format is text or json");
 	g_autoptr(Gitconfig) user = gitconfig_new_user();
+	if (within != NULL && !confine(within, &error))
+		return fail(error);
 	g_autoptr(Repo) r = repo_open(paths[0], user, &error);
-	if (r == NULL)
+	if (r == NULL || (within != NULL && !repo_is_within(r, within, &error)))
 		return fail(error);
 	g_autoptr(Diff) diff = diff_read(r, &diff_limits_default, &error);
 	if (diff == NULL)

@@ -4,6 +4,7 @@ bin_PROGRAMS += jobs/muster
 jobs_muster_SOURCES = \
 	jobs/audit.c \
 	jobs/diff.c \
+	jobs/landlock.c jobs/landlock.h \
 	jobs/muster.c jobs/muster.h \
 	jobs/program.c jobs/program.h
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
@@ -35,6 +36,8 @@ jobs_libmuster_run_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 jobs_libmuster_run_a_SOURCES = \
 	jobs/job_kind.c \
 	jobs/job_kinds.h \
+	jobs/landlock.c \
+	jobs/landlock.h \
 	jobs/muster_server.h \
 	jobs/muster_server_start.c \
 	jobs/run.c \

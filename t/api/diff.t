@@ -59,7 +59,8 @@ subtest 'the program is called without a shell and knows nothing of us' => sub {
 	my $answer = diff('fine', $echo);
 	is $answer->{status}, 200, 'a diff';
 	is $answer->{json}{repo}, 'fine', 'of the repository asked for';
-	is_deeply $answer->{json}{argv}, ['diff', '--format', 'json', '--', "$root/fine"], 'its arguments';
+	is_deeply $answer->{json}{argv}, ['diff', '--format', 'json', '--within', $root, '--', "$root/fine"],
+		'its arguments, the folder that it may read among them';
 	is_deeply [grep { /MUSTER|HTTP|COOKIE/ } @{ $answer->{json}{env} }], [], 'its environment';
 	is $answer->{json}{stdin}, undef, 'it reads nothing';
 	is $answer->{json}{cwd}, '/', 'and stands nowhere';
@@ -67,8 +68,8 @@ subtest 'the program is called without a shell and knows nothing of us' => sub {
 	like $limits, qr/^Max cpu time\s+10 /m, 'processor time is limited';
 	like $limits, qr/^Max core file size\s+0 /m, 'no core is dumped';
 	like $limits, qr/^Max file size\s+0 /m, 'no file is written';
-	is diff('-rf', $echo)->{json}{argv}[4], "$root/-rf", 'a name like an option';
-	is diff("a b'\$(x)", $echo)->{json}{argv}[4], "$root/a b'\$(x)", 'a name like a command';
+	is diff('-rf', $echo)->{json}{argv}[6], "$root/-rf", 'a name like an option';
+	is diff("a b'\$(x)", $echo)->{json}{argv}[6], "$root/a b'\$(x)", 'a name like a command';
 };
 
 subtest 'folders that are not for it' => sub {
@@ -93,7 +94,7 @@ subtest 'folders that are not for it' => sub {
 };
 
 subtest 'a program that misbehaves' => sub {
-	my $exit = diff('fine', program_fake(q{print STDERR "entrails: $ARGV[4]\n"; exit 4;}));
+	my $exit = diff('fine', program_fake(q{print STDERR "entrails: $ARGV[6]\n"; exit 4;}));
 	is $exit->{status}, 409, 'fails';
 	unlike $exit->{body}, qr/entrails/, 'its words are not for people';
 	like $exit->{log}, qr/entrails/, 'but for the log';

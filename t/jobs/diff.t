@@ -109,6 +109,34 @@ git($dir, 'init', '-q', '--bare', 'bare.git');
 	open STDERR, '>&', $saved or die $!;
 }
 
+# A repository that is led elsewhere, below a folder that is all that may be read.
+{
+	my $private = repo("$dir/private");
+	put("$private/letter", "dear diary\n");
+	commit($private, 'private');
+	my $inside = repo("$dir/allowed/inside");
+	put("$inside/mine", "mine\n");
+	mkdir "$dir/allowed/$_" for qw(file link objects);
+	put("$dir/allowed/file/.git", "gitdir: $private/.git\n");
+	symlink "$private/.git", "$dir/allowed/link/.git";
+	system('cp', '-a', "$private/.git", "$dir/allowed/objects/.git") == 0 or die 'cp';
+	system('rm', '-rf', "$dir/allowed/objects/.git/objects") == 0 or die 'rm';
+	symlink "$private/.git/objects", "$dir/allowed/objects/.git/objects";
+	like(diff_run("$dir/allowed/file"), qr/dear diary/, 'a person may look wherever the .git file leads');
+	is_deeply([map { $_->{path} } @{ diff_json('--within', "$dir/allowed", $inside)->{files} }], ['mine'],
+		'a repository within the folder is read as ever');
+	open my $saved, '>&', \*STDERR or die $!;
+	open STDERR, '>', '/dev/null' or die $!;
+	for my $how (qw(file link objects)) {
+		unlike(diff_run('--within', "$dir/allowed", "$dir/allowed/$how"), qr/dear diary/,
+			"one whose $how leads out of it tells nothing");
+		is($exit, 3, 'and is unreadable');
+	}
+	diff_run('--within', "$dir/allowed", $private);
+	isnt($exit, 0, 'one that lies outside is not read');
+	open STDERR, '>&', $saved or die $!;
+}
+
 my @many = map { "$dir/thing/many-$_" } 1 .. 400;
 put($_, "x\n") for @many;
 $diff = diff_json($path);
