@@ -167,6 +167,20 @@ static void scan_all(struct reports *reports)
 		folder_add(reports, reports->top, NULL, NULL);
 }
 
+/*
+ * The folder went away, or is known by its new name already: the notice of a rename within what we
+ * watch comes after that of the name. What has the name now is watched; nothing, when that is so.
+ */
+static void folder_again(struct reports *reports, struct folder *folder)
+{
+	g_autofree char *path = g_strdup(folder->path);
+	g_autofree char *organization = g_strdup(folder->organization);
+	g_autofree char *root = g_strdup(folder->root);
+
+	folder_remove(reports, folder);
+	folder_add(reports, path, organization, root);
+}
+
 static void notice_take(struct reports *reports, const struct inotify_event *event)
 {
 	if (event->mask & IN_Q_OVERFLOW) {
@@ -178,7 +192,7 @@ static void notice_take(struct reports *reports, const struct inotify_event *eve
 	if (folder == NULL)
 		return;
 	if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) {
-		folder_remove(reports, folder);
+		folder_again(reports, folder);
 		return;
 	}
 	if (event->len == 0)
