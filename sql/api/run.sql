@@ -7,8 +7,9 @@
 --       message, timestamp}
 --   run_get(p_run) → the same, of the current organisation; MU404.
 --   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
---       watched root. Asked again while it is waiting or running: the same run. MU404 (no such
---       repository), MU409 (nothing that jobs can audit).
+--       watched root. Asked again while it is waiting or running: the same run; asked for a second
+--       repository of a root meanwhile: the whole root, so that neither report undoes the other.
+--       MU404 (no such repository), MU409 (nothing that jobs can audit).
 
 create function muster.run_status(p_run bigint) returns jsonb
 language sql stable set search_path = pg_catalog, muster, pg_temp
@@ -45,6 +46,8 @@ declare
 	v_only bigint;
 	v_root record;
 	v_run bigint;
+	v_key text;
+	v_only_repo uuid;
 	v_runs bigint[] := '{}';
 begin
 	if coalesce(p_repo, '') <> '' then
@@ -61,19 +64,29 @@ begin
 		-- A key of its own: a scheduled audit that is under way may have passed the very place.
 		-- The lock holds back a second click until this one's job can be seen.
 		perform pg_advisory_xact_lock(19798, v_root.id::integer);
+		v_key := 'root:' || v_root.id || ':now';
+		v_only_repo := v_repo;
 		select run_id into v_run from muster.job
 		 where organization_id = v_organization and kind = 'audit'
-		   and key = 'root:' || v_root.id || ':now' and state in ('queued', 'running');
+		   and key in (v_key, v_key || ':all') and state in ('queued', 'running')
+		   and (payload ->> 'repo' is null or payload ->> 'repo' = v_repo::text)
+		 order by id limit 1;
+		if v_run is null and exists (select from muster.job
+				where organization_id = v_organization and kind = 'audit' and key = v_key
+				  and state in ('queued', 'running')) then
+			v_key := v_key || ':all';
+			v_only_repo := null;
+		end if;
 		if v_run is null then
 			insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
 			values (v_organization, v_root.project_id, v_repo, muster.account(), 'audit')
 			returning id into v_run;
 			insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max,
 						payload)
-			values (v_organization, v_run, 'audit', 'root:' || v_root.id || ':now', v_root.host, 10,
+			values (v_organization, v_run, 'audit', v_key, v_root.host, 10,
 				3, jsonb_build_object('organization', v_root.organization,
 					'organization_id', v_organization, 'root', v_root.slug,
-					'path', v_root.path, 'host', v_root.host, 'repo', v_repo));
+					'path', v_root.path, 'host', v_root.host, 'repo', v_only_repo));
 			insert into muster.trail (organization_id, account_id, action, subject)
 			values (v_organization, muster.account(), 'audit.add', coalesce(v_repo::text, v_root.slug));
 		end if;

@@ -145,7 +145,12 @@ is scalar(() = $csv =~ /\r\n/g), 8, 'a line each';
 # --- run now
 my $run = ask(q{audit_add('Beta'); commit});
 is $run->{status}, 'pending', 'an audit that was asked for waits';
-is ask(q{audit_add(); commit})->{run_id}, $run->{run_id}, 'asked again it is the same one';
+is ask(q{audit_add('Beta'); commit})->{run_id}, $run->{run_id}, 'asked again it is the same one';
+my $whole = ask(q{audit_add(); commit})->{run_id};
+isnt $whole, $run->{run_id}, 'but one of a single repository is not one of all';
+is $db->value('select payload ->> $2 from muster.job where run_id = $1', $whole, 'repo'), undef, 'which looks at all';
+is ask(q{audit_add('eps "x", y'); commit})->{run_id}, $whole, 'another repository is among those';
+is ask(q{audit_add(); commit})->{run_id}, $whole, 'and asked again it is the same one, too';
 is ask("run_get($run->{run_id})")->{status}, 'pending', 'a run can be looked at';
 is refused('run_get(999999)'), 'MU404', 'one that is missing is missing';
 my ($job) = $db->as('muster_jobs')->rows(q{select id, lease_id, payload from muster.job_claim('here', '{audit}', 5, 30)
@@ -175,7 +180,7 @@ is $after, $db->value('select head from muster.event_bounds()'), 'the end of the
 is_deeply \@ids, [map { $_->[0] } $db->rows(q{select id from muster.event
 	where type <> 'session-change' order by id})], 'all are read, and none that is for programs only';
 is_deeply [map { $_->{type} } @{ ask(q{event_list(0, 100, 'status_change')})->{events} }],
-	[qw(status_change status_change)], 'by type';
+	[qw(status_change status_change status_change)], 'by type';
 is_deeply ask(q{event_list(0, 100, 'session-change')})->{events}, [], 'never one that is internal';
 my $now = ask('event_list()');
 is_deeply [scalar @{ $now->{events} }, $now->{last_event_id}, $now->{reset}], [0, $after, JSON::PP::false],
