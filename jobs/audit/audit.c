@@ -23,7 +23,9 @@ struct run {
 	const char *host;
 	GMutex lock; /* rows, done, progress */
 	json_object *rows;
-	guint done, total;
+	const GPtrArray *repos; /* struct find_repo */
+	gint next;              /* of them */
+	guint done;
 	gint is_cancelled;
 };
 
@@ -48,15 +50,11 @@ void audit_result_clear(struct audit_result *result)
 	*result = (struct audit_result){0};
 }
 
-static void inspect_run(gpointer task, gpointer data)
+static void inspect_one(struct run *run, const struct find_repo *found)
 {
-	const struct find_repo *found = task;
-	struct run *run = data;
 	const struct audit_progress *progress = run->progress;
-
-	if (g_atomic_int_get(&run->is_cancelled))
-		return;
 	struct audit_facts *facts = inspect_repo(found, &run->inspect);
+
 	row_judge(facts, run->options->remote);
 	json_object *row = row_new(facts, run->options->checks);
 	audit_facts_free(facts);
@@ -65,24 +63,43 @@ static void inspect_run(gpointer task, gpointer data)
 	json_object_array_add(run->rows, row);
 	run->done++;
 	if (progress != NULL && progress->done != NULL)
-		progress->done(run->done, run->total, found->name, progress->data);
+		progress->done(run->done, run->repos->len, found->name, progress->data);
 	if (progress != NULL && progress->is_cancelled != NULL &&
 		progress->is_cancelled(progress->data))
 		g_atomic_int_set(&run->is_cancelled, 1);
 	g_mutex_unlock(&run->lock);
 }
 
+static gpointer inspect_thread(gpointer data)
+{
+	struct run *run = data;
+	guint at;
+
+	while (!g_atomic_int_get(&run->is_cancelled) &&
+		(at = (guint)g_atomic_int_add(&run->next, 1)) < run->repos->len)
+		inspect_one(run, run->repos->pdata[at]);
+	return NULL;
+}
+
+/*
+ * Threads of our own and not a pool: they are joined, so that what libraries keep for a thread is
+ * gone when this returns.
+ */
 static void inspect_all(struct run *run, const GPtrArray *repos)
 {
-	guint threads = run->options->threads > 0 ? run->options->threads : g_get_num_processors();
-	run->total = repos->len;
-	if (repos->len == 0)
-		return;
-	GThreadPool *pool =
-		g_thread_pool_new(inspect_run, run, (gint)MIN(threads, repos->len), FALSE, NULL);
-	for (guint i = 0; i < repos->len; i++)
-		g_thread_pool_push(pool, repos->pdata[i], NULL);
-	g_thread_pool_free(pool, FALSE, TRUE);
+	guint count = run->options->threads > 0 ? run->options->threads : g_get_num_processors();
+	g_autoptr(GPtrArray) threads = g_ptr_array_new();
+
+	run->repos = repos;
+	count = MIN(count, repos->len);
+	for (guint i = 1; i < count; i++) {
+		GThread *thread = g_thread_try_new("audit", inspect_thread, run, NULL);
+		if (thread != NULL)
+			g_ptr_array_add(threads, thread);
+	}
+	inspect_thread(run);
+	for (guint i = 0; i < threads->len; i++)
+		g_thread_join(threads->pdata[i]);
 }
 
 /* Expected and not found; a folder that is no repository and has the name is in its place. */

@@ -169,7 +169,7 @@ my $marker = "$dir/../ran";
 	ok($row{'deep-enough'}, 'a repository 60 folders deep is found');
 	ok(!$row{'too-deep'}, 'one 70 folders deep is not');
 	like(audit_error(), qr/too deep/, 'which is said');
-	is(audit_exit(), 3, 'and makes the exit code 3');
+	is(audit_exit(), 3, 'and makes the exit code 3') or diag(audit_error());
 	ok($row{ 'n' x 255 }, 'the longest name is found');
 	ok($row{'..  '}, 'a name of dots and spaces is a name');
 	is($row{empty}{status}, 'not_git', 'an empty .git is no repository');
