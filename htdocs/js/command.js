@@ -17,6 +17,14 @@ function git(path, ...words) {
 	return ["git", "-C", path, ...words].map(shell_quote).join(" ");
 }
 
+/* Where the folder would lie if it were named after its remote; null when no name can be told. */
+function path_renamed(path, remote) {
+	const name = (remote ?? "").replace(/\/+$/, "").split(/[/:]/).pop().replace(/\.git$/, "");
+	const renamed = path.replace(/[^/]*\/*$/, name);
+
+	return name === "" || name === "." || name === ".." || renamed === path ? null : renamed;
+}
+
 export function command_list(repo) {
 	const path = repo.path ?? repo.local_path;
 	const url = repo.clone_url ?? repo.remote;
@@ -40,9 +48,12 @@ export function command_list(repo) {
 		if (path && repo.expected_url)
 			rows.push({ action: "fix_remote", text: "Point the remote at the repository of this name",
 				    command: git(path, "remote", "set-url", "origin", repo.expected_url) });
-		if (path)
-			rows.push({ action: "review", text: "Or rename the folder after its remote",
-				    command: git(path, "remote", "--verbose") });
+		if (path) {
+			const renamed = path_renamed(path, repo.remote);
+			rows.push(renamed ? { action: "review", text: `${rows.length > 0 ? "Or rename" : "Rename"} the folder after its remote`,
+					      command: `mv -T -n -- ${shell_quote(path)} ${shell_quote(renamed)}` }
+				: { action: "review", text: "See which remotes it has", command: git(path, "remote", "--verbose") });
+		}
 		break;
 	case "extra":
 		if (path)

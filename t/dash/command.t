@@ -28,6 +28,14 @@ tests(async (test, assert) => {
 		assert.deepEqual(of({ status: "clean", ahead: 2 }), ["push"]);
 		assert.deepEqual(command_list({ status: "missing" }), []);
 	});
+	await test("a mismatched folder is renamed after its remote, and nothing is said to come second alone", () => {
+		const of = (repo) => command_list({ status: "mismatched", path: "/src/mini flux", ...repo }).map((row) => [row.text, row.command]);
+		assert.deepEqual(of({ remote: "https://x/mini/v2.git" }),
+			[["Rename the folder after its remote", "mv -T -n -- '/src/mini flux' /src/v2"]]);
+		assert.match(of({ remote: "git@x:v2.git", expected_url: "https://x/y" })[1][0], /^Or rename/);
+		for (const remote of ["", null, "https://x/..", "/"])
+			assert.deepEqual(of({ remote }), [["See which remotes it has", "git -C '/src/mini flux' remote --verbose"]]);
+	});
 	await test("nothing that is offered throws work away", () => {
 		for (const status of ["dirty", "extra", "mismatched", "missing"]) {
 			for (const { command } of command_list({ status, path: "/r", clone_url: "https://x/y", expected_url: "https://x/z" }))
