@@ -7,11 +7,12 @@
  *	pref_get("interval")        // "10"
  *	pref_set("interval", "30")
  */
+const is_narrow = () => Boolean(globalThis.matchMedia?.("(max-width: 44rem)").matches);
 const PREF = {
 	theme: { values: ["system", "light", "dark"], value: "system" },
 	live: { values: ["on", "off"], value: "on" },
 	interval: { values: ["5", "10", "30", "60"], value: "10" },
-	diff: { values: ["split", "unified"], value: "split" },
+	diff: { values: ["split", "unified"], get value() { return is_narrow() ? "unified" : "split"; } },
 };
 const chosen = new Map();
 

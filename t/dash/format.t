@@ -51,6 +51,7 @@ tests(async (test, assert) => {
 			["plain", "error", "error", "dirty", "dirty", "clean", "clean"]));
 	await test("a choice that is not allowed is refused, storage or not", () => {
 		assert.equal(pref_get("interval"), "10");
+		assert.equal(pref_get("diff"), "split");
 		pref_set("interval", "60");
 		assert.equal(pref_get("interval"), "60");
 		assert.throws(() => pref_set("interval", "7"), RangeError);
