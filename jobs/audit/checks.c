@@ -174,8 +174,12 @@ static outcome check_remote(const struct audit_facts *f, GString *message)
 	if (f->verdict == AUDIT_STATUS_MISMATCHED) {
 		g_autofree char *url = quote_format(f->remote_url);
 		g_string_append_printf(message, "origin is %s", url);
-		if (f->expected != NULL && *f->expected->url != '\0')
+		gboolean is_other = f->expected != NULL && *f->expected->url != '\0' &&
+				    g_strcmp0(f->remote_key, f->expected->key) != 0;
+		if (is_other)
 			g_string_append_printf(message, ", not %s", f->expected->url);
+		else
+			g_string_append(message, "; the folder has another name");
 		return AUDIT_OUTCOME_FAIL;
 	}
 	return AUDIT_OUTCOME_PASS;

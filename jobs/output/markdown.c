@@ -28,9 +28,12 @@ void output_markdown(json_object *report, GString *out)
 	json_object *summary = json_object_object_get(report, "summary");
 	json_object *unknown = json_object_object_get(summary, "unknown");
 	g_autofree char *counts = output_counts(report);
+	gint64 stale = output_number(summary, "stale", 0);
 
 	g_string_append(out, "# Repositories\n\n");
 	g_string_append_printf(out, "**%s**: %s", output_text(report, "health_status"), counts);
+	if (stale > 0)
+		g_string_append_printf(out, "; %" G_GINT64_FORMAT " stale", stale);
 	g_string_append_printf(
 		out, " (%" G_GINT64_FORMAT " in ", output_number(summary, "total", 0));
 	text_append(out, output_text(report, "local_git_root"));

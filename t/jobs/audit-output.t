@@ -141,6 +141,12 @@ my $scores = audit_run('--explain-score', $dir);
 like($scores, qr/\b(\d+) = 100 -15 secrets \(1\) \+5 commits_24h \(2\); unknown: critical, high, secrets/, 'a score is explained');
 like($scores, qr/^score = 100 - 2 uncommitted/m, 'with the formula');
 
+repo("$dir/../ancient/named", date => 1500000000, remote => 'https://github.com/me/other.git');
+like(audit_run('--format', 'markdown', "$dir/../ancient"), qr/; 1 stale \(/, 'Markdown counts what is stale too');
+spew("$dir/../other", "https://github.com/me/other.git\n");
+like(audit_run('--remote-list', "$dir/../other", "$dir/../ancient"), qr/other\.git; the folder has another name$/m,
+	'a folder of another name than its remote is not said to have the wrong one');
+
 # Configuration.
 my $conf = "$dir/../muster.conf";
 spew($conf, "[audit]\nskip = mir*;clean\nstale_days = 1\nlarge_blob_bytes = 3\n");

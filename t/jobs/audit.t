@@ -39,6 +39,7 @@ ok(!exists $row{clean}{mitigation}, 'a clean repository needs no mitigation');
 is($row{dirty}{status}, 'dirty', 'changes make a repository dirty');
 is($row{dirty}{mitigation}, 'commit_or_discard', 'a dirty repository is to be committed or discarded');
 is($row{wrongname}{status}, 'mismatched', 'another name at origin than the folder has is a mismatch');
+like($row{wrongname}{recommendations}[0]{description}, qr/^origin is .*; the folder has another name$/, 'which is said');
 is($row{empty}{status}, 'clean', 'a repository without commits is clean');
 is($row{empty}{head}, 'unborn', 'and its HEAD is unborn');
 is($row{'bare.git'}{status}, 'clean', 'a bare repository is never dirty');
