@@ -199,9 +199,11 @@ static gboolean arguments_parse(
 	return g_option_context_parse(context, argc, argv, error);
 }
 
-static int fail(const GError *error)
+static int fail(const char *path, const GError *error)
 {
-	fprintf(stderr, "muster diff: %s\n", error->message);
+	g_autofree char *quoted = quote_format(path);
+
+	fprintf(stderr, "muster diff: %s: %s\n", quoted, error->message);
 	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING) ? EXIT_USAGE
 									  : EXIT_PARTLY;
 }
@@ -259,13 +261,13 @@ int diff_main(int argc, char **argv)
 		return usage_error("--format is text or json");
 	g_autoptr(Gitconfig) user = gitconfig_new_user();
 	if (within != NULL && !confine(within, &error))
-		return fail(error);
+		return fail(paths[0], error);
 	g_autoptr(Repo) r = repo_open(paths[0], user, &error);
 	if (r == NULL || (within != NULL && !repo_is_within(r, within, &error)))
-		return fail(error);
+		return fail(paths[0], error);
 	g_autoptr(Diff) diff = diff_read(r, &diff_limits_default, &error);
 	if (diff == NULL)
-		return fail(error);
+		return fail(paths[0], error);
 	g_autoptr(GString) out = g_string_new(NULL);
 	if (is_json) {
 		g_autofree char *real = g_canonicalize_filename(paths[0], NULL);
