@@ -45,7 +45,7 @@ export function command_list(repo) {
 			    command: git(path, "stash", "push", "--include-untracked") });
 		break;
 	case "mismatched":
-		if (path && repo.expected_url)
+		if (path && repo.expected_url && repo.expected_url !== repo.remote)
 			rows.push({ action: "fix_remote", text: "Point the remote at the repository of this name",
 				    command: git(path, "remote", "set-url", "origin", repo.expected_url) });
 		if (path) {

@@ -33,6 +33,7 @@ tests(async (test, assert) => {
 		assert.deepEqual(of({ remote: "https://x/mini/v2.git" }),
 			[["Rename the folder after its remote", "mv -T -n -- '/src/mini flux' /src/v2"]]);
 		assert.match(of({ remote: "git@x:v2.git", expected_url: "https://x/y" })[1][0], /^Or rename/);
+		assert.equal(of({ remote: "https://x/v2.git", expected_url: "https://x/v2.git" }).length, 1);
 		for (const remote of ["", null, "https://x/..", "/"])
 			assert.deepEqual(of({ remote }), [["See which remotes it has", "git -C '/src/mini flux' remote --verbose"]]);
 	});
