@@ -37,7 +37,7 @@ static const char head[] =
 "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
 "th{position:sticky;top:0;background:var(--head);text-align:left;font-weight:600;font-size:13px;color:var(--dim)}\n"
 "th,td{padding:7px 16px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}th{white-space:nowrap}\n"
-"td:nth-child(2){min-width:180px;overflow-wrap:anywhere}td:nth-child(3){overflow-wrap:anywhere}"
+"td:nth-child(2){min-width:180px;overflow-wrap:anywhere}td:nth-child(3){min-width:100px;overflow-wrap:anywhere}"
 "td:last-child{min-width:220px;overflow-wrap:anywhere;padding-right:12px}\n"
 "th:first-child,td:first-child{padding-left:12px;white-space:nowrap}\n"
 "td.n{text-align:right;white-space:nowrap}th.n{text-align:right}\n"
