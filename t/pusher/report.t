@@ -100,7 +100,8 @@ $live->report('later', { %still, later => 'clean' });
 wait_for { $status->('later') eq 'clean' } 'the next report';
 pass 'the next report is taken as if nothing had been';
 make_path("$reports/default/folder/GitRepoReport.json");
-$live->report('empty', {});
+$live->report('empty', { %still, beside => 'dirty' });
+wait_for { $status->('beside') eq 'dirty' } 'the report beside it';
 pass 'a folder of that name does no harm';
 
 # The kernel drops notices: the queue overflows while the daemon is stopped.
