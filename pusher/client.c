@@ -10,6 +10,8 @@
 
 /* Answers that wait for a client that does not read: it asked for each of them. */
 #define ANSWERS_MAX 16
+/* Messages of a client whose session is not known yet. */
+#define HELD_MAX 8
 
 static void count_change(GHashTable *table, const char *name, int by)
 {
@@ -73,6 +75,7 @@ void client_clear(struct client *client)
 	if (client->is_told_gone)
 		g_queue_remove(&hub->gone, client);
 	g_queue_clear_full(&client->answers, (GDestroyNotify)frame_unref);
+	g_queue_clear_full(&client->held, (GDestroyNotify)g_bytes_unref);
 	g_free(client->project);
 	g_free(client->confirmation);
 	g_free(client->address);
@@ -237,6 +240,29 @@ void client_receive(struct client *client, const char *text, gsize len)
 		client_end(client, CLIENT_CLOSE_POLICY, "too many messages");
 		return;
 	}
-	if (client->dialect->receive != NULL)
+	if (client->dialect->receive == NULL)
+		return;
+	/* An answer may hold what only a live session may see. */
+	if (session_is_confirmed(client->session))
 		client->dialect->receive(client, text, len);
+	else if (client->held.length < HELD_MAX)
+		g_queue_push_tail(&client->held, g_bytes_new(text, len + 1));
+	else
+		client_end(client, CLIENT_CLOSE_POLICY, "too many messages");
+}
+
+void client_confirm(struct client *client)
+{
+	GBytes *message;
+
+	if (client->is_ended)
+		return;
+	client->dialect->open(client, client->open_after);
+	while ((message = g_queue_pop_head(&client->held)) != NULL) {
+		gsize len;
+		const char *text = g_bytes_get_data(message, &len);
+		if (!client->is_ended)
+			client->dialect->receive(client, text, len - 1);
+		g_bytes_unref(message);
+	}
 }

@@ -103,6 +103,7 @@ struct client {
 	gint64 replay_until; /* events up to here are marked as replay */
 	gint64 open_after;   /* what open() gets when the session is confirmed */
 	GQueue answers;      /* of struct frame, before any event */
+	GQueue held;         /* of GBytes: messages that came before the session was confirmed */
 	guint status_seen;
 	GList replay_link, beat_link, snapshot_link;
 	GQueue *snapshot_queue; /* the one that snapshot_link is in */
@@ -125,6 +126,9 @@ void client_follow(struct client *client, gint64 after);
 
 /* Counts and rates a message that came in, then hands it to the dialect. */
 void client_receive(struct client *client, const char *text, gsize len);
+
+/* Its session is known: it opens, and what it has said meanwhile is heard. */
+void client_confirm(struct client *client);
 
 /* It says goodbye with code; nothing more is given to it. reason is a constant. */
 void client_end(struct client *client, enum client_close code, const char *reason);

@@ -91,11 +91,8 @@ static void session_confirm(struct session *session)
 	if (session->is_confirmed)
 		return;
 	session->is_confirmed = TRUE;
-	for (guint i = 0; i < session->clients->len; i++) {
-		struct client *client = session->clients->pdata[i];
-		if (!client->is_ended)
-			client->dialect->open(client, client->open_after);
-	}
+	for (guint i = 0; i < session->clients->len; i++)
+		client_confirm(session->clients->pdata[i]);
 }
 
 static void session_set(struct identity *identity, const struct session_row *row)

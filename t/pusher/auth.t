@@ -127,6 +127,21 @@ PY
 	$live->event('repo-status-change', { n => 1 });
 	is +($gone->closed)[0], 4401, 'until it turns out that there is none';
 	is_deeply $gone->{seen}, [], 'and is told nothing meanwhile';
+	for my $case (['/ws', { type => 'request-update' }],
+		['/api/v1/dashboard/ws', { type => 'subscribe', last_event_id => '0' }]) {
+		my ($path, $message) = @$case;
+		# Sessions were read just now, and are not read again at once.
+		$with->(sid => '00000000-0000-4000-8000-000000000001')->closed;
+		my $asks = $live->ws("$path?token=" . $jwt->(sid => '00000000-0000-4000-8000-000000000002'),
+			Cookie => undef);
+		$asks->send_json($message);
+		is +($asks->closed)[0], 4401, "one that sends $message->{type} at once is sent away, too";
+		is_deeply $asks->{seen}, [], 'without an answer';
+	}
+	my (undef, $sid) = $live->session($live->{default});
+	my $early = $with->(sid => $sid);
+	$early->send_json({ type => 'ping' });
+	is $early->next(type => 'pong')->{type}, 'pong', 'what a good one sends at once is answered when it is known';
 }
 
 # A session whose news was lost is found by its token.

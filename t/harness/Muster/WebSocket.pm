@@ -237,6 +237,7 @@ sub closed {
 	my $end = time + ($seconds // $DEADLINE_S);
 	while (!$self->{close}) {
 		my $text = $self->next_text($end - time);
+		push @{ $self->{seen} }, $text if defined $text;
 		die "the connection is still open\n" if !defined $text && !$self->{close};
 	}
 	return @{ $self->{close} };
