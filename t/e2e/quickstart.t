@@ -81,10 +81,8 @@ my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
 like($output, qr/port \d+ is in use.*--port 0/, 'a port in use is said in one sentence');
 close $taken;
 
-my $start = time;
 ($code, $output) = run('--no-install', '--detach', '--port', '0', '--state', $state, "$work/repositories");
 is($code, 0, 'it builds and starts') or do { diag $output; done_testing; exit };
-my $first = time - $start;
 my ($address) = $output =~ m{(http://127\.0\.0\.1:\d+)/};
 my ($password) = $output =~ /Password\s+(\S+)/;
 ok($address, 'it prints the address') or diag $output;
@@ -143,11 +141,9 @@ sub is_alive {
 }
 is_deeply([grep { is_alive($_) } values %pids], [], 'and everything it started');
 
-$start = time;
 ($code, $output) = run('--no-install', '--detach', '--port', '0', '--state', $state, "$work/repositories");
-my $second = time - $start;
 is($code, 0, 'it starts again') or diag $output;
-cmp_ok($second, '<', $first, 'without building again');
+unlike($output, qr/building/, 'without building again');
 unlike($output, qr/Password/, 'without another password');
 like($output, qr/--password makes/, 'and says how to get one');
 ($address) = $output =~ m{(http://127\.0\.0\.1:\d+)/};
