@@ -122,6 +122,8 @@ gboolean index_merge(struct index *ix, struct index *base, GError **error)
 	gsize next = replaced;
 	for (gsize i = 0; i < base->count; i++) {
 		struct index_entry e = base->entries[i];
+		if (e.path_len == 0)
+			return broken(error, "a path of the shared part is empty");
 		if (bits[i] & IS_REPLACED) {
 			if (own == replaced)
 				return broken(error, "a replaced entry is missing");
