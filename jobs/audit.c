@@ -233,8 +233,8 @@ static int exit_code_get(const struct audit_result *result, const char *fail_on)
 		return EXIT_PARTLY;
 	if (fail_on == NULL)
 		return result->is_green ? EXIT_FINE : EXIT_ATTENTION;
-	enum audit_severity least = audit_severity_parse(fail_on);
-	return least != AUDIT_SEVERITY_UNSET && result->worst >= least ? EXIT_ATTENTION : EXIT_FINE;
+	enum severity least = severity_parse(fail_on);
+	return least != SEVERITY_UNSET && result->worst >= least ? EXIT_ATTENTION : EXIT_FINE;
 }
 
 static int audit_and_print(const struct flags *flags, struct audit_options *options,
@@ -281,7 +281,7 @@ int audit_main(int argc, char **argv)
 	if (format == OUTPUT_FORMAT_UNSET)
 		return usage_error("--format is table, json, csv, html or markdown");
 	if (flags.fail_on != NULL && strcmp(flags.fail_on, "never") != 0 &&
-		audit_severity_parse(flags.fail_on) == AUDIT_SEVERITY_UNSET)
+		severity_parse(flags.fail_on) == SEVERITY_UNSET)
 		return usage_error("--fail-on is info, low, medium, high, critical or never");
 	if (flags.remote_list != NULL && flags.forge != NULL)
 		return usage_error("--remote-list and --forge exclude one another");

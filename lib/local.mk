@@ -18,12 +18,16 @@ lib_libmuster_a_SOURCES = \
 	lib/json.h \
 	lib/log.c \
 	lib/log.h \
+	lib/oid.c \
+	lib/oid.h \
 	lib/quote.c \
 	lib/quote.h \
 	lib/report.c \
 	lib/report.h \
 	lib/secret.c \
 	lib/secret.h \
+	lib/severity.c \
+	lib/severity.h \
 	lib/wake.c \
 	lib/wake.h
 lib_libmuster_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)

@@ -204,7 +204,7 @@ static void result_set(struct audit_result *result, json_object *report)
 			if (outcome == NULL || severity == NULL ||
 				(strcmp(outcome, "fail") != 0 && strcmp(outcome, "warn") != 0))
 				continue;
-			result->worst = MAX(result->worst, audit_severity_parse(severity));
+			result->worst = MAX(result->worst, severity_parse(severity));
 			const char *id = json_get_text(check, "id", NULL);
 			is_partly |= id != NULL && !strcmp(id, "readable");
 		}

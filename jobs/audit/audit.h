@@ -71,7 +71,7 @@ struct audit_result {
 	guint errors;        /* rows with status error */
 	guint partly;        /* rows of which something could not be read, errors too */
 	gboolean is_green;
-	enum audit_severity worst; /* of the checks that are not passed; UNSET when all are */
+	enum severity worst; /* of the checks that are not passed; UNSET when all are */
 };
 void audit_result_clear(struct audit_result *result);
 

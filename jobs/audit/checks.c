@@ -465,11 +465,11 @@ static outcome check_update_tool(const struct audit_facts *f, GString *message)
 #define WORKTREE AUDIT_NEEDS_WORKTREE
 #define REFS AUDIT_NEEDS_REFS
 #define HISTORY AUDIT_NEEDS_HISTORY
-#define INFO AUDIT_SEVERITY_INFO
-#define LOW AUDIT_SEVERITY_LOW
-#define MEDIUM AUDIT_SEVERITY_MEDIUM
-#define HIGH AUDIT_SEVERITY_HIGH
-#define CRITICAL AUDIT_SEVERITY_CRITICAL
+#define INFO SEVERITY_INFO
+#define LOW SEVERITY_LOW
+#define MEDIUM SEVERITY_MEDIUM
+#define HIGH SEVERITY_HIGH
+#define CRITICAL SEVERITY_CRITICAL
 
 /* clang-format off */
 const struct audit_check audit_check_table[] = {
@@ -538,21 +538,6 @@ const struct audit_check audit_check_table[] = {
 
 const gsize audit_check_table_len = G_N_ELEMENTS(audit_check_table);
 G_STATIC_ASSERT(G_N_ELEMENTS(audit_check_table) < 64); /* audit_checks has 64 bits */
-
-static const char *const severity_names[] = {NULL, "info", "low", "medium", "high", "critical"};
-
-const char *audit_severity_name(enum audit_severity severity)
-{
-	return severity_names[severity];
-}
-
-enum audit_severity audit_severity_parse(const char *name)
-{
-	for (gsize i = 1; i < G_N_ELEMENTS(severity_names); i++)
-		if (!strcmp(name, severity_names[i]))
-			return (enum audit_severity)i;
-	return AUDIT_SEVERITY_UNSET;
-}
 
 const char *audit_outcome_name(enum audit_outcome result)
 {
@@ -627,7 +612,6 @@ void audit_checks_print(FILE *out)
 	for (gsize i = 0; i < audit_check_table_len; i++) {
 		const struct audit_check *check = &audit_check_table[i];
 		fprintf(out, "%-16s %-9s %-9s %-9s %s\n", check->id, check->group,
-			needs_name(check->needs), audit_severity_name(check->severity),
-			check->help);
+			needs_name(check->needs), severity_name(check->severity), check->help);
 	}
 }

@@ -5,6 +5,8 @@
 #include <glib.h>
 #include <stdio.h>
 
+#include "lib/severity.h"
+
 /*
  * The table of checks (jobs/audit/checks.c): a row each, with its id, what it needs to read, how
  * bad it is and a sentence of help, and one function each that looks at the facts gathered about a
@@ -22,15 +24,6 @@ enum audit_needs {
 	AUDIT_NEEDS_HISTORY = 1 << 2,  /* commits and HEAD's tree; cached under the tips */
 };
 
-enum audit_severity {
-	AUDIT_SEVERITY_UNSET,
-	AUDIT_SEVERITY_INFO,
-	AUDIT_SEVERITY_LOW,
-	AUDIT_SEVERITY_MEDIUM,
-	AUDIT_SEVERITY_HIGH,
-	AUDIT_SEVERITY_CRITICAL,
-};
-
 enum audit_outcome {
 	AUDIT_OUTCOME_UNSET,
 	AUDIT_OUTCOME_PASS,
@@ -46,7 +39,7 @@ struct audit_check {
 	const char *id;
 	const char *group; /* status, branches, files, activity, setup */
 	unsigned needs;    /* of enum audit_needs */
-	enum audit_severity severity;
+	enum severity severity;
 	const char *help;
 	/* message: what was found, for a person; an empty one is written as the help text. */
 	enum audit_outcome (*run)(const struct audit_facts *facts, GString *message);
@@ -73,8 +66,6 @@ unsigned audit_checks_needs(audit_checks checks);
 void audit_checks_print(FILE *out);
 
 /* "info" … "critical"; NULL for UNSET. UNSET when the name is none of them. */
-const char *audit_severity_name(enum audit_severity severity);
-enum audit_severity audit_severity_parse(const char *name);
 
 /* "pass" … "unknown". */
 const char *audit_outcome_name(enum audit_outcome outcome);

@@ -319,9 +319,9 @@ static void add_recommendation(
 	json_object *list, const struct audit_check *check, const char *message)
 {
 	json_object *object = json_object_new_object();
-	const char *priority = check->severity >= AUDIT_SEVERITY_HIGH     ? "high"
-			       : check->severity == AUDIT_SEVERITY_MEDIUM ? "medium"
-									  : "low";
+	const char *priority = check->severity >= SEVERITY_HIGH     ? "high"
+			       : check->severity == SEVERITY_MEDIUM ? "medium"
+								    : "low";
 
 	member_text(object, "priority", priority);
 	member_text(object, "action", check->id);
@@ -350,12 +350,12 @@ static void add_checks(json_object *row, const struct audit_facts *facts, audit_
 			g_string_assign(message, check->help);
 		json_object *object = json_object_new_object();
 		member_text(object, "id", check->id);
-		member_text(object, "severity", audit_severity_name(check->severity));
+		member_text(object, "severity", severity_name(check->severity));
 		member_text(object, "status", audit_outcome_name(result));
 		member_text(object, "message", message->str);
 		json_object_array_add(list, object);
 		if ((result == AUDIT_OUTCOME_WARN || result == AUDIT_OUTCOME_FAIL) &&
-			check->severity > AUDIT_SEVERITY_INFO)
+			check->severity > SEVERITY_INFO)
 			add_recommendation(recommendations, check, message->str);
 	}
 	member_add(row, "recommendations", recommendations);
@@ -397,13 +397,13 @@ json_object *row_new(const struct audit_facts *facts, audit_checks checks)
 
 /* One check that says in a row without a repository why it is there. */
 static void add_reason(
-	json_object *row, const char *check, enum audit_severity severity, const char *message)
+	json_object *row, const char *check, enum severity severity, const char *message)
 {
 	json_object *list = member_array(row, "checks");
 	json_object *object = json_object_new_object();
 
 	member_text(object, "id", check);
-	member_text(object, "severity", audit_severity_name(severity));
+	member_text(object, "severity", severity_name(severity));
 	member_text(object, "status", audit_outcome_name(AUDIT_OUTCOME_FAIL));
 	member_text(object, "message", message);
 	json_object_array_add(list, object);
@@ -423,7 +423,7 @@ json_object *row_new_missing(const struct audit_expected *expected, const char *
 	member_text(row, "path", quoted);
 	member_text(row, "healthScore", NULL);
 	member_array(row, "health_unknown");
-	add_reason(row, "missing", AUDIT_SEVERITY_HIGH,
+	add_reason(row, "missing", SEVERITY_HIGH,
 		in_way ? "should exist; a folder that is no git repository is in its place"
 		       : "should exist and was not found");
 	return row;
@@ -442,6 +442,6 @@ json_object *row_new_not_git(const struct find_repo *plain, const char *id)
 	member_text(row, "path", path);
 	member_text(row, "healthScore", NULL);
 	member_array(row, "health_unknown");
-	add_reason(row, "not-git", AUDIT_SEVERITY_INFO, "no git repository in or below it");
+	add_reason(row, "not-git", SEVERITY_INFO, "no git repository in or below it");
 	return row;
 }

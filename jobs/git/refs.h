@@ -16,19 +16,7 @@
 #define MUSTER_JOBS_GIT_REFS_H
 
 #include "jobs/git/repo.h"
-
-#include <stdint.h>
-
-#define OID_BYTES 20
-#define OID_HEX 40
-
-struct oid {
-	uint8_t bytes[OID_BYTES];
-};
-
-/* FALSE when the first 40 bytes are not lower or upper case hex. */
-gboolean oid_parse(struct oid *oid, const char *hex);
-void oid_format(const struct oid *oid, char hex[OID_HEX + 1]);
+#include "lib/oid.h"
 
 enum head_state {
 	HEAD_STATE_UNSET,

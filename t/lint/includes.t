@@ -12,21 +12,24 @@ my %edge = (
 	'lib' => [],
 	'cgi' => ['lib'],
 	'pusher' => ['lib'],
-	'jobs' => ['lib', 'jobs/git', 'jobs/audit', 'jobs/output'],
+	'jobs' => ['lib', 'jobs/git', 'jobs/audit', 'jobs/scan', 'jobs/output'],
 	'jobs/git' => ['lib'],
 	'jobs/audit' => ['lib', 'jobs/git'],
-	'jobs/output' => ['lib', 'jobs/audit'],
-	't/unit' => ['lib', 'jobs/git', 'jobs/audit', 'jobs/output', 'cgi', 'pusher', 'jobs', 't'],
-	't/fuzz' => ['lib', 'jobs', 'jobs/git', 'jobs/audit', 'cgi', 'pusher', 't'],
+	'jobs/scan' => ['lib'],
+	'jobs/output' => ['lib', 'jobs/audit', 'jobs/scan'],
+	't/unit' => ['lib', 'jobs/git', 'jobs/audit', 'jobs/scan', 'jobs/output', 'cgi', 'pusher', 'jobs', 't'],
+	't/fuzz' => ['lib', 'jobs', 'jobs/git', 'jobs/audit', 'jobs/scan', 'cgi', 'pusher', 't'],
 	't/bench' => ['lib', 't'],
-	't/jobs' => ['lib', 'jobs', 'jobs/git', 'jobs/audit', 't'],
-	't/harness' => ['lib'],
+	't/jobs' => ['lib', 'jobs', 'jobs/git', 'jobs/audit', 'jobs/scan', 't'],
+	't/harness' => ['lib', 'jobs/scan'],
 );
 
 # A foreign header and the one folder in which it may be included.
 my %foreign = (
 	'libpq-fe.h' => 'lib', 'json.h' => 'lib', 'sodium.h' => 'lib', 'curl/curl.h' => 'lib',
 	'git2.h' => 'jobs/git', 'seccomp.h' => 'jobs', 'zlib.h' => 'jobs/git',
+	'hs/hs.h' => 'jobs/scan', 'hs.h' => 'jobs/scan', 'pcre2.h' => 'jobs/scan', 'libdeflate.h' => 'jobs/scan',
+	'archive.h' => 'jobs', 'archive_entry.h' => 'jobs',
 	'fcgiapp.h' => 'cgi', 'fcgi_stdio.h' => 'cgi',
 	'libwebsockets.h' => 'pusher', 'ev.h' => 'pusher',
 );
