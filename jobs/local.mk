@@ -12,6 +12,7 @@ jobs_muster_LDADD = $(AUDIT_LIBS)
 
 include jobs/git/local.mk
 include jobs/audit/local.mk
+include jobs/scan/local.mk
 
 pkglibexec_PROGRAMS += jobs/muster-server
 
