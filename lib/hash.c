@@ -6,7 +6,7 @@
 
 #include <sodium.h>
 
-static guint hash_bytes(const void *bytes, gsize len)
+guint hash_bytes(const void *bytes, gsize len)
 {
 	static guchar key[crypto_shorthash_KEYBYTES];
 	static gsize is_ready;

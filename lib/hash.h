@@ -14,7 +14,8 @@
  * The order of a table differs from run to run: sort before anything is shown.
  */
 
-guint hash_text(gconstpointer text);     /* beside g_str_equal */
+guint hash_text(gconstpointer text); /* beside g_str_equal */
+guint hash_bytes(const void *bytes, gsize len);
 guint hash_number(gconstpointer number); /* of a guint64, beside g_int64_equal */
 
 #endif

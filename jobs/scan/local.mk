@@ -3,8 +3,11 @@ noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
 	jobs/scan/hit.h \
+	jobs/scan/matcher.h \
 	jobs/scan/scan.h \
-	jobs/scan/scan_coverage.c
+	jobs/scan/scan_coverage.c \
+	jobs/scan/secret_table.c \
+	jobs/scan/secret_table.h
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
