@@ -3,6 +3,7 @@ noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
 	jobs/scan/depot.h \
+	jobs/scan/finding.h \
 	jobs/scan/git_bytes.c \
 	jobs/scan/git_bytes.h \
 	jobs/scan/hit.h \
