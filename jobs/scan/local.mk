@@ -8,6 +8,9 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/git_bytes.h \
 	jobs/scan/hit.h \
 	jobs/scan/matcher.h \
+	jobs/scan/rule.h \
+	jobs/scan/rule_builtin.c \
+	jobs/scan/rule_builtin.h \
 	jobs/scan/scan.h \
 	jobs/scan/scan_coverage.c \
 	jobs/scan/secret_table.c \
@@ -15,3 +18,14 @@ jobs_libscan_a_SOURCES = \
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+
+# Every family in the folder, one behind the other, goes into the library as it is.
+EXTRA_DIST += jobs/scan/rules
+rule_families = $(wildcard $(srcdir)/jobs/scan/rules/*.toml)
+jobs/scan/libscan_a-rule_builtin.$(OBJEXT): jobs/scan/rules.all
+jobs/scan/rules.all: $(srcdir)/jobs/scan/rules $(rule_families)
+	$(AM_V_GEN)$(MKDIR_P) jobs/scan && for f in $(rule_families); do \
+		echo "#@ $${f##*/}" && cat "$$f" || exit 1; done >$@.tmp && mv $@.tmp $@
+CLEANFILES += jobs/scan/rules.all jobs/scan/rules.all.tmp
+
+dist_man_MANS += jobs/muster-rule.5
