@@ -6,6 +6,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/finding.h \
 	jobs/scan/git_bytes.c \
 	jobs/scan/git_bytes.h \
+	jobs/scan/history.h \
 	jobs/scan/hit.h \
 	jobs/scan/matcher.h \
 	jobs/scan/rule.h \
@@ -14,7 +15,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/scan.h \
 	jobs/scan/scan_coverage.c \
 	jobs/scan/secret_table.c \
-	jobs/scan/secret_table.h
+	jobs/scan/secret_table.h \
+	jobs/scan/state.h
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
