@@ -2,6 +2,14 @@
 noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
+	jobs/scan/content.c \
+	jobs/scan/content.h \
+	jobs/scan/content_inherit.c \
+	jobs/scan/content_inherit.h \
+	jobs/scan/content_place.c \
+	jobs/scan/content_place.h \
+	jobs/scan/content_text.c \
+	jobs/scan/content_text.h \
 	jobs/scan/depot.h \
 	jobs/scan/finding.h \
 	jobs/scan/git_bytes.c \
@@ -12,6 +20,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/rule.h \
 	jobs/scan/rule_builtin.c \
 	jobs/scan/rule_builtin.h \
+	jobs/scan/scan.c \
 	jobs/scan/scan.h \
 	jobs/scan/scan_coverage.c \
 	jobs/scan/secret_table.c \

@@ -103,8 +103,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scan, scan_free)
 
 /*
  * Scans the blobs of a depot; wanted is a bitmap by number (bit n % 64 of word n / 64), NULL for
- * all. Blobs that cannot be read are gaps, not errors. Fails with LIMIT when it was cancelled,
- * IO or INPUT as depot_walk() does; the hits found so far are there even then.
+ * all. Blobs that cannot be read are gaps, not errors. Fails with BUSY when it was cancelled,
+ * and as depot_walk() does; the hits found so far are there even then.
  */
 gboolean scan_blobs(struct scan *scan, struct depot *depot, const guint64 *wanted,
 	struct scan_progress *progress, GError **error);

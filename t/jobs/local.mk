@@ -8,3 +8,8 @@ check_PROGRAMS += t/jobs/runner
 t_jobs_runner_SOURCES = t/jobs/runner.c
 t_jobs_runner_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
 	$(SODIUM_LIBS) $(GLIB_LIBS)
+
+# What is inherited over deltas beside what is read in full, with a matcher of the test's own.
+check_PROGRAMS += t/jobs/scan_content
+t_jobs_scan_content_SOURCES = t/jobs/scan_content.c t/jobs/scan_content_double.c t/jobs/scan_content_double.h
+t_jobs_scan_content_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
