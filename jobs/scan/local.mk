@@ -2,6 +2,10 @@
 noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
+	jobs/scan/checksum.c \
+	jobs/scan/checksum.h \
+	jobs/scan/checksum_pem.c \
+	jobs/scan/checksum_pem.h \
 	jobs/scan/content.c \
 	jobs/scan/content.h \
 	jobs/scan/content_inherit.c \
@@ -10,12 +14,22 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/content_place.h \
 	jobs/scan/content_text.c \
 	jobs/scan/content_text.h \
+	jobs/scan/decode.c \
+	jobs/scan/decode.h \
+	jobs/scan/decode_text.c \
 	jobs/scan/depot.h \
+	jobs/scan/entropy.c \
+	jobs/scan/entropy.h \
+	jobs/scan/filter.c \
+	jobs/scan/filter.h \
 	jobs/scan/finding.h \
 	jobs/scan/git_bytes.c \
 	jobs/scan/git_bytes.h \
 	jobs/scan/history.h \
 	jobs/scan/hit.h \
+	jobs/scan/judge.c \
+	jobs/scan/judge.h \
+	jobs/scan/matcher.c \
 	jobs/scan/matcher.h \
 	jobs/scan/rule.h \
 	jobs/scan/rule_builtin.c \
@@ -25,10 +39,15 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/scan_coverage.c \
 	jobs/scan/secret_table.c \
 	jobs/scan/secret_table.h \
+	jobs/scan/sieve.c \
+	jobs/scan/sieve.h \
+	jobs/scan/sieve_cache.c \
+	jobs/scan/sieve_cache.h \
+	jobs/scan/sieve_reach.c \
 	jobs/scan/state.h
 
 # In the order in which a program is linked.
-SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS) -lm
 
 # Every family in the folder, one behind the other, goes into the library as it is.
 EXTRA_DIST += jobs/scan/rules

@@ -38,7 +38,7 @@
  *  3. A candidate whose sieve match was copied but whose window was not: matcher_window() makes the
  *     window anew and unsets the verdict; then judge. Not for CANDIDATE_DECODED ones: drop those,
  *     the sieve finds them again, for it looks into every encoded run that touches its range (and
- *     the window of such a candidate is that run with one byte on each side).
+ *     the window of such a candidate is that run and a little on each side).
  *  4. The same candidate can come in twice (inherited, and found again by a range that overlaps):
  *     candidates are equal when rule, at and the bit CANDIDATE_DECODED are. Several candidates of
  *     one rule can have one and the same secret_at and secret_len: that is one hit.
@@ -58,10 +58,11 @@ enum candidate_verdict {
 enum candidate_flag {
 	CANDIDATE_MARKED =
 		1, /* accepted, with an inline allow mark on its line (or the line before) */
-	CANDIDATE_DECODED = 2,  /* the match is in what an encoded run decodes to */
-	CANDIDATE_AT_START = 4, /* the window is cut by the start of the object: from is 0 */
-	CANDIDATE_AT_END = 8,   /* ... by its end: to is the length */
-	CANDIDATE_WHOLE = 16,   /* of a rule without a sieve */
+	CANDIDATE_DECODED = 2,      /* the match is in what an encoded run decodes to */
+	CANDIDATE_AT_START = 4,     /* the window is cut by the start of the object: from is 0 */
+	CANDIDATE_AT_END = 8,       /* ... by its end: to is the length */
+	CANDIDATE_WHOLE = 16,       /* of a rule without a sieve */
+	CANDIDATE_CONDITIONAL = 32, /* accepted; an allowlist holds if its paths or commits do */
 };
 
 struct candidate {
@@ -98,6 +99,12 @@ struct candidate {
 struct matcher *matcher_new(const struct rule_set *rules, const char *cache_folder, GError **error);
 void matcher_free(struct matcher *matcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(matcher, matcher_free)
+
+/*
+ * Compiles every pattern now, which is otherwise done when one is first needed: for tests and
+ * `muster rules check`. Errors: MUSTER_ERROR_INPUT.
+ */
+gboolean matcher_check(struct matcher *matcher, GError **error);
 
 /* Bytes before an end that a sieve match can depend on: the widest sieve and one, at most 257. */
 guint matcher_margin(const struct matcher *matcher);

@@ -6,8 +6,8 @@
 
 /*
  * The distinct secrets of one scan, numbered from 1: what is found in a thousand blobs is kept
- * once, and compared by number. Two secrets are the same when their bytes and their rule family are; the
- * same bytes found by rules of two families are two secrets.
+ * once, and compared by number. Two secrets are the same when their bytes and their rule family
+ * are; the same bytes found by rules of two families are two secrets.
  *
  * Secrets live in this table's memory only and are overwritten when it is freed. It writes nothing
  * anywhere, and keeps no mask or hash of them: who shows or stores a finding does that.

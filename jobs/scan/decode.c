@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/scan/decode.h"
+
+#include <string.h>
+
+/* Lines of wrapped base64 have 60 to 76 characters; shorter ones are words, longer ones whole. */
+#define WRAP_MIN 40
+#define WRAP_MAX 200
+#define INDENT_MAX 32
+/* Percent signs that make a run; one alone stands in many a URL. */
+#define ESCAPES_MIN 3
+
+/* 1: base64 of either alphabet; 2: hex digit; 4: may stand in percent-encoded text. */
+#define B 1
+#define H 2
+#define P 4
+static const guint8 class_of[256] = {
+	['0' ... '9'] = B | H | P,
+	['A' ... 'F'] = B | H | P,
+	['a' ... 'f'] = B | H | P,
+	['G' ... 'Z'] = B | P,
+	['g' ... 'z'] = B | P,
+	['+'] = B | P,
+	['/'] = B | P,
+	['-'] = B | P,
+	['_'] = B | P,
+	['%'] = P,
+	['.'] = P,
+	['~'] = P,
+	[':'] = P,
+	['?'] = P,
+	['&'] = P,
+	['='] = P,
+	[';'] = P,
+	[','] = P,
+	['@'] = P,
+	['!'] = P,
+	['$'] = P,
+	['*'] = P,
+};
+
+static inline gboolean is_base64(guint8 c)
+{
+	return class_of[c] & B;
+}
+
+static inline gboolean is_blank(guint8 c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct line {
+	gsize from, to;   /* the characters, padding included */
+	gboolean is_bare; /* nothing but indentation before them on their line */
+	gboolean is_last; /* a line's end behind them */
+};
+
+/* The characters around `at`, which is one of them, looked for no further than the longest run. */
+static gboolean line_at(const guint8 *data, gsize len, gsize at, struct line *line)
+{
+	gsize least = at > DECODE_RUN_MAX ? at - DECODE_RUN_MAX : 0;
+	gsize most = len - at > DECODE_RUN_MAX ? at + DECODE_RUN_MAX : len;
+	gsize p;
+
+	line->from = at;
+	while (line->from > least && is_base64(data[line->from - 1]))
+		line->from--;
+	if (line->from == least && least > 0)
+		return FALSE;
+	line->to = at;
+	while (line->to < most && is_base64(data[line->to]))
+		line->to++;
+	for (guint pad = 0; pad < 2 && line->to < len && data[line->to] == '='; pad++)
+		line->to++;
+	for (p = line->from; p > 0 && line->from - p < INDENT_MAX && is_blank(data[p - 1]);)
+		p--;
+	line->is_bare = p == 0 || data[p - 1] == '\n';
+	line->is_last = line->to == len || data[line->to] == '\n' || data[line->to] == '\r';
+	return TRUE;
+}
+
+static gboolean holds_on(const struct line *first, const struct line *second)
+{
+	gsize a = first->to - first->from, b = second->to - second->from;
+
+	return first->is_last && second->is_bare && second->is_last && a >= WRAP_MIN &&
+	       a <= WRAP_MAX && b <= a;
+}
+
+static gboolean line_before(
+	const guint8 *data, gsize len, const struct line *line, struct line *before)
+{
+	gsize p = line->from;
+
+	if (!line->is_bare)
+		return FALSE;
+	while (p > 0 && is_blank(data[p - 1]))
+		p--;
+	if (p == 0)
+		return FALSE;
+	p--;
+	if (p > 0 && data[p - 1] == '\r')
+		p--;
+	/* Padding ends a text: nothing holds on behind it. */
+	return p > 0 && is_base64(data[p - 1]) && line_at(data, len, p - 1, before) &&
+	       before->to == p && holds_on(before, line);
+}
+
+static gboolean line_behind(
+	const guint8 *data, gsize len, const struct line *line, struct line *behind)
+{
+	gsize p = line->to;
+
+	if (line->to > line->from && data[line->to - 1] == '=')
+		return FALSE;
+	if (p < len && data[p] == '\r')
+		p++;
+	if (p >= len || data[p] != '\n')
+		return FALSE;
+	for (p++; p < len && p - line->to < INDENT_MAX && is_blank(data[p]);)
+		p++;
+	return p < len && is_base64(data[p]) && line_at(data, len, p, behind) &&
+	       behind->from == p && holds_on(line, behind);
+}
+
+static gboolean base64_at(const guint8 *data, gsize len, gsize at, struct decode_run *run)
+{
+	struct line line, other;
+
+	while (at > 0 && data[at] == '=' && data[at - 1] == '=')
+		at--;
+	if (data[at] == '=' && at > 0)
+		at--;
+	if (!is_base64(data[at]) || !line_at(data, len, at, &line))
+		return FALSE;
+	run->to = line.to;
+	other = line;
+	while (line_before(data, len, &line, &other)) {
+		line = other;
+		if (at - line.from > DECODE_RUN_MAX)
+			return FALSE;
+	}
+	run->from = line.from;
+	for (line = (struct line){0}, line_at(data, len, at, &line);
+		run->to - run->from < DECODE_RUN_MAX && line_behind(data, len, &line, &other);) {
+		line = other;
+		run->to = line.to;
+	}
+	run->to = MIN(run->to, run->from + DECODE_RUN_MAX);
+	run->kind = DECODE_BASE64;
+	return run->to - run->from >= DECODE_RUN_MIN && at < run->to;
+}
+
+static inline gboolean is_escape(const guint8 *data, gsize len, gsize at)
+{
+	return data[at] == '%' && len - at > 2 && class_of[data[at + 1]] & H &&
+	       class_of[data[at + 2]] & H;
+}
+
+static gboolean percent_at(const guint8 *data, gsize len, gsize at, struct decode_run *run)
+{
+	gsize least = at > DECODE_RUN_MAX ? at - DECODE_RUN_MAX : 0;
+	guint n = 0;
+
+	run->from = at;
+	while (run->from > least && class_of[data[run->from - 1]] & P)
+		run->from--;
+	if (run->from == least && least > 0)
+		return FALSE;
+	gsize most = len - run->from > DECODE_RUN_MAX ? run->from + DECODE_RUN_MAX : len;
+	for (run->to = run->from; run->to < most && class_of[data[run->to]] & P; run->to++)
+		n += is_escape(data, len, run->to);
+	run->kind = DECODE_PERCENT;
+	return n >= ESCAPES_MIN && at < run->to;
+}
+
+gboolean decode_run_at(
+	const guint8 *data, gsize len, gsize at, enum decode_kind kind, struct decode_run *run)
+{
+	if (at >= len)
+		return FALSE;
+	return kind == DECODE_BASE64 ? base64_at(data, len, at, run)
+				     : percent_at(data, len, at, run);
+}
+
+/*
+ * Where DECODE_RUN_MIN characters of base64 in a row begin at or behind `at`, or before it and go
+ * on; G_MAXSIZE if nowhere up to `to`. Looks at the last of them first: in most texts two or three
+ * bytes in 24 are enough to see that there is none.
+ */
+static gsize find_base64(const guint8 *data, gsize len, gsize at, gsize to)
+{
+	gsize end = MIN(len, to + DECODE_RUN_MIN);
+
+	while (at + DECODE_RUN_MIN <= end) {
+		gsize p = at + DECODE_RUN_MIN;
+		while (p > at && is_base64(data[p - 1]))
+			p--;
+		if (p == at)
+			return at;
+		at = p;
+	}
+	return G_MAXSIZE;
+}
+
+static gsize find_escape(const guint8 *data, gsize len, gsize at, gsize to)
+{
+	gsize end = MIN(len, to + 1);
+
+	while (at < end) {
+		const guint8 *p = memchr(data + at, '%', end - at);
+		if (p == NULL)
+			break;
+		at = (gsize)(p - data);
+		if (is_escape(data, len, at))
+			return at;
+		at++;
+	}
+	return G_MAXSIZE;
+}
+
+void decode_cursor_init(
+	struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from, gsize to)
+{
+	*cursor = (struct decode_cursor){data, len, to, from, from, 0, from};
+}
+
+/* A run may reach into the range from before, or end in a short line that only just touches it. */
+static gboolean next_at_start(struct decode_cursor *cursor, struct decode_run *run)
+{
+	while (cursor->n_edges < 4) {
+		guint edge = cursor->n_edges++;
+		gsize at = cursor->from + edge / 2;
+		enum decode_kind kind = edge % 2 == 0 ? DECODE_BASE64 : DECODE_PERCENT;
+		gsize *done = kind == DECODE_BASE64 ? &cursor->base64 : &cursor->percent;
+		if (at < cursor->len && (edge < 2 || *done <= at) &&
+			decode_run_at(cursor->data, cursor->len, at, kind, run)) {
+			*done = MAX(*done, run->to);
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+gboolean decode_next(struct decode_cursor *cursor, struct decode_run *run)
+{
+	gsize at;
+
+	if (next_at_start(cursor, run))
+		return TRUE;
+	while ((at = find_base64(cursor->data, cursor->len, cursor->base64, cursor->to)) !=
+		G_MAXSIZE) {
+		gboolean is_run = base64_at(cursor->data, cursor->len, at, run);
+		cursor->base64 = is_run ? MAX(run->to, at + 1) : at + DECODE_RUN_MIN;
+		if (is_run)
+			return TRUE;
+	}
+	cursor->base64 = cursor->len;
+	while ((at = find_escape(cursor->data, cursor->len, cursor->percent, cursor->to)) !=
+		G_MAXSIZE) {
+		gboolean is_run = percent_at(cursor->data, cursor->len, at, run);
+		cursor->percent = MAX(at + 1, run->to);
+		if (is_run)
+			return TRUE;
+	}
+	cursor->percent = cursor->len;
+	return FALSE;
+}

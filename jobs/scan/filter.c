@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/scan/filter.h"
+
+#include <string.h>
+
+#include "jobs/scan/entropy.h"
+
+gboolean filter_holds(const guint8 *text, gsize len, const char *word)
+{
+	gsize n = strlen(word);
+	guint8 low = (guint8)word[0], high = (guint8)g_ascii_toupper(word[0]);
+
+	for (gsize i = 0; i + n <= len; i++) {
+		if (text[i] != low && text[i] != high)
+			continue;
+		if (g_ascii_strncasecmp((const char *)text + i, word, n) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean holds_any(const guint8 *text, gsize len, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (filter_holds(text, len, *words))
+			return TRUE;
+	return FALSE;
+}
+
+/* The longest run of one character. */
+static gsize longest_run(const guint8 *text, gsize len)
+{
+	gsize best = 0, run = 0;
+
+	for (gsize i = 0; i < len; i++) {
+		run = i > 0 && text[i] == text[i - 1] ? run + 1 : 1;
+		best = MAX(best, run);
+	}
+	return best;
+}
+
+static gboolean follows(guint8 a, guint8 b, gsize step)
+{
+	(void)step;
+	return b == a + 1 || (a == '9' && b == '0');
+}
+
+/* The longest run in which each character follows the one `step` before it: 12345, a1b2c3. */
+static gsize longest_sequence(const guint8 *text, gsize len, gsize step)
+{
+	gsize best = 0, run = 0;
+
+	for (gsize i = step; i < len; i++) {
+		run = g_ascii_isalnum(text[i]) && follows(text[i - step], text[i], step) ? run + 1
+											 : 0;
+		best = MAX(best, run);
+	}
+	return best;
+}
+
+static guint distinct(const guint8 *text, gsize len)
+{
+	guint8 seen[256] = {0};
+	guint n = 0;
+
+	for (gsize i = 0; i < len; i++) {
+		n += !seen[text[i]];
+		seen[text[i]] = 1;
+	}
+	return n;
+}
+
+/* The same 4 to 16 characters again and again: deadbeefdeadbeef, EXAMPLEEXAMPLE. */
+static gboolean is_repetition(const guint8 *text, gsize len)
+{
+	for (gsize period = 2; period <= 16 && 2 * period <= len; period++) {
+		gsize same = 0;
+		for (gsize i = period; i < len; i++)
+			same += text[i] == text[i - period];
+		if (same >= (len - period) * 9 / 10 && same >= 8)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean is_template(const guint8 *text, gsize len)
+{
+	static const char *const marks[] = {"${", "{{", "}}", "$(", "<%", "%>", "#{", "%{",
+		"process.env", "os.environ", "os.getenv", "getenv(", "env[", "env(", "secrets.",
+		NULL};
+
+	if (len >= 2) {
+		guint8 a = text[0], b = text[len - 1];
+		if ((a == '<' && b == '>') || (a == '[' && b == ']') || (a == '{' && b == '}') ||
+			(a == '%' && b == '%') || (a == '_' && b == '_' && text[1] == '_'))
+			return TRUE;
+	}
+	/* $NAME, $1, @name@ */
+	if (len >= 2 && text[0] == '$' && (g_ascii_isalnum(text[1]) || text[1] == '_')) {
+		gsize i = 1;
+		while (i < len && (g_ascii_isalnum(text[i]) || text[i] == '_' || text[i] == ':'))
+			i++;
+		if (i == len)
+			return TRUE;
+	}
+	return holds_any(text, len, marks);
+}
+
+gboolean filter_is_placeholder(const guint8 *secret, gsize len)
+{
+	static const char *const words[] = {"example", "placeholder", "changeme", "change_me",
+		"change-me", "yourtoken", "your_", "your-", "yourapi", "yourkey", "yoursecret",
+		"yourpass", "insert", "replace", "redacted", "dummy", "sample", "notreal",
+		"not_real", "thisis", "foobar", "todo_", "xxxx", "****", "....", "####", "____",
+		"----", "mytoken", "my_token", "mysecret", "goes_here", "goeshere", "somesecret",
+		"fake_", "fake-", "testtest", NULL};
+
+	if (len == 0)
+		return TRUE;
+	gsize run = longest_run(secret, len);
+	gsize sequence =
+		MAX(longest_sequence(secret, len, 1) + 1, longest_sequence(secret, len, 2) + 2);
+	if (len >= 8 && (run >= 8 || run * 2 >= len))
+		return TRUE;
+	if (len >= 12 && len <= 512 && distinct(secret, len) <= 4)
+		return TRUE;
+	if (len >= 8 && len <= 512 && sequence >= 8)
+		return TRUE;
+	if (len <= 512 && is_repetition(secret, len))
+		return TRUE;
+	if (len <= 512 && is_template(secret, len))
+		return TRUE;
+	/* Four characters of a base64 text of many thousand are a word now and then. */
+	return len <= 512 && holds_any(secret, len, words);
+}
+
+static gsize count(const guint8 *text, gsize len, gboolean (*is)(guint8 c))
+{
+	gsize n = 0;
+
+	for (gsize i = 0; i < len; i++)
+		n += is(text[i]) ? 1 : 0;
+	return n;
+}
+
+static gboolean is_digit(guint8 c)
+{
+	return g_ascii_isdigit(c);
+}
+
+static gboolean is_alpha(guint8 c)
+{
+	return g_ascii_isalpha(c);
+}
+
+static gboolean is_upper(guint8 c)
+{
+	return g_ascii_isupper(c);
+}
+
+static gboolean is_word(guint8 c)
+{
+	return g_ascii_isalnum(c) || c == '_';
+}
+
+/* A name or a chain of names, called perhaps: config.token, self->key, getToken(), a::b[0]. */
+static gboolean is_code(const guint8 *text, gsize len)
+{
+	static const char *const marks[] = {"->", "::", "()", "=>", "==", "&&", "||", "\\n", "</",
+		"/>", "==", "function", "return", "null", "undefined", "true", "false", "none",
+		NULL};
+	gsize words = count(text, len, is_word), dots = 0, i = 0;
+
+	for (; *(marks + i) != NULL && i < 11; i++)
+		if (g_strstr_len((const char *)text, (gssize)len, marks[i]) != NULL)
+			return TRUE;
+	for (; marks[i] != NULL; i++)
+		if (len == strlen(marks[i]) &&
+			g_ascii_strncasecmp((const char *)text, marks[i], len) == 0)
+			return TRUE;
+	const guint8 *open = memchr(text, '(', len);
+	if (open != NULL && text[len - 1] == ')' && open > text)
+		return TRUE;
+	for (gsize k = 0; k < len; k++)
+		dots += text[k] == '.';
+	return dots > 0 && words + dots == len && g_ascii_isalpha(text[0]) &&
+	       entropy_wordiness(text, len) >= 0.5;
+}
+
+static gboolean is_path_or_url(const guint8 *text, gsize len)
+{
+	gsize slashes = 0;
+
+	if (g_strstr_len((const char *)text, (gssize)len, "://") != NULL || text[0] == '/' ||
+		(len > 2 && text[0] == '.' && (text[1] == '/' || text[1] == '.')))
+		return TRUE;
+	for (gsize i = 0; i < len; i++)
+		slashes += text[i] == '/';
+	return slashes >= 2 && entropy_wordiness(text, len) >= 0.55;
+}
+
+gboolean filter_is_ordinary(const guint8 *secret, gsize len)
+{
+	static const char *const words[] = {"password", "passwd", "secret", "token", "apikey",
+		"api_key", "api-key", "username", "credential", "private", "public", "default",
+		"string", "value", "config", "string", "hidden", "enter", "here", "test", "user",
+		"localhost", "admin", "qwerty", "letmein", "demo", "foo", "hunter2", "root", NULL};
+	gsize letters, digits;
+
+	if (len < 6 || filter_is_placeholder(secret, len))
+		return TRUE;
+	if (longest_sequence(secret, len, 1) + 1 >= 5 || longest_run(secret, len) >= 4)
+		return TRUE;
+	if (is_code(secret, len) || is_path_or_url(secret, len))
+		return TRUE;
+	letters = count(secret, len, is_alpha);
+	digits = count(secret, len, is_digit);
+	/* Versions, dates, numbers, times. */
+	if (letters == 0 || (letters <= 1 && digits + letters >= len - 3 && len < 16))
+		return TRUE;
+	if (count(secret, len, is_word) * 10 < len * 6)
+		return TRUE;
+	double wordy = entropy_wordiness(secret, len);
+	/* Without a digit it takes more to look random: names and sentences have none either. */
+	if (digits == 0 && (wordy >= 0.5 || len < 10))
+		return TRUE;
+	if (digits == 0 && letters == len && count(secret, len, is_upper) == 0 && len < 24)
+		return TRUE;
+	if (wordy >= 0.65 && letters * 10 >= len * 7)
+		return TRUE;
+	/* A word and some digits behind it, as in port8080 or TestUser1. */
+	return len < 24 && wordy >= 0.5 && holds_any(secret, len, words);
+}
+
+gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize to,
+	const char *const *words, guint within)
+{
+	gsize start = from > within ? from - within : 0;
+	gsize end = MIN(len, to + within);
+
+	for (; *words != NULL; words++)
+		if (filter_holds(window + start, end - start, *words))
+			return TRUE;
+	return FALSE;
+}
+
+gboolean filter_is_marked(const guint8 *window, gsize len, gsize from, gsize to)
+{
+	/* Ours, and those of gitleaks, trufflehog, kingfisher, detect-secrets, ggshield. */
+	static const char *const marks[] = {"muster:allow", "gitleaks:allow", "betterleaks:allow",
+		"trufflehog:ignore", "kingfisher:ignore", "pragma: allowlist secret",
+		"pragma: whitelist secret", "ggignore", NULL};
+	static const char *const before[] = {"muster:allow-next-line", "muster:allow-nextline",
+		"pragma: allowlist nextline secret", "pragma: whitelist nextline secret", NULL};
+	gsize start = from, end = to, previous;
+
+	while (start > 0 && window[start - 1] != '\n')
+		start--;
+	while (end < len && window[end] != '\n')
+		end++;
+	/* Nearly every line has none of the characters that all of these share. */
+	previous = start > 0 ? start - 1 : 0;
+	while (previous > 0 && window[previous - 1] != '\n')
+		previous--;
+	if (holds_any(window + start, end - start, marks))
+		return !holds_any(window + start, end - start, before) ||
+		       holds_any(window + start, end - start, marks + 1);
+	return start > 0 && holds_any(window + previous, start - previous, before);
+}
