@@ -31,9 +31,20 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/judge.h \
 	jobs/scan/matcher.c \
 	jobs/scan/matcher.h \
+	jobs/scan/rule.c \
 	jobs/scan/rule.h \
+	jobs/scan/rule_allowlist.c \
 	jobs/scan/rule_builtin.c \
 	jobs/scan/rule_builtin.h \
+	jobs/scan/rule_file.h \
+	jobs/scan/rule_filter.c \
+	jobs/scan/rule_hash.c \
+	jobs/scan/rule_hash.h \
+	jobs/scan/rule_read.c \
+	jobs/scan/rule_regex.c \
+	jobs/scan/rule_set.c \
+	jobs/scan/rule_set.h \
+	jobs/scan/rule_sieve.c \
 	jobs/scan/scan.c \
 	jobs/scan/scan.h \
 	jobs/scan/scan_coverage.c \
@@ -44,7 +55,11 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/sieve_cache.c \
 	jobs/scan/sieve_cache.h \
 	jobs/scan/sieve_reach.c \
-	jobs/scan/state.h
+	jobs/scan/state.h \
+	jobs/scan/toml.c \
+	jobs/scan/toml.h \
+	jobs/scan/toml_reader.h \
+	jobs/scan/toml_value.c
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS) -lm

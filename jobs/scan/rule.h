@@ -102,6 +102,7 @@ struct rule {
 	guint n_required;
 	unsigned flags; /* enum rule_flag */
 
+	const char *const *aliases; /* what other scanners call it, for their ignore files */
 	const char *const *tags;
 	const char *const *examples;  /* templates (example.h) in which it must be found */
 	const char *const *negatives; /* templates in which it must not */

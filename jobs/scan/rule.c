@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/scan/rule.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jobs/scan/rule_builtin.h"
+#include "jobs/scan/rule_file.h"
+#include "jobs/scan/rule_set.h"
+#include "lib/error.h"
+#include "lib/hash.h"
+
+/*
+ * Files to a set. Layers, weakest first: our families; then each file with what it extends below
+ * it. A layer's rule replaces one of the same id, or, when it has neither regex nor path, or its
+ * file extends the other one, is laid over it field by field.
+ */
+#define EXTEND_MAX 4
+#define FILES_MAX 256
+
+struct builder {
+	struct rule_private *set;
+	GArray *drafts;     /* struct rule_draft */
+	GHashTable *by_id;  /* id to its number and one */
+	GArray *allowlists; /* struct rule_allowlist, of all rules */
+	GArray *problems;   /* struct rule_problem */
+	guint n_files;
+};
+
+static void builder_init(struct builder *b)
+{
+	*b = (struct builder){.set = g_new0(struct rule_private, 1),
+		.drafts = g_array_new(FALSE, FALSE, sizeof(struct rule_draft)),
+		.by_id = g_hash_table_new(hash_text, g_str_equal),
+		.allowlists = g_array_new(FALSE, FALSE, sizeof(struct rule_allowlist)),
+		.problems = g_array_new(FALSE, FALSE, sizeof(struct rule_problem))};
+	b->set->docs = g_ptr_array_new_with_free_func((GDestroyNotify)toml_free);
+	b->set->memory = toml_parse("", "", 0, NULL);
+	g_ptr_array_add(b->set->docs, b->set->memory);
+}
+
+static void builder_clear(struct builder *b)
+{
+	if (b->set != NULL)
+		rule_set_free(&b->set->set);
+	g_array_unref(b->drafts);
+	g_hash_table_unref(b->by_id);
+	g_array_unref(b->allowlists);
+	g_array_unref(b->problems);
+}
+
+static const char *keep(struct builder *b, const char *text)
+{
+	return strcpy(toml_take(b->set->memory, strlen(text) + 1), text);
+}
+
+/* a's entries, then b's. */
+static const char *const *join(struct toml *doc, const char *const *a, const char *const *b)
+{
+	if (a == NULL || *a == NULL)
+		return b;
+	if (b == NULL || *b == NULL)
+		return a;
+	guint n = g_strv_length((char **)a), m = g_strv_length((char **)b);
+	const char **both = toml_take(doc, (n + m + 1) * sizeof *both);
+	memcpy(both, a, n * sizeof *both);
+	memcpy(both + n, b, m * sizeof *both);
+	return both;
+}
+
+#define LAY(field)                                                                                 \
+	do {                                                                                       \
+		if (over->rule.field)                                                              \
+			under->rule.field = over->rule.field;                                      \
+	} while (0)
+
+/* As in gitleaks: what is said wins; tags, keywords and allowlists are added. */
+static void lay_over(struct toml *doc, struct rule_draft *under, const struct rule_draft *over)
+{
+	struct rule *rule = &under->rule;
+
+	if (over->rule.regex != NULL) {
+		/* Ours were made for the other pattern. */
+		rule->sieve = rule->context = rule->examples = rule->negatives = NULL;
+		rule->checksum = NULL;
+		rule->before = rule->behind = 0;
+	}
+	LAY(description);
+	LAY(severity);
+	LAY(specificity);
+	LAY(regex);
+	LAY(secret_group);
+	LAY(sieve);
+	LAY(path);
+	LAY(entropy);
+	LAY(checksum);
+	LAY(before);
+	LAY(behind);
+	LAY(context);
+	LAY(within);
+	LAY(examples);
+	LAY(negatives);
+	LAY(rotate);
+	LAY(remedy);
+	if (over->rule.n_required > 0) {
+		rule->required = over->rule.required;
+		rule->n_required = over->rule.n_required;
+	}
+	rule->tags = join(doc, rule->tags, over->rule.tags);
+	rule->keywords = join(doc, rule->keywords, over->rule.keywords);
+	for (guint i = 0; i < over->rule.n_allowlists; i++)
+		rule_draft_add_allowlist(doc, under, &over->rule.allowlists[i]);
+	rule->flags = (rule->flags & ~over->flags_given) | (over->rule.flags & over->flags_given);
+	under->flags_given |= over->flags_given;
+	rule->source = over->rule.source;
+	rule->line = over->rule.line;
+	rule->is_builtin = FALSE;
+}
+#undef LAY
+
+static gboolean add_draft(struct builder *b, struct rule_file *file, struct rule_draft *draft,
+	gboolean is_over, GError **error)
+{
+	guint at = GPOINTER_TO_UINT(g_hash_table_lookup(b->by_id, draft->rule.id));
+	gboolean is_whole = draft->rule.regex != NULL || draft->rule.path != NULL;
+
+	if (at > 0) {
+		struct rule_draft *old = &g_array_index(b->drafts, struct rule_draft, at - 1);
+		if (old->rule.source == file->name || (old->rule.is_builtin && file->is_builtin))
+			return rule_file_fail(file, draft->rule.line, error,
+				"rule '%s' is already in line %u of %s", draft->rule.id,
+				old->rule.line, old->rule.source);
+		if (is_over || !is_whole)
+			lay_over(b->set->memory, old, draft);
+		else
+			*old = *draft;
+		return TRUE;
+	}
+	if (!is_whole)
+		return rule_file_fail(file, draft->rule.line, error,
+			"rule '%s' has neither regex nor path, and there is none to change",
+			draft->rule.id);
+	if (b->drafts->len == RULE_MAX) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "%s:%u: more than %d rules",
+			file->name, draft->rule.line, RULE_MAX);
+		return FALSE;
+	}
+	g_array_append_val(b->drafts, *draft);
+	g_hash_table_insert(b->by_id, (gpointer)draft->rule.id, GUINT_TO_POINTER(b->drafts->len));
+	return TRUE;
+}
+
+/* A rule that is taken out stays as a hole: id NULL. */
+static gboolean drop(struct builder *b, const char *id)
+{
+	guint at = GPOINTER_TO_UINT(g_hash_table_lookup(b->by_id, id));
+
+	for (guint i = 0; at == 0 && i < b->drafts->len; i++) {
+		const struct rule *rule = &g_array_index(b->drafts, struct rule_draft, i).rule;
+		if (rule->id != NULL && rule->aliases != NULL && g_strv_contains(rule->aliases, id))
+			at = i + 1;
+	}
+	if (at == 0)
+		return FALSE;
+	struct rule *rule = &g_array_index(b->drafts, struct rule_draft, at - 1).rule;
+	g_hash_table_remove(b->by_id, rule->id);
+	rule->id = NULL;
+	return TRUE;
+}
+
+static gboolean parse(
+	struct builder *b, struct rule_file *file, const char *text, gsize len, GError **error)
+{
+	file->problems = b->problems;
+	file->doc = toml_parse(file->name, text, len, error);
+	if (file->doc == NULL)
+		return FALSE;
+	g_ptr_array_add(b->set->docs, file->doc);
+	return rule_file_read(file, error);
+}
+
+/* Everything that a file says, over what is there. */
+static gboolean add_file(
+	struct builder *b, struct rule_file *file, gboolean is_over, GError **error)
+{
+	for (guint i = 0; file->disabled[i] != NULL; i++)
+		if (!drop(b, file->disabled[i]))
+			rule_problem_add(file, RULE_PROBLEM_UNKNOWN, file->extend_line, NULL,
+				"disabledRules: there is no rule '%s'", file->disabled[i]);
+	for (guint i = 0; i < file->n; i++)
+		if (!add_draft(b, file, &file->drafts[i], is_over, error))
+			return FALSE;
+	if (file->n_allowlists > 0)
+		g_array_append_vals(b->allowlists, file->allowlists, file->n_allowlists);
+	return TRUE;
+}
+
+static gboolean add_builtin(struct builder *b, GError **error)
+{
+	gsize len;
+	const char *at = rule_builtin(&len), *end = at + len;
+
+	while (at < end) {
+		/* "#@ name\n", the file, and the next such line. */
+		const char *line = memchr(at, '\n', (gsize)(end - at));
+		if (line == NULL || !g_str_has_prefix(at, "#@ "))
+			break;
+		g_autofree char *name = g_strndup(at + 3, (gsize)(line - at - 3));
+		const char *next = g_strstr_len(line, end - line, "\n#@ ");
+		next = next ? next + 1 : end;
+		struct rule_file file = {.name = keep(b, name), .is_builtin = TRUE};
+		if (!parse(b, &file, line + 1, (gsize)(next - line - 1), error) ||
+			!add_file(b, &file, FALSE, error))
+			return FALSE;
+		at = next;
+	}
+	return TRUE;
+}
+
+/* At most RULE_FILE_MAX bytes of a plain file. */
+static char *load(const char *path, gsize *len, GError **error)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		int code = errno;
+		if (fd >= 0)
+			close(fd);
+		g_set_error(error, MUSTER_ERROR,
+			code == ENOENT ? MUSTER_ERROR_MISSING : MUSTER_ERROR_IO, "rule file %s: %s",
+			path, g_strerror(code));
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > RULE_FILE_MAX) {
+		close(fd);
+		if (S_ISREG(st.st_mode))
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+				"rule file %s: larger than %d MiB", path, RULE_FILE_MAX >> 20);
+		else
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
+				"rule file %s: is no plain file", path);
+		return NULL;
+	}
+	gsize size = (gsize)st.st_size, have = 0;
+	g_autofree char *text = g_malloc(size + 1);
+	while (have < size) {
+		ssize_t n = read(fd, text + have, size - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "rule file %s: %s", path,
+				g_strerror(errno));
+			close(fd);
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		have += (gsize)n;
+	}
+	close(fd);
+	*len = have;
+	return g_steal_pointer(&text);
+}
+
+/* Whether our rules are below this file, or what it extends: read once, cheaply, beforehand. */
+static gboolean wants_builtin(const struct rule_file *file)
+{
+	return file->use_default == TRUE || (file->use_default < 0 && !file->is_foreign);
+}
+
+/* Below it comes what it extends: a path is looked up beside the file that names it. */
+static gboolean add_path(struct builder *b, struct rule_file *file, guint depth, GError **error)
+{
+	if (file->extend_path != NULL) {
+		if (depth == EXTEND_MAX || b->n_files >= FILES_MAX)
+			return rule_file_fail(file, file->extend_line, error,
+				"extend.path: more than %d files on top of one another",
+				EXTEND_MAX);
+		g_autofree char *folder = g_path_get_dirname(file->name);
+		g_autofree char *path = g_canonicalize_filename(file->extend_path, folder);
+		gsize len;
+		g_autofree char *text = load(path, &len, error);
+		if (text == NULL) {
+			g_prefix_error(error, "%s:%u: ", file->name, file->extend_line);
+			return FALSE;
+		}
+		b->n_files++;
+		struct rule_file below = {.name = keep(b, path)};
+		if (!parse(b, &below, text, len, error) || !add_path(b, &below, depth + 1, error))
+			return FALSE;
+	}
+	return add_file(b, file, file->extend_path != NULL || file->use_default == TRUE, error);
+}
+
+static gboolean load_paths(struct builder *b, const struct rule_options *options, GError **error)
+{
+	guint n = options->paths ? g_strv_length((char **)options->paths) : 0;
+	g_autofree struct rule_file *files = g_new0(struct rule_file, n + 1);
+	gboolean is_builtin = n == 0;
+
+	for (guint i = 0; i < n; i++) {
+		gsize len;
+		g_autofree char *text = load(options->paths[i], &len, error);
+		if (text == NULL)
+			return FALSE;
+		files[i].name = keep(b, options->paths[i]);
+		if (!parse(b, &files[i], text, len, error))
+			return FALSE;
+		is_builtin |= wants_builtin(&files[i]);
+	}
+	for (guint i = 0; i < n && options->no_builtin; i++)
+		is_builtin &= files[i].use_default == TRUE;
+	if (is_builtin && !(options->no_builtin && n == 0) && !add_builtin(b, error))
+		return FALSE;
+	for (guint i = 0; i < n; i++)
+		if (!add_path(b, &files[i], 1, error))
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean is_chosen(const struct rule *rule, const char *const *list)
+{
+	if (g_strv_contains(list, rule->id) ||
+		(rule->family != NULL && g_strv_contains(list, rule->family)))
+		return TRUE;
+	for (const char *const *at = rule->aliases; at != NULL && *at != NULL; at++)
+		if (g_strv_contains(list, *at))
+			return TRUE;
+	return FALSE;
+}
+
+/* From --enable-rule and --disable-rule: a name that fits nothing is a mistake. */
+static gboolean choose(struct builder *b, const struct rule_options *options, GError **error)
+{
+	const char *const *lists[] = {options->only, options->without};
+
+	for (guint k = 0; k < G_N_ELEMENTS(lists); k++) {
+		for (guint i = 0; lists[k] != NULL && lists[k][i] != NULL; i++) {
+			const char *const one[] = {lists[k][i], NULL};
+			gboolean is_there = FALSE;
+			for (guint j = 0; j < b->drafts->len && !is_there; j++) {
+				struct rule *rule =
+					&g_array_index(b->drafts, struct rule_draft, j).rule;
+				is_there = rule->id != NULL && is_chosen(rule, one);
+			}
+			if (!is_there) {
+				g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+					"there is no rule or family '%s'", lists[k][i]);
+				return FALSE;
+			}
+		}
+	}
+	for (guint i = 0; i < b->drafts->len; i++) {
+		struct rule *rule = &g_array_index(b->drafts, struct rule_draft, i).rule;
+		if (rule->id == NULL)
+			continue;
+		if ((options->only != NULL && !is_chosen(rule, options->only)) ||
+			(options->without != NULL && is_chosen(rule, options->without)))
+			drop(b, rule->id);
+	}
+	return TRUE;
+}
+
+static struct rule_set *finish(struct builder *b, GError **error)
+{
+	struct rule_private *set = b->set;
+
+	if (!rule_set_finish(set, b->drafts, b->allowlists, b->problems, error))
+		return NULL;
+	b->set = NULL;
+	return &set->set;
+}
+
+struct rule_set *rule_set_load(const struct rule_options *options, GError **error)
+{
+	struct builder b;
+	struct rule_set *set = NULL;
+
+	builder_init(&b);
+	if (load_paths(&b, options, error) && choose(&b, options, error))
+		set = finish(&b, error);
+	builder_clear(&b);
+	return set;
+}
+
+struct rule_set *rule_set_parse(const char *name, const char *text, gsize len, GError **error)
+{
+	struct builder b;
+	struct rule_set *set = NULL;
+
+	builder_init(&b);
+	struct rule_file file = {.name = keep(&b, name)};
+	if (parse(&b, &file, text, len, error) && add_file(&b, &file, FALSE, error))
+		set = finish(&b, error);
+	builder_clear(&b);
+	return set;
+}
+
+void rule_set_free(struct rule_set *set)
+{
+	if (set == NULL)
+		return;
+	struct rule_private *private = (struct rule_private *)set;
+	g_ptr_array_unref(private->docs);
+	g_free(private);
+}
+
+const struct rule *rule_find(const struct rule_set *set, const char *id)
+{
+	for (guint i = 0; i < set->n; i++)
+		if (!strcmp(set->rules[i].id, id))
+			return &set->rules[i];
+	return NULL;
+}
