@@ -99,6 +99,10 @@ t_fuzz_run_frame_LDFLAGS = $(FUZZ_LDFLAGS)
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)
 
+# For those who write rules: recall, precision and speed; no test runs it.
+check_PROGRAMS += t/harness/match_cases
+t_harness_match_cases_LDADD = jobs/libscan.a lib/libmuster.a $(JSON_LIBS) $(SCAN_LIBS)
+
 # Tests bring themselves along; t/lint/dist.t says what this misses.
 EXTRA_DIST += \
 	$(wildcard $(srcdir)/t/*.t $(srcdir)/t/*.tsv) \

@@ -13,7 +13,7 @@
 
 /*
  * Written by somebody who had no secret at hand: xxxx, ****, <your-token>, ${VAR}, {{ var }},
- * %VAR%, EXAMPLE, changeme; 1234567890, abcdef and the like; one character again and again. For tokens of
+ * %VAR%, EXAMPLE, changeme; 1234567890, abcdef and the like; one character repeated. For tokens of
  * a known form: a random one is not refused in ten thousand.
  */
 gboolean filter_is_placeholder(const guint8 *secret, gsize len);
