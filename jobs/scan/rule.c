@@ -55,7 +55,7 @@ static void builder_clear(struct builder *b)
 
 static const char *keep(struct builder *b, const char *text)
 {
-	return strcpy(toml_take(b->set->memory, strlen(text) + 1), text);
+	return toml_copy(b->set->memory, text, strlen(text));
 }
 
 /* a's entries, then b's. */

@@ -11,16 +11,18 @@ __asm__(".pushsection .rodata\n"
 	".global rule_builtin_text\n"
 	"rule_builtin_text:\n"
 	".incbin \"jobs/scan/rules.all\"\n"
-	".global rule_builtin_end\n"
-	"rule_builtin_end:\n"
-	".byte 0\n"
+	"1:	.byte 0\n"
+	".balign 4\n"
+	".global rule_builtin_len\n"
+	"rule_builtin_len:\n"
+	".long 1b - rule_builtin_text\n"
 	".popsection\n");
 
 extern const char rule_builtin_text[] __attribute__((visibility("hidden")));
-extern const char rule_builtin_end[] __attribute__((visibility("hidden")));
+extern const guint32 rule_builtin_len __attribute__((visibility("hidden")));
 
 const char *rule_builtin(gsize *len)
 {
-	*len = (gsize)(rule_builtin_end - rule_builtin_text);
+	*len = rule_builtin_len;
 	return rule_builtin_text;
 }

@@ -77,9 +77,7 @@ static const char *take_string(struct reading *r)
 	}
 	if (*r->at++ != quote)
 		return NULL;
-	char *copy = toml_take(r->file->doc, out->len + 1);
-	memcpy(copy, out->str, out->len);
-	return copy;
+	return toml_copy(r->file->doc, out->str, out->len);
 }
 
 static const char *const *take_list(struct reading *r)
@@ -138,10 +136,8 @@ static const char *const *negate(struct reading *r, const char *const *patterns)
 	g_autofree char *joined = g_strjoinv("|", (char **)patterns);
 	g_autofree char *text = g_strdup_printf("\\A(?![\\s\\S]*?(?:%s))", joined);
 	const char **list = toml_take(r->file->doc, 2 * sizeof *list);
-	char *copy = toml_take(r->file->doc, strlen(text) + 1);
 
-	strcpy(copy, text);
-	list[0] = copy;
+	list[0] = toml_copy(r->file->doc, text, strlen(text));
 	return list;
 }
 
@@ -199,8 +195,7 @@ static gboolean take_term(struct reading *r)
 			continue;
 		}
 		g_autofree char *escaped = g_regex_escape_string(patterns[i], -1);
-		char *copy = toml_take(r->file->doc, strlen(escaped) + 1);
-		patterns[i] = strcpy(copy, escaped);
+		patterns[i] = toml_copy(r->file->doc, escaped, strlen(escaped));
 	}
 	add_list(r, subject, is_not ? negate(r, list) : list);
 	return TRUE;

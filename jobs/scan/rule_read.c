@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/quote.h"
 
 /*
  * From tables to drafts. Two kinds of files have nearly the same keys: ours, in which a key nobody
@@ -96,7 +97,8 @@ gboolean rule_file_fail(
 	va_start(args, format);
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s:%u: %s", file->name, line, text);
+	g_autofree char *safe = quote_format(text);
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "%s:%u: %s", file->name, line, safe);
 	return FALSE;
 }
 
@@ -108,10 +110,12 @@ void rule_problem_add(struct rule_file *file, enum rule_problem_kind kind, guint
 	va_start(args, format);
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
-	char *copy = toml_take(file->doc, strlen(text) + 1);
-	strcpy(copy, text);
-	struct rule_problem problem = {
-		.kind = kind, .source = file->name, .line = line, .rule = rule, .text = copy};
+	g_autofree char *safe = quote_format(text);
+	struct rule_problem problem = {.kind = kind,
+		.source = file->name,
+		.line = line,
+		.rule = rule,
+		.text = toml_copy(file->doc, safe, strlen(safe))};
 	g_array_append_val(file->problems, problem);
 }
 

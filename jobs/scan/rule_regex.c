@@ -185,9 +185,7 @@ const char *rule_regex_translate(struct toml *doc, const char *regex, const char
 		*note = t.note;
 	if (!strcmp(out->str, regex))
 		return regex;
-	char *copy = toml_take(doc, out->len + 1);
-	memcpy(copy, out->str, out->len);
-	return copy;
+	return toml_copy(doc, out->str, out->len);
 }
 
 gboolean rule_regex_check(const char *regex, guint *groups, GError **error)

@@ -76,7 +76,7 @@ static void add_problem(struct toml *memory, GArray *problems, const struct rule
 		.source = rule->source,
 		.line = rule->line,
 		.rule = rule->id,
-		.text = strcpy(toml_take(memory, strlen(text) + 1), text)};
+		.text = toml_copy(memory, text, strlen(text))};
 
 	g_array_append_val(problems, problem);
 }

@@ -9,8 +9,8 @@
 /*
  * Sieves for rules that come without one. In this order:
  *
- *  - the pattern itself, when vectorscan takes it, its matches are bounded and not too wide, and its
- *    keywords are in it: elsewhere in a file they are a condition of their own;
+ *  - the pattern itself, when vectorscan takes it, its matches are bounded and not too wide, and
+ *    its keywords are in it: elsewhere in a file they are a condition of their own;
  *  - its keywords as literals, which stand in or beside every match;
  *  - the longest run of plain characters that every match has;
  *  - none: the rule is run over whole objects, and listed as slow.
@@ -172,7 +172,7 @@ static void set(struct toml *doc, struct rule *rule, GPtrArray *patterns)
 
 	for (guint i = 0; i < patterns->len; i++) {
 		const char *text = patterns->pdata[i];
-		list[i] = strcpy(toml_take(doc, strlen(text) + 1), text);
+		list[i] = toml_copy(doc, text, strlen(text));
 	}
 	rule->sieve = list;
 }

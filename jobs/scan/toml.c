@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "jobs/scan/toml_reader.h"
+#include "jobs/scan/toml.h"
 
 #include <string.h>
 
+#include "jobs/scan/toml_reader.h"
 #include "lib/error.h"
+#include "lib/quote.h"
 
 /*
  * The document: tables, headers and keys; toml_value.c reads what stands behind a `=`.
@@ -30,7 +32,9 @@ void toml_fail_at(struct toml_reader *r, guint line, int code, const char *forma
 	va_start(args, format);
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
-	g_set_error(r->error, MUSTER_ERROR, code, "%s:%u: %s", r->name, line, text);
+	/* Keys are foreign, and messages go to terminals. */
+	g_autofree char *safe = quote_format(text);
+	g_set_error(r->error, MUSTER_ERROR, code, "%s:%u: %s", r->name, line, safe);
 }
 
 gpointer toml_take(struct toml *doc, gsize bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TOML, as far as rule files use it: version 1.0 without dates, and, as in 1.1, inline tables over
- * several lines. No library for C is in Debian, and a reader that knows lines is what messages need.
+ * several lines. No library for C is in Debian, and messages need a reader that knows lines.
  *
  * The text is foreign: it must be UTF-8 without zero bytes, and everything is counted, see below. A
  * string with \u0000 is refused, so that strings are C strings. Keys and strings are copied; the
@@ -83,5 +83,7 @@ const struct toml_value *toml_find(const struct toml_table *table, const char *k
 const char *toml_kind_name(enum toml_kind kind);
 /* Zeroed memory that lives as long as the document. */
 gpointer toml_take(struct toml *doc, gsize bytes);
+/* `len` bytes and a zero, likewise. */
+char *toml_copy(struct toml *doc, const char *text, gsize len);
 
 #endif

@@ -24,7 +24,6 @@ struct toml_reader {
 void toml_fail_at(struct toml_reader *r, guint line, int code, const char *format, ...)
 	G_GNUC_PRINTF(4, 5);
 
-char *toml_copy(struct toml *doc, const char *text, gsize len);
 /* Spaces and tabs. */
 void toml_skip_blank(struct toml_reader *r);
 /* Those, line ends and comments; FALSE when a comment holds a control character. */
