@@ -17,7 +17,24 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/decode.c \
 	jobs/scan/decode.h \
 	jobs/scan/decode_text.c \
+	jobs/scan/depot.c \
 	jobs/scan/depot.h \
+	jobs/scan/depot_entry.c \
+	jobs/scan/depot_entry.h \
+	jobs/scan/depot_folder.c \
+	jobs/scan/depot_forest.c \
+	jobs/scan/depot_forest.h \
+	jobs/scan/depot_idx.c \
+	jobs/scan/depot_idx.h \
+	jobs/scan/depot_inside.h \
+	jobs/scan/depot_maker.c \
+	jobs/scan/depot_maker.h \
+	jobs/scan/depot_number.c \
+	jobs/scan/depot_read.c \
+	jobs/scan/depot_read.h \
+	jobs/scan/depot_walk.c \
+	jobs/scan/depot_walk.h \
+	jobs/scan/depot_worker.c \
 	jobs/scan/entropy.c \
 	jobs/scan/entropy.h \
 	jobs/scan/filter.c \

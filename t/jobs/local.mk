@@ -13,3 +13,8 @@ t_jobs_runner_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ
 check_PROGRAMS += t/jobs/scan_content
 t_jobs_scan_content_SOURCES = t/jobs/scan_content.c t/jobs/scan_content_double.c t/jobs/scan_content_double.h
 t_jobs_scan_content_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+
+# What a depot reads, for tests to hold beside git cat-file.
+check_PROGRAMS += t/jobs/scan-depot-dump
+t_jobs_scan_depot_dump_SOURCES = t/jobs/scan-depot-dump.c
+t_jobs_scan_depot_dump_LDADD = $(SCAN_LIBS)
