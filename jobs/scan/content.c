@@ -153,6 +153,13 @@ static void list_merge(struct content *content)
 	}
 }
 
+static guint8 hit_flags(guint8 flags)
+{
+	return (flags & CANDIDATE_MARKED ? HIT_MARKED : 0) |
+	       (flags & CANDIDATE_DECODED ? HIT_DECODED : 0) |
+	       (flags & CANDIDATE_CONDITIONAL ? HIT_CONDITIONAL : 0);
+}
+
 /* What was accepted becomes hits; places in lines come last, when all of the blob's are known. */
 static void list_take(struct content *content, guint32 blob, const GArray *list)
 {
@@ -175,8 +182,7 @@ static void list_take(struct content *content, guint32 blob, const GArray *list)
 			.match_at = candidate->match_at,
 			.match_len = candidate->match_len,
 			.rule = candidate->rule,
-			.flags = (candidate->flags & CANDIDATE_MARKED ? HIT_MARKED : 0) |
-				 (candidate->flags & CANDIDATE_DECODED ? HIT_DECODED : 0),
+			.flags = hit_flags(candidate->flags),
 		};
 		g_array_append_val(content->hits, hit);
 	}
@@ -219,6 +225,20 @@ static gboolean scan_whole(struct content *content, guint32 blob, const guint8 *
 	return TRUE;
 }
 
+static gboolean ranges_sieve(
+	struct content *content, const struct depot_object *object, const GArray *ranges)
+{
+	for (guint i = 0; i < ranges->len; i++) {
+		const struct content_range *range = &g_array_index(ranges, struct content_range, i);
+		if (!matcher_sieve(content->thread, object->data, object->len, range->from,
+			    range->to, content->found) ||
+			content->found->len > CARRY_MAX)
+			return FALSE;
+		content->coverage.sieved += range->to - range->from;
+	}
+	return TRUE;
+}
+
 /* What the delta changed. FALSE: not inherited after all. */
 static gboolean scan_inherited(
 	struct content *content, const struct depot_object *object, const struct state *base)
@@ -236,15 +256,8 @@ static gboolean scan_inherited(
 	for (guint i = 0; i < content->found->len; i++)
 		matcher_window(content->thread, object->data, object->len,
 			&g_array_index(content->found, struct candidate, i));
-	for (guint i = 0; i < content->ranges->len; i++) {
-		const struct content_range *range =
-			&g_array_index(content->ranges, struct content_range, i);
-		if (!matcher_sieve(content->thread, object->data, object->len, range->from,
-			    range->to, content->found) ||
-			content->found->len > CARRY_MAX)
-			return FALSE;
-		content->coverage.sieved += range->to - range->from;
-	}
+	if (!ranges_sieve(content, object, content->ranges))
+		return FALSE;
 	matcher_whole(content->thread, object->data, object->len, content->found);
 	found_judge(content, object->data, object->len);
 	if (content->found->len == 0) {

@@ -13,7 +13,12 @@ gint content_compare(gconstpointer a, gconstpointer b)
 		return x->at < y->at ? -1 : 1;
 	if (x->rule != y->rule)
 		return x->rule < y->rule ? -1 : 1;
-	return (x->flags & CANDIDATE_DECODED) - (y->flags & CANDIDATE_DECODED);
+	gint order = (x->flags & CANDIDATE_DECODED) - (y->flags & CANDIDATE_DECODED);
+	if (order != 0 || !(x->flags & CANDIDATE_DECODED))
+		return order;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	return x->to < y->to ? -1 : x->to > y->to;
 }
 
 /* Bytes [a, b) are new, or a == b is a seam. Changes come in order. */

@@ -26,8 +26,8 @@
  *    verdict. The byte more because where a window ends depends on what it ends at; where a window
  *    reaches an edge of the base there is no such byte, and the child's edge must be the same;
  *  - the rest must be judged again, in a window made anew. Those found by decoding are left out:
- *    their window is the encoded run, so that a change in it or beside it touches the run, and the
- *    sieve looks into each run that it touches.
+ *    their window is the encoded run and what decides where it ends, and the sieve looks into each
+ *    run near enough to its range to be another one because of it.
  *
  * A part of the base may be copied twice, or moved to before another: candidates follow each copy.
  */
@@ -41,14 +41,18 @@ void content_changes(const struct depot_piece *pieces, guint n_pieces, guint32 l
 
 /*
  * candidates: the base's, sorted as content_compare() does. Appends to carried, sorted likewise,
- * and to touched, with verdicts unset and windows not valid. FALSE when there are more than max,
- * as in an object that was made of one part a million times.
+ * to touched, with verdicts unset and windows not valid. FALSE when there are more than max, as
+ * in an object that was made of one part a million times.
  */
 gboolean content_carry(const struct depot_piece *pieces, guint n_pieces, guint32 len,
 	guint32 base_len, const struct candidate *candidates, guint n_candidates,
 	const GArray *ranges, GArray *carried, GArray *touched, guint max);
 
-/* By at, rule, and whether it was decoded; 0 for the same candidate. */
+/*
+ * By at, rule, and whether it was decoded; 0 for the same candidate. Two that were decoded are the
+ * same only when their runs are: a byte may lie in a run of base64 and in a longer percent-encoded
+ * one.
+ */
 gint content_compare(gconstpointer a, gconstpointer b);
 
 #endif

@@ -23,6 +23,7 @@ enum hit_flag {
 		1 << 0, /* a mark on its line asks to ignore it ("gitleaks:allow" and others) */
 	HIT_DECODED = 1 << 1, /* found inside base64, hex or percent encoding */
 	HIT_UTF16 = 1 << 2, /* the blob is UTF-16: line and column are those of its text as UTF-8 */
+	HIT_CONDITIONAL = 1 << 3, /* an allowlist holds if its paths or commits do: see rule.h */
 };
 
 struct hit {

@@ -300,8 +300,12 @@ gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize 
 	/* One byte more, for a sieve that asks what is behind its match. */
 	gsize stop = MIN(len, sieving.to + 1);
 	thread->counts.sieved_ranges++;
-	return sieve_bytes(&sieving, data + sieving.base, stop - sieving.base) &&
-	       sieve_runs(&sieving, data, len, from, sieving.to, NULL, 0);
+	if (!sieve_bytes(&sieving, data + sieving.base, stop - sieving.base))
+		return FALSE;
+	/* A run beside the range may be a run, or end where it ends, because of what is in it. */
+	gsize runs_from = from > DECODE_AROUND ? from - DECODE_AROUND : 0;
+	return sieve_runs(
+		&sieving, data, len, runs_from, MIN(len, sieving.to + DECODE_AROUND), NULL, 0);
 }
 
 void matcher_window(

@@ -37,11 +37,12 @@
  *     The two flags say that the window would have been longer if the object had been.
  *  3. A candidate whose sieve match was copied but whose window was not: matcher_window() makes the
  *     window anew and unsets the verdict; then judge. Not for CANDIDATE_DECODED ones: drop those,
- *     the sieve finds them again, for it looks into every encoded run that touches its range (and
- *     the window of such a candidate is that run and a little on each side).
+ *     the sieve finds them again, for it looks into every encoded run that its range touches or is
+ *     near enough to (and the window of such a candidate is that run and as much on each side).
  *  4. The same candidate can come in twice (inherited, and found again by a range that overlaps):
- *     candidates are equal when rule, at and the bit CANDIDATE_DECODED are. Several candidates of
- *     one rule can have one and the same secret_at and secret_len: that is one hit.
+ *     candidates are equal when rule, at and the bit CANDIDATE_DECODED are, and of decoded ones the
+ *     window (a byte may lie in a run of base64 and in a longer percent-encoded one). Several
+ *     candidates of one rule can have one and the same secret_at and secret_len: that is one hit.
  *  5. CANDIDATE_WHOLE ones are never inherited: drop them, and ask matcher_whole() for each object.
  */
 struct rule_set;

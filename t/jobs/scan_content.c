@@ -537,7 +537,7 @@ static void test_parts(void)
 {
 	gsize len = (gsize)5 << 20;
 	g_autofree guint8 *bytes = g_malloc(len);
-	memset(bytes, '.', len);
+	memset(bytes, ',', len);
 	guint n = 0;
 	for (gsize at = 1 << 20; at < len; at += 1 << 20)
 		for (gint k = -12; k <= 4; k += 8, n++)

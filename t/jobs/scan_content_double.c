@@ -78,16 +78,20 @@ void matcher_window(
 static void run_sieve(const guint8 *data, gsize len, gsize begin, gsize end, GArray *candidates)
 {
 	gsize n = MIN(end - begin, DOUBLE_RUN) / 2;
+	gsize from = begin - MIN(begin, DOUBLE_AROUND), to = MIN(end + DOUBLE_AROUND, len);
+	if (memchr(data + from, '.', begin - from) || memchr(data + end, '.', to - end))
+		return;
 	for (gsize i = 3; i <= n; i++) {
 		if (!ends_with(data, begin + 2 * i, "534543"))
 			continue;
 		struct candidate candidate = {
 			.at = (guint32)(begin + 2 * i),
-			.from = (guint32)(begin > 0 ? begin - 1 : 0),
-			.to = (guint32)MIN(end + 1, len),
+			.from = (guint32)from,
+			.to = (guint32)to,
 			.rule = HEXED,
-			.flags = CANDIDATE_DECODED | (begin == 0 ? CANDIDATE_AT_START : 0) |
-				 (end == len ? CANDIDATE_AT_END : 0),
+			.flags = CANDIDATE_DECODED |
+				 (begin < DOUBLE_AROUND ? CANDIDATE_AT_START : 0) |
+				 (len - end < DOUBLE_AROUND ? CANDIDATE_AT_END : 0),
 		};
 		g_array_append_val(candidates, candidate);
 	}
@@ -114,8 +118,9 @@ gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize 
 		matcher_window(thread, data, len, &candidate);
 		g_array_append_val(candidates, candidate);
 	}
-	/* Runs that touch [from, to]. */
-	gsize begin = from;
+	/* Runs that touch [from, to], or that it may have changed. */
+	gsize begin = from - MIN(from, DOUBLE_AROUND);
+	to = MIN(to + DOUBLE_AROUND, len);
 	while (begin > 0 && is_hex(data[begin - 1]))
 		begin--;
 	while (begin <= to && begin < len) {
@@ -194,9 +199,11 @@ static void window_judge(struct candidate *candidate, const guint8 *window, gsiz
 			accept(candidate, window, at, behind - at);
 		return;
 	case HEXED: {
-		gsize run = is_hex(window[0]) ? 0 : 1, run_end = len;
-		if (run_end > run && !is_hex(window[run_end - 1]))
-			run_end--;
+		gsize run = at, run_end = at;
+		while (run > 0 && is_hex(window[run - 1]))
+			run--;
+		while (run_end < len && is_hex(window[run_end]))
+			run_end++;
 		run_end = MIN(run_end, run + DOUBLE_RUN);
 		if (at + 2 <= run_end) {
 			accept(candidate, window, at - 6, 8);
