@@ -18,3 +18,7 @@ t_jobs_scan_content_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 check_PROGRAMS += t/jobs/scan-depot-dump
 t_jobs_scan_depot_dump_SOURCES = t/jobs/scan-depot-dump.c
 t_jobs_scan_depot_dump_LDADD = $(SCAN_LIBS)
+
+check_PROGRAMS += t/jobs/scan_property
+t_jobs_scan_property_SOURCES = t/jobs/scan_property.c
+t_jobs_scan_property_LDADD = $(SCAN_LIBS)
