@@ -56,6 +56,17 @@ begin
 		return v_faults || '[{"field": "repos", "message": "has too many entries"}]';
 	end if;
 
+	-- Most reports have no fault: one look over all, then the search for what is wrong.
+	if v_faults = '[]' and (
+		select coalesce(bool_and(jsonb_typeof(e) = 'object' and jsonb_typeof(e -> 'name') = 'string'
+					 and length(e ->> 'name') between 1 and 1024
+					 and muster.status_code(coalesce(e ->> 'status', '')) > 0
+					 and pg_column_size(e) <= 4194304), true)
+		       and count(*) = count(distinct e ->> 'name')
+		       and count(e ->> 'id') = count(distinct lower(e ->> 'id'))
+		  from jsonb_array_elements(v_repos) e) then
+		return null;
+	end if;
 	select v_faults || coalesce(jsonb_agg(f.fault order by f.ord) filter (where f.k <= 20), '[]')
 	  into v_faults
 	  from (select e.ord, row_number() over (order by e.ord) as k,
@@ -159,11 +170,54 @@ begin
 end
 $$;
 
+create function muster.repo_status(p_report jsonb) returns text
+language sql immutable parallel safe
+return coalesce(p_report ->> 'status',
+		case when (p_report ->> 'uncommittedChanges')::boolean then 'dirty' else 'clean' end);
+
+-- A repository's id within its root: the one that the report gives, or one made of the name.
+create function muster.repo_source_id(p_report jsonb, p_seed text) returns uuid
+language sql immutable parallel safe
+return case when p_report ->> 'id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+	    then (p_report ->> 'id')::uuid
+	    else muster.uuid_from(p_seed || ':' || (p_report ->> 'name')) end;
+
+-- The columns of table repo that are read out of its object in a report.
+create function muster.repo_columns(p_report jsonb)
+returns table (name text, status text, path text, remote text, branch text, health_score bigint,
+	       last_commit_at timestamptz, last_commit_subject text, ahead bigint, behind bigint,
+	       staged bigint, unstaged bigint, untracked bigint, stashes bigint, stale boolean,
+	       digest bytea)
+language sql stable rows 1 as $$
+select p_report ->> 'name', muster.repo_status(p_report),
+       coalesce(muster.json_text(p_report -> 'path', 4096), muster.json_text(p_report -> 'local_path', 4096)),
+       coalesce(muster.json_text(p_report -> 'remote', 2048),
+		muster.json_text(p_report -> 'remote_url', 2048),
+		muster.json_text(p_report -> 'clone_url', 2048)),
+       muster.json_text(p_report -> 'branch', 1024),
+       muster.json_int(p_report -> 'healthScore', 0, 100),
+       case when jsonb_typeof(p_report -> 'lastCommit') = 'string'
+	    then muster.json_time(p_report ->> 'lastCommit') end,
+       muster.json_text(p_report -> 'lastCommitSubject', 500),
+       muster.json_int(p_report -> 'ahead', 0, 2147483647),
+       muster.json_int(p_report -> 'behind', 0, 2147483647),
+       muster.json_int(p_report #> '{counts,staged}', 0, 2147483647),
+       muster.json_int(p_report #> '{counts,unstaged}', 0, 2147483647),
+       muster.json_int(p_report #> '{counts,untracked}', 0, 2147483647),
+       muster.json_int(p_report #> '{counts,stashes}', 0, 2147483647),
+       case when jsonb_typeof(p_report -> 'isStale') = 'boolean' then (p_report ->> 'isStale')::boolean end,
+       -- What changes by the mere passing of time is no change worth telling.
+       sha256(convert_to((p_report - '{lastCommitAgeDays,fetch_age_days,commits_24h,commits_30d,disk,dashboard_link}'::text[])::text,
+			 'UTF8'))
+$$;
+
 -- Writes the repositories of a report and says what that changed. Returns one row:
 --   repos, changed    how many there are, and how many came, changed or went
 --   summary           the counters, computed
 --   score_sum, score_count, buckets, statuses, scores   as muster.audit keeps them
 --   events            [{"id", "previous_status", "repo"}] of the changed ones, when few enough
+-- Most reports find little new, so all are compared in one statement, and there is one more for
+-- those that came, those that changed and those that went, if there are any.
 create function muster.report_repos(p_root muster.root, p_report jsonb, out repos integer,
 				    out changed integer, out summary jsonb, out score_sum bigint,
 				    out score_count integer, out buckets integer[],
@@ -173,141 +227,155 @@ set search_path = pg_catalog, muster, pg_temp
 set work_mem = '64MB' set jit = off set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
-	v_next integer := p_root.next_ordinal;
-	v_now timestamptz := now();
+	v_repos jsonb := p_report -> 'repos';
 	v_seed text := p_root.organization_id || ':' || p_root.id;
+	v_next integer := p_root.next_ordinal;
+	v_came integer[];     -- their places in the report
+	v_rewritten integer[];
+	v_gone integer;       -- how many
+	v_changed integer;
+	v_events jsonb := '[]';
+	v_more jsonb;
+	v_codes text;
+	v_scores text;
+	v_codes_came text;
+	v_scores_came text;
 begin
 	-- A plan takes 5 ms, a report of a hundred repositories 2: those share one plan a session. A
 	-- long report is worth one for its own sizes.
-	perform set_config('plan_cache_mode', case when jsonb_array_length(p_report -> 'repos') > 500
+	perform set_config('plan_cache_mode', case when jsonb_array_length(v_repos) > 500
 						   then 'force_custom_plan' else 'force_generic_plan' end, true);
 	with incoming as materialized (
-		select e.ord, e.value as report, e.value ->> 'name' as name,
-		       coalesce(e.value ->> 'status',
-				case when (e.value ->> 'uncommittedChanges')::boolean then 'dirty' else 'clean' end)
-				as status,
-		       case when e.value ->> 'id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-			    then (e.value ->> 'id')::uuid
-			    else muster.uuid_from(v_seed || ':' || (e.value ->> 'name')) end as source_id,
-		       muster.json_int(e.value -> 'healthScore', 0, 100) as health_score,
-		       sha256(convert_to(e.value::text, 'UTF8')) as hash,
-		       -- What changes by the mere passing of time is no change worth telling.
-		       sha256(convert_to((e.value - '{lastCommitAgeDays,fetch_age_days,commits_24h,commits_30d,disk,dashboard_link}'::text[])::text,
-					 'UTF8')) as digest
-		  from jsonb_array_elements(p_report -> 'repos') with ordinality e (value, ord)
-	), matched as materialized (
-		select i.*, r.id as old_id, r.status as old_status, r.removed_at as old_removed_at,
-		       coalesce(r.id, case when t.id is null then i.source_id
-					   -- The id is another root's (or another organisation's): ours is made.
-					   else muster.uuid_from(v_seed || ':' || i.source_id) end) as id,
-		       coalesce(r.ordinal, v_next - 1 + (row_number() over (partition by r.id is null
-									   order by i.ord))::integer) as ordinal,
-		       r.id is null or r.removed_at is not null or r.digest <> i.digest as is_changed,
-		       r.id is not null and (r.removed_at is not null or r.hash <> i.hash) as is_rewritten
+		select e.ord::integer - 1 as place, e.value as report,
+		       muster.status_code(muster.repo_status(e.value)) as code,
+		       muster.json_int(e.value -> 'healthScore', 0, 100) as score,
+		       muster.repo_source_id(e.value, v_seed) as source_id,
+		       sha256(convert_to(e.value::text, 'UTF8')) as hash
+		  from jsonb_array_elements(v_repos) with ordinality e (value, ord)
+	), matched as (
+		select i.*, r.id, r.ordinal, r.id is not null and r.removed_at is null as was_there,
+		       r.removed_at is not null or r.hash <> i.hash as is_rewritten,
+		       r.ordinal - lag(r.ordinal, 1, -1) over (order by r.ordinal) - 1 as gap
 		  from incoming i
 		  left join muster.repo r on r.root_id = p_root.id and r.source_id = i.source_id
-		  left join muster.repo t on r.id is null and t.id = i.source_id
-	), columns as (
-		select m.*,
-		       case when m.report ->> 'id' is distinct from m.id::text
-			    then m.report || jsonb_build_object('id', m.id) else m.report end as body,
-		       coalesce(muster.json_text(m.report -> 'path', 4096),
-				muster.json_text(m.report -> 'local_path', 4096)) as path,
-		       coalesce(muster.json_text(m.report -> 'remote', 2048),
-				muster.json_text(m.report -> 'remote_url', 2048),
-				muster.json_text(m.report -> 'clone_url', 2048)) as remote,
-		       muster.json_text(m.report -> 'branch', 1024) as branch,
-		       case when jsonb_typeof(m.report -> 'lastCommit') = 'string'
-			    then muster.json_time(m.report ->> 'lastCommit') end as last_commit_at,
-		       muster.json_text(m.report -> 'lastCommitSubject', 500) as last_commit_subject,
-		       muster.json_int(m.report -> 'ahead', 0, 2147483647) as ahead,
-		       muster.json_int(m.report -> 'behind', 0, 2147483647) as behind,
-		       muster.json_int(m.report #> '{counts,staged}', 0, 2147483647) as staged,
-		       muster.json_int(m.report #> '{counts,unstaged}', 0, 2147483647) as unstaged,
-		       muster.json_int(m.report #> '{counts,untracked}', 0, 2147483647) as untracked,
-		       muster.json_int(m.report #> '{counts,stashes}', 0, 2147483647) as stashes,
-		       case when jsonb_typeof(m.report -> 'isStale') = 'boolean'
-			    then (m.report ->> 'isStale')::boolean end as stale
-		  from matched m
-		 where m.old_id is null or m.is_rewritten
-	), added as (
-		insert into muster.repo (id, organization_id, project_id, root_id, source_id, ordinal, name,
-			status, path, remote, branch, health_score, last_commit_at, last_commit_subject, ahead,
-			behind, staged, unstaged, untracked, stashes, stale, report, hash, digest)
-		select c.id, p_root.organization_id, p_root.project_id, p_root.id, c.source_id, c.ordinal,
-		       c.name, c.status, c.path, c.remote, c.branch, c.health_score, c.last_commit_at,
-		       c.last_commit_subject, c.ahead, c.behind, c.staged, c.unstaged, c.untracked, c.stashes,
-		       c.stale, c.body, c.hash, c.digest
-		  from columns c where c.old_id is null
-		returning repo as r
-	), rewritten as (
-		update muster.repo r
-		   set project_id = p_root.project_id, name = c.name, status = c.status, path = c.path,
-		       remote = c.remote, branch = c.branch, health_score = c.health_score,
-		       last_commit_at = c.last_commit_at, last_commit_subject = c.last_commit_subject,
-		       ahead = c.ahead, behind = c.behind, staged = c.staged, unstaged = c.unstaged,
-		       untracked = c.untracked, stashes = c.stashes, stale = c.stale, report = c.body,
-		       hash = c.hash, digest = c.digest, updated_at = v_now, removed_at = null
-		  from columns c where r.id = c.old_id and c.old_id is not null
-		returning r as r, c.is_changed,
-			  case when c.old_removed_at is null then c.old_status end as previous_status
-	), gone as (
-		update muster.repo r set removed_at = v_now, updated_at = v_now
-		 where r.root_id = p_root.id and r.removed_at is null
-		   -- "not in", for that is a hash whatever the planner believes about the sizes.
-		   and r.source_id not in (select i.source_id from incoming i)
-		returning r.id, r.name, r.status
-	), counted as (
-		select count(*)::integer as repos, sum(health_score)::bigint as score_sum,
-		       count(health_score)::integer as score_count,
-		       jsonb_build_object('total', count(*),
-			'missing', count(*) filter (where status = 'missing'),
-			'extra', count(*) filter (where status = 'extra'),
-			'dirty', count(*) filter (where status = 'dirty'),
-			'mismatched', count(*) filter (where status = 'mismatched'),
-			'clean', count(*) filter (where status = 'clean'),
-			'stale', count(*) filter (where report -> 'isStale' = 'true'),
-			'missing_files', count(*) filter (where jsonb_typeof(report -> 'missingFiles') = 'array'
-							   and report -> 'missingFiles' <> '[]'),
-			'not_git', count(*) filter (where status = 'not_git'),
-			'errors', count(*) filter (where status = 'error')) as summary
-		  from matched
-	), told as (
-		select (select count(*) from matched where is_changed) + (select count(*) from gone) as changed
-	), changes as (
-		select (a.r).ordinal, (a.r).id, null as previous_status, muster.repo_compact(a.r) as repo
-		  from added a
-		union all
-		select (w.r).ordinal, (w.r).id, w.previous_status, muster.repo_compact(w.r)
-		  from rewritten w where w.is_changed
-		union all
-		select 2147483647, g.id, g.status,
-		       jsonb_build_object('id', g.id, 'name', g.name, 'status', 'removed')
-		  from gone g
 	)
-	select c.repos, t.changed, c.summary, coalesce(c.score_sum, 0), c.score_count,
-	       (select array_agg((select count(*)::integer from matched m
-				   where m.health_score / 10 = b or (b = 9 and m.health_score = 100)) order by b)
-		  from generate_series(0, 9) b),
-	       (select coalesce(decode(string_agg(lpad(to_hex(coalesce(muster.status_code(m.status), 0)), 2, '0'),
-						  '' order by o), 'hex'), '')
-		  from generate_series(0, (select max(ordinal) from matched)) o
-		  left join matched m on m.ordinal = o),
-	       (select coalesce(decode(string_agg(lpad(to_hex(coalesce(m.health_score, 255)), 2, '0'),
-						  '' order by o), 'hex'), '')
-		  from generate_series(0, (select max(ordinal) from matched)) o
-		  left join matched m on m.ordinal = o),
-	       case when p_root.audit_id is not null
-			 and (t.changed <= 20 or t.changed * 4 <= greatest(c.repos, 1))
-		    then (select jsonb_agg(jsonb_build_object('id', x.id, 'repo', x.repo,
-				'previous_status', x.previous_status) order by x.ordinal, x.id) from changes x)
-		    end
-	  into repos, changed, summary, score_sum, score_count, buckets, statuses, scores, events
-	  from counted c, told t;
-exception
-	when unique_violation then
-		raise exception using errcode = 'MU503',
-			message = 'Another report is being taken at this moment. Try again.';
+	select count(*)::integer,
+	       array_agg(m.place order by m.place) filter (where m.id is null),
+	       array_agg(m.place order by m.place) filter (where m.is_rewritten),
+	       (select count(*) from muster.repo r where r.root_id = p_root.id and r.removed_at is null)
+		- count(*) filter (where m.was_there),
+	       coalesce(sum(m.score), 0)::bigint, count(m.score)::integer,
+	       array[count(*) filter (where m.score < 10), count(*) filter (where m.score / 10 = 1),
+		     count(*) filter (where m.score / 10 = 2), count(*) filter (where m.score / 10 = 3),
+		     count(*) filter (where m.score / 10 = 4), count(*) filter (where m.score / 10 = 5),
+		     count(*) filter (where m.score / 10 = 6), count(*) filter (where m.score / 10 = 7),
+		     count(*) filter (where m.score / 10 = 8), count(*) filter (where m.score >= 90)],
+	       jsonb_build_object('total', count(*),
+		'missing', count(*) filter (where m.code = 1), 'extra', count(*) filter (where m.code = 2),
+		'dirty', count(*) filter (where m.code = 3), 'mismatched', count(*) filter (where m.code = 4),
+		'clean', count(*) filter (where m.code = 5), 'not_git', count(*) filter (where m.code = 6),
+		'errors', count(*) filter (where m.code = 7),
+		'stale', count(*) filter (where m.report -> 'isStale' = 'true'),
+		'missing_files', count(*) filter (where jsonb_typeof(m.report -> 'missingFiles') = 'array'
+						   and m.report -> 'missingFiles' <> '[]')),
+	       string_agg(repeat('00', m.gap) || lpad(to_hex(m.code), 2, '0'), '' order by m.ordinal)
+		filter (where m.id is not null),
+	       string_agg(repeat('ff', m.gap) || lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '' order by m.ordinal)
+		filter (where m.id is not null),
+	       string_agg(lpad(to_hex(m.code), 2, '0'), '' order by m.place) filter (where m.id is null),
+	       string_agg(lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '' order by m.place)
+		filter (where m.id is null)
+	  into repos, v_came, v_rewritten, v_gone, score_sum, score_count, buckets, summary,
+	       v_codes, v_scores, v_codes_came, v_scores_came
+	  from matched m;
+	-- Those that came have the ordinals from v_next on.
+	statuses := decode(case when v_codes_came is null then coalesce(v_codes, '')
+				else rpad(coalesce(v_codes, ''), 2 * v_next, '0') || v_codes_came end, 'hex');
+	scores := decode(case when v_scores_came is null then coalesce(v_scores, '')
+			      else rpad(coalesce(v_scores, ''), 2 * v_next, 'f') || v_scores_came end, 'hex');
+
+	changed := v_gone;
+	if v_rewritten is not null then
+		with written as (
+			update muster.repo r
+			   set project_id = p_root.project_id, name = c.name, status = c.status, path = c.path,
+			       remote = c.remote, branch = c.branch, health_score = c.health_score,
+			       last_commit_at = c.last_commit_at,
+			       last_commit_subject = c.last_commit_subject, ahead = c.ahead,
+			       behind = c.behind, staged = c.staged, unstaged = c.unstaged,
+			       untracked = c.untracked, stashes = c.stashes, stale = c.stale,
+			       report = case when e.report ->> 'id' is distinct from o.id::text
+					     then e.report || jsonb_build_object('id', o.id) else e.report end,
+			       hash = sha256(convert_to(e.report::text, 'UTF8')), digest = c.digest,
+			       updated_at = now(), removed_at = null
+			  from unnest(v_rewritten) p (place)
+			 cross join lateral (select v_repos -> p.place as report) e
+			 cross join lateral muster.repo_columns(e.report) c
+			  join muster.repo o on o.root_id = p_root.id
+			   and o.source_id = muster.repo_source_id(e.report, v_seed)
+			 where r.id = o.id
+			returning r as r, o.removed_at is not null or o.digest <> c.digest as is_changed,
+				  case when o.removed_at is null then o.status end as previous_status
+		)
+		select count(*), coalesce(jsonb_agg(jsonb_build_object('id', (w.r).id,
+				'repo', muster.repo_compact(w.r), 'previous_status', w.previous_status)
+				order by (w.r).ordinal), '[]')
+		  into v_changed, v_events
+		  from written w where w.is_changed;
+		changed := changed + v_changed;
+	end if;
+	if v_came is not null then
+		begin
+			with added as (
+				insert into muster.repo (id, organization_id, project_id, root_id, source_id,
+					ordinal, name, status, path, remote, branch, health_score,
+					last_commit_at, last_commit_subject, ahead, behind, staged, unstaged,
+					untracked, stashes, stale, report, hash, digest)
+				select n.id, p_root.organization_id, p_root.project_id, p_root.id, n.source_id,
+				       v_next - 1 + p.k, c.name, c.status, c.path, c.remote, c.branch,
+				       c.health_score, c.last_commit_at, c.last_commit_subject, c.ahead,
+				       c.behind, c.staged, c.unstaged, c.untracked, c.stashes, c.stale,
+				       case when e.report ->> 'id' is distinct from n.id::text
+					    then e.report || jsonb_build_object('id', n.id) else e.report end,
+				       sha256(convert_to(e.report::text, 'UTF8')), c.digest
+				  from unnest(v_came) with ordinality p (place, k)
+				 cross join lateral (select v_repos -> p.place as report) e
+				 cross join lateral muster.repo_columns(e.report) c
+				 cross join lateral (select muster.repo_source_id(e.report, v_seed) as id) s
+				  left join muster.repo t on t.id = s.id
+				 -- An id that is another root's (or another organisation's): ours is made.
+				 cross join lateral (select s.id as source_id, case when t.id is null then s.id
+						else muster.uuid_from(v_seed || ':' || s.id) end as id) n
+				returning repo as r
+			)
+			select jsonb_agg(jsonb_build_object('id', (a.r).id, 'repo', muster.repo_compact(a.r),
+							    'previous_status', null) order by (a.r).ordinal)
+			  into v_more from added a;
+		exception when unique_violation then
+			raise exception using errcode = 'MU503',
+				message = 'Another report is being taken at this moment. Try again.';
+		end;
+		v_events := v_events || v_more;
+		changed := changed + cardinality(v_came);
+	end if;
+	if v_gone > 0 then
+		with gone as (
+			update muster.repo r set removed_at = now(), updated_at = now()
+			 where r.root_id = p_root.id and r.removed_at is null
+			   -- "not in", for that is a hash whatever the planner believes about the sizes.
+			   and r.source_id not in (select muster.repo_source_id(e, v_seed)
+						     from jsonb_array_elements(v_repos) e)
+			returning r.id, r.name, r.status
+		)
+		select jsonb_agg(jsonb_build_object('id', g.id, 'repo',
+				jsonb_build_object('id', g.id, 'name', g.name, 'status', 'removed'),
+				'previous_status', g.status) order by g.id)
+		  into v_more from gone g;
+		v_events := v_events || v_more;
+	end if;
+	if p_root.audit_id is not null and (changed <= 20 or changed * 4 <= greatest(repos, 1)) then
+		events := v_events;
+	end if;
 end
 $$;
 
