@@ -260,6 +260,8 @@ static enum depot_reason object_make(
 	guint first = reader->links->len, rescues = 0;
 
 	enum depot_reason reason = base_make(reader, link, first), first_reason = reason;
+	if (reason != DEPOT_FINE && reason != DEPOT_CYCLE && reader->links->len > first + 1)
+		first_reason = DEPOT_NO_BASE;
 	while (reason != DEPOT_FINE || reader->links->len > first) {
 		struct link last =
 			g_array_index(reader->links, struct link, reader->links->len - 1);
@@ -268,7 +270,8 @@ static enum depot_reason object_make(
 			if (reason == DEPOT_FINE)
 				cache_put(reader, &last);
 			else
-				first_reason = reason;
+				first_reason =
+					reader->links->len > first + 1 ? DEPOT_NO_BASE : reason;
 		}
 		if (reason != DEPOT_FINE) {
 			if (rescues++ < RESCUE_LINKS_MAX &&

@@ -18,6 +18,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED ", sanitized"
+#else
+#define SANITIZED ""
+#endif
+
 #define require(condition)                                                                         \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -249,6 +255,21 @@ static void dump_walk(struct dump *dump, guint mask, const guint64 *wanted)
 			dump->kept[i].bytes == NULL);
 }
 
+/* The peak is the kernel's for this program: that of getrusage() begins with what forked it. */
+static void usage_print(void)
+{
+	g_autofree char *status = NULL;
+	struct rusage usage;
+
+	require(g_file_get_contents("/proc/self/status", &status, NULL, NULL));
+	const char *peak = strstr(status, "VmHWM:");
+	getrusage(RUSAGE_SELF, &usage);
+	fprintf(stderr, "user %ld.%03ld s, system %ld.%03ld s, peak %ld MiB%s\n",
+		usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 1000, usage.ru_stime.tv_sec,
+		usage.ru_stime.tv_usec / 1000,
+		peak != NULL ? strtol(peak + strlen("VmHWM:"), NULL, 10) / 1024 : 0, SANITIZED);
+}
+
 static gboolean fence_closed(gpointer data, const char *folder)
 {
 	(void)data;
@@ -289,7 +310,6 @@ int main(int argc, char **argv)
 	g_autoptr(GOptionContext) context = g_option_context_new("FOLDER…");
 	g_autoptr(GError) error = NULL;
 	struct dump dump = {0};
-	struct rusage usage;
 
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) || argc < 2)
@@ -307,10 +327,7 @@ int main(int argc, char **argv)
 	g_autofree guint64 *wanted = few > 0 ? few_make(depot) : NULL;
 	if (is_count) {
 		counts_walk(depot, mask_parse(), wanted);
-		getrusage(RUSAGE_SELF, &usage);
-		fprintf(stderr, "user %ld.%03ld s, system %ld.%03ld s, peak %ld MiB\n",
-			usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 1000, usage.ru_stime.tv_sec,
-			usage.ru_stime.tv_usec / 1000, usage.ru_maxrss / 1024);
+		usage_print();
 		problems_print(depot);
 		return depot_problem_total(depot) > 0 ? 3 : 0;
 	}
