@@ -6,9 +6,12 @@ jobs_muster_SOURCES = \
 	jobs/diff.c \
 	jobs/landlock.c jobs/landlock.h \
 	jobs/muster.c jobs/muster.h \
-	jobs/program.c jobs/program.h
+	jobs/program.c jobs/program.h \
+	jobs/rules.c jobs/rules.h \
+	jobs/rules_json.c \
+	jobs/rules_print.c
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
-jobs_muster_LDADD = $(AUDIT_LIBS)
+jobs_muster_LDADD = jobs/libscan.a $(AUDIT_LIBS) $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) -lm
 
 include jobs/git/local.mk
 include jobs/audit/local.mk

@@ -37,6 +37,10 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/depot_worker.c \
 	jobs/scan/entropy.c \
 	jobs/scan/entropy.h \
+	jobs/scan/example.c \
+	jobs/scan/example.h \
+	jobs/scan/example_random.c \
+	jobs/scan/example_random.h \
 	jobs/scan/filter.c \
 	jobs/scan/filter.h \
 	jobs/scan/finding.h \
@@ -53,6 +57,9 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/rule_allowlist.c \
 	jobs/scan/rule_builtin.c \
 	jobs/scan/rule_builtin.h \
+	jobs/scan/rule_check.c \
+	jobs/scan/rule_check.h \
+	jobs/scan/rule_check_cost.c \
 	jobs/scan/rule_file.h \
 	jobs/scan/rule_filter.c \
 	jobs/scan/rule_hash.c \
@@ -84,10 +91,14 @@ SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LI
 # Every family in the folder, one behind the other, goes into the library as it is.
 EXTRA_DIST += jobs/scan/rules
 rule_families = $(wildcard $(srcdir)/jobs/scan/rules/*.toml)
-jobs/scan/libscan_a-rule_builtin.$(OBJEXT): jobs/scan/rules.all
+jobs/scan/libscan_a-rule_builtin.$(OBJEXT): jobs/scan/rules.all jobs/scan/sample.all
 jobs/scan/rules.all: $(srcdir)/jobs/scan/rules $(rule_families)
 	$(AM_V_GEN)$(MKDIR_P) jobs/scan && for f in $(rule_families); do \
 		echo "#@ $${f##*/}" && cat "$$f" || exit 1; done >$@.tmp && mv $@.tmp $@
-CLEANFILES += jobs/scan/rules.all jobs/scan/rules.all.tmp
+# Ordinary text, for what `muster rules check` measures.
+rule_sample = README.md jobs/muster.c htdocs/js/shell.js sql/api/report.sql t/harness/Muster/Test.pm
+jobs/scan/sample.all: $(rule_sample:%=$(srcdir)/%)
+	$(AM_V_GEN)$(MKDIR_P) jobs/scan && cat $(rule_sample:%=$(srcdir)/%) >$@.tmp && mv $@.tmp $@
+CLEANFILES += jobs/scan/rules.all jobs/scan/rules.all.tmp jobs/scan/sample.all jobs/scan/sample.all.tmp
 
-dist_man_MANS += jobs/muster-rule.5
+dist_man_MANS += jobs/muster-rule.5 jobs/muster-rules.1

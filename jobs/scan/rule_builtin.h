@@ -10,4 +10,7 @@
  */
 const char *rule_builtin(gsize *len);
 
+/* Ordinary text, on which `muster rules check` measures: some of our own sources and pages. */
+const char *rule_builtin_sample(gsize *len);
+
 #endif
