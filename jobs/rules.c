@@ -89,7 +89,6 @@ static int run_list(const struct arguments *a, char **words)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(RuleSet) set = load(a, a->files, &error);
 	struct output_style style, errors;
-	GString *out = g_string_new(NULL);
 
 	if (*words != NULL)
 		return usage_error("list takes no arguments");
@@ -97,6 +96,7 @@ static int run_list(const struct arguments *a, char **words)
 		return fail(error);
 	terminal_style_init(&style, STDOUT_FILENO);
 	terminal_style_init(&errors, STDERR_FILENO);
+	GString *out = g_string_new(NULL);
 	if (a->is_json) {
 		rules_print_json(set, out);
 	} else {
@@ -115,13 +115,13 @@ static int run_show(const struct arguments *a, char **words)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(RuleSet) set = load(a, a->files, &error);
 	struct output_style style;
-	GString *out = g_string_new(NULL);
 
 	if (*words == NULL)
 		return usage_error("show takes the id of a rule");
 	if (set == NULL)
 		return fail(error);
 	terminal_style_init(&style, STDOUT_FILENO);
+	GString *out = g_string_new(NULL);
 	for (; *words != NULL; words++) {
 		const struct rule *rule = rule_find(set, *words);
 		if (rule == NULL) {

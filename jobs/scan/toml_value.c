@@ -112,13 +112,28 @@ static gsize count_quotes(const char *at, char quote)
 	return n;
 }
 
+/* What ends a run of plain characters: control characters, quotes, backslashes. */
+static const guint8 is_stop[256] = {
+	[0 ... 8] = 1, [10 ... 31] = 1, [127] = 1, ['"'] = 1, ['\''] = 1, ['\\'] = 1};
+
+/* To the first that does something in a string with this quote. */
+static const char *skip_plain(const char *at, char quote)
+{
+	for (;;) {
+		while (!is_stop[(guchar)*at])
+			at++;
+		if (*at == quote || is_control(*at) || (quote == '"' && *at == '\\'))
+			return at;
+		at++;
+	}
+}
+
 /* Most strings have no escape and are copied as they stand. */
 static gboolean read_line_string(struct toml_reader *r, struct toml_value *value, char quote)
 {
 	const char *start = ++r->at;
 
-	while (*r->at != quote && !is_control(*r->at) && !(quote == '"' && *r->at == '\\'))
-		r->at++;
+	r->at = skip_plain(r->at, quote);
 	if (*r->at == quote) {
 		value->len = (gsize)(r->at++ - start);
 		value->string = toml_copy(r->doc, start, value->len);
@@ -194,9 +209,7 @@ static gboolean read_long_string(struct toml_reader *r, struct toml_value *value
 				return FALSE;
 		} else {
 			const char *start = r->at;
-			while (*r->at != quote && *r->at != '\\' && !is_control(*r->at))
-				r->at++;
-			r->at += r->at == start; /* a backslash of a literal string */
+			r->at = skip_plain(r->at, quote);
 			g_string_append_len(out, start, r->at - start);
 		}
 	}
