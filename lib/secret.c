@@ -18,11 +18,17 @@
 #define JWT_MAX_BYTES 4096
 #define ARGON_MEMORY_BYTES (19 * 1024 * 1024)
 #define ARGON_PASSES 2
+/* Part of what location ids are: they may never change. */
+#define STRETCH_MEMORY_BYTES (4 * 1024 * 1024)
+#define STRETCH_PASSES 3
+#define STRETCH_SALT "muster-location1"
 
 /* {"alg":"HS256","typ":"JWT"}: the only header we write and the only one we accept. */
 #define JWT_HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_hash_sha256_BYTES);
+G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_auth_hmacsha256_BYTES);
+G_STATIC_ASSERT(sizeof(STRETCH_SALT) - 1 == crypto_pwhash_SALTBYTES);
 
 struct secret_key {
 	guchar bytes[KEY_BYTES];
@@ -115,15 +121,36 @@ void secret_token_hash(const char *token, guchar hash[SECRET_HASH_BYTES])
 	crypto_hash_sha256(hash, (const guchar *)token, strlen(token));
 }
 
+void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
+	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES])
+{
+	guchar subkey[crypto_auth_hmacsha256_KEYBYTES];
+
+	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key->bytes);
+	crypto_auth_hmacsha256(hash, bytes, len, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+}
+
 static char *text_sign(
 	const struct secret_key *key, enum secret_purpose purpose, const char *text, gsize len)
 {
-	guchar subkey[crypto_auth_hmacsha256_KEYBYTES], mac[crypto_auth_hmacsha256_BYTES];
+	guchar mac[SECRET_HASH_BYTES];
 
-	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key->bytes);
-	crypto_auth_hmacsha256(mac, (const guchar *)text, len, subkey);
-	sodium_memzero(subkey, sizeof(subkey));
+	secret_keyed_hash(key, purpose, (const guchar *)text, len, mac);
 	return base64url(mac, sizeof(mac));
+}
+
+gboolean secret_stretch(const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES])
+{
+	sodium_ready();
+	return crypto_pwhash(hash, SECRET_HASH_BYTES, (const char *)bytes, len,
+		       (const guchar *)STRETCH_SALT, STRETCH_PASSES, STRETCH_MEMORY_BYTES,
+		       crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+void secret_wipe(gpointer bytes, gsize len)
+{
+	sodium_memzero(bytes, len);
 }
 
 char *secret_sign(const struct secret_key *key, enum secret_purpose purpose, const char *text)

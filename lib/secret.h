@@ -38,6 +38,7 @@ enum secret_purpose {
 	SECRET_PURPOSE_CSRF = 2,
 	SECRET_PURPOSE_CURSOR = 3,
 	SECRET_PURPOSE_SEAL = 4,
+	SECRET_PURPOSE_FINDING = 5, /* names leaked secrets, joins repositories */
 };
 
 /* prefix and 32 random bytes in unpadded base64url. Freed by the caller. */
@@ -59,6 +60,20 @@ gboolean secret_is_equal(const char *a, const char *b);
  */
 char *secret_password_hash(const char *password, GError **error);
 gboolean secret_password_is_valid(const char *hash, const char *password);
+
+/*
+ * A name for secrets that others leaked, the same everywhere: argon2id with a fixed public salt, 4
+ * MiB and three passes, about 5 ms of one core. Slow on purpose: who knows the name of a guessable
+ * secret has to pay that much for each guess. FALSE when there is no memory.
+ */
+gboolean secret_stretch(const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES]);
+
+/* A name for them that only holders of the key can make: HMAC-SHA-256 under the subkey. */
+void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
+	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES]);
+
+/* Overwrites what held a secret; the compiler may not leave it out. */
+void secret_wipe(gpointer bytes, gsize len);
 
 /*
  * JSON Web Token (RFC 7519) with HS256 under SECRET_PURPOSE_JWT. claims is a JSON object's text.
