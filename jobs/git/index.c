@@ -345,13 +345,17 @@ static struct index *base_load(const struct repo *r, const struct index *ix, GEr
 
 struct index *index_load(const struct repo *r, GError **error)
 {
+	return index_load_from(r, "index", error);
+}
+
+struct index *index_load_from(const struct repo *r, const char *path, GError **error)
+{
 	char *data = NULL;
 	gsize len;
 	struct stat st;
 	static const uint8_t nothing[OID_BYTES];
 
-	switch (readfile_load_stat(
-		r->gitdir_fd, "index", 0, INDEX_FILE_MAX_BYTES, &data, &len, &st)) {
+	switch (readfile_load_stat(r->gitdir_fd, path, 0, INDEX_FILE_MAX_BYTES, &data, &len, &st)) {
 	case READFILE_OK:
 		break;
 	case READFILE_MISSING:

@@ -83,6 +83,8 @@ typedef struct index Index; /* for g_autoptr */
 
 /* The index of the repository's working tree; one without entries when there is no file. */
 struct index *index_load(const struct repo *r, GError **error);
+/* The same from another file: what GIT_INDEX_FILE names while git makes a commit of some files. */
+struct index *index_load_from(const struct repo *r, const char *path, GError **error);
 /* Takes `data` (len bytes and one zero byte behind them), also on failure. A split index is
  * returned unmerged with `link` set. */
 struct index *index_parse(char *data, gsize len, GError **error);

@@ -162,6 +162,8 @@ static void run_clear(struct status_run *run)
 static gboolean walk(struct status_run *run, struct status *s, struct status_worker **workers,
 	unsigned count, GError **error)
 {
+	if (run->options->is_staged_only)
+		return status_staged_find(workers[0], &s->head, error);
 	if (!present_folders_expand(workers[0], error) ||
 		!status_staged_find(workers[0], &s->head, error))
 		return FALSE;
@@ -198,7 +200,8 @@ struct status *status_read(
 	g_autoptr(Status) s = g_new0(struct status, 1);
 	if (!refs_head_read(r, &s->head, error))
 		return NULL;
-	g_autoptr(Index) ix = index_load(r, error);
+	g_autoptr(Index) ix = index_load_from(
+		r, options->index_file != NULL ? options->index_file : "index", error);
 	if (ix == NULL)
 		return NULL;
 

@@ -52,6 +52,8 @@ struct status_entry {
 struct status_options {
 	unsigned threads;           /* for this tree; 0 and 1: the calling thread alone */
 	gsize entries_max;          /* how many entries to list; counting never stops */
+	const char *index_file;     /* NULL: the repository's own index */
+	bool is_staged_only;        /* compare the index with HEAD alone, look at no file */
 	bool is_untracked_left_out; /* count and list no untracked files */
 	unsigned submodule_depth;   /* set by the walk itself; leave 0 */
 };
