@@ -26,10 +26,12 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/run_frame \
+	t/unit/scan_finding \
 	t/unit/scan_sieve \
 	t/unit/secret \
 	t/unit/wake
 
+t_unit_scan_finding_LDADD = t/unit/libcheck.a jobs/libscanoutput.a jobs/libaudit.a $(SCAN_LIBS)
 t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)

@@ -19,6 +19,7 @@ jobs_libaudit_a_SOURCES = \
 	jobs/git/head.c jobs/git/head.h \
 	jobs/git/history.c jobs/git/history.h \
 	jobs/git/odb.c jobs/git/odb.h \
+	jobs/output/cell.c jobs/output/cell.h \
 	jobs/output/csv.c \
 	jobs/output/html.c \
 	jobs/output/json.c \

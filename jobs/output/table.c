@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jobs/audit/score.h"
+#include "jobs/output/cell.h"
 #include "jobs/output/output.h"
 #include "lib/report.h"
 
@@ -52,64 +53,6 @@ struct table_row {
 	const char *colour; /* of the status */
 	const char *score_colour;
 };
-
-static guint char_width(gunichar code)
-{
-	return g_unichar_iszerowidth(code) ? 0 : g_unichar_iswide(code) ? 2 : 1;
-}
-
-static guint text_width(const char *text)
-{
-	guint width = 0;
-
-	for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at))
-		width += char_width(g_utf8_get_char(at));
-	return width;
-}
-
-/* Appends text in exactly width columns, cut with an ellipsis; width 0 is as long as it is. */
-static void cell_append(GString *out, const char *text, guint width, gboolean is_right,
-	const struct output_style *style)
-{
-	guint own = text_width(text);
-
-	if (width == 0) {
-		g_string_append(out, text);
-		return;
-	}
-	if (own <= width) {
-		for (guint i = own; is_right && i < width; i++)
-			g_string_append_c(out, ' ');
-		g_string_append(out, text);
-		for (guint i = own; !is_right && i < width; i++)
-			g_string_append_c(out, ' ');
-		return;
-	}
-	const char *ellipsis = style->is_utf8 ? "…" : "~";
-	guint used = 0;
-	for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
-		guint next = char_width(g_utf8_get_char(at));
-		if (used + next + 1 > width)
-			break;
-		g_string_append_unichar(out, g_utf8_get_char(at));
-		used += next;
-	}
-	g_string_append(out, ellipsis);
-	for (used++; used < width; used++)
-		g_string_append_c(out, ' ');
-}
-
-static void colour_on(GString *out, const struct output_style *style, const char *colour)
-{
-	if (style->has_colour && colour != NULL)
-		g_string_append_printf(out, "\033[%sm", colour);
-}
-
-static void colour_off(GString *out, const struct output_style *style, const char *colour)
-{
-	if (style->has_colour && colour != NULL)
-		g_string_append(out, "\033[0m");
-}
 
 /* "main ↑2 ↓1": the branch and how far it is from its upstream. */
 static char *branch_format(json_object *row, const struct output_style *style)
@@ -173,7 +116,7 @@ static void widths_get(const struct table_row *rows, gsize count, const struct o
 		gboolean is_used = c == COLUMN_STATUS || c == COLUMN_NAME;
 		widths[c] = 0;
 		for (gsize i = 0; i < count; i++) {
-			guint width = text_width(rows[i].cells[c]);
+			guint width = cell_width(rows[i].cells[c]);
 			widths[c] = MAX(widths[c], width);
 			is_used |= width > 0;
 		}
@@ -226,10 +169,11 @@ static void line_append(GString *out, char *const cells[COLUMN_COUNT], const gui
 			continue;
 		if (row != NULL && (c == COLUMN_AGE || c == COLUMN_ATTENTION))
 			colour = "90";
-		colour_on(out, style, colour);
-		gboolean is_last = c == last && text_width(cells[c]) <= widths[c];
-		cell_append(out, cells[c], is_last ? 0 : widths[c], c == COLUMN_SCORE, style);
-		colour_off(out, style, colour);
+		cell_colour_on(out, style, colour);
+		gboolean is_last = c == last && cell_width(cells[c]) <= widths[c];
+		cell_append(out, cells[c], is_last ? 0 : widths[c],
+			c == COLUMN_SCORE ? CELL_RIGHT : CELL_LEFT, style);
+		cell_colour_off(out, style, colour);
 		if (c != last)
 			g_string_append(out, "  ");
 	}
@@ -249,9 +193,9 @@ static void summary_append(json_object *report, const struct output_style *style
 	gint64 stale = output_number(summary, "stale", 0);
 	json_object *unknown = json_object_object_get(summary, "unknown");
 
-	colour_on(out, style, colour);
+	cell_colour_on(out, style, colour);
 	g_string_append_printf(out, style->has_colour ? " %s " : "%s:", health);
-	colour_off(out, style, colour);
+	cell_colour_off(out, style, colour);
 	g_string_append_printf(out, " %s", counts);
 	if (stale > 0)
 		g_string_append_printf(out, "; %" G_GINT64_FORMAT " stale", stale);

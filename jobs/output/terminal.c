@@ -116,6 +116,41 @@ void progress_done(struct progress *progress, guint done, guint total, const cha
 	line_draw(progress, text->str);
 }
 
+void progress_scanned(
+	struct progress *progress, guint64 done, guint64 total, guint64 bytes, const char *name)
+{
+	if (progress == NULL)
+		return;
+	if (progress->start_us == 0)
+		progress->start_us = g_get_monotonic_time();
+	if (!is_due(progress))
+		return;
+	double seconds = (double)(progress->drawn_us - progress->start_us) / G_USEC_PER_SEC;
+	g_autoptr(GString) text = g_string_new(NULL);
+	if (total > 0) {
+		guint filled = (guint)(MIN(done, total) * BAR_COLUMNS / total);
+		for (guint i = 0; i < BAR_COLUMNS; i++)
+			g_string_append(text, progress->style.is_utf8 ? (i < filled ? "█" : "░")
+								      : (i < filled ? "#" : "."));
+		g_string_append_printf(
+			text, " %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT, done, total);
+	} else {
+		g_string_append(text, "Reading");
+	}
+	g_autofree char *size = g_format_size(bytes);
+	g_string_append_printf(text, "  %s", size);
+	if (seconds >= 0.2 && bytes > 0) {
+		g_autofree char *rate = g_format_size((guint64)((double)bytes / seconds));
+		g_string_append_printf(text, "  %s/s", rate);
+	}
+	if (seconds >= 0.5 && done > 0 && total > done)
+		g_string_append_printf(
+			text, "  %.0f s left", seconds / (double)done * (double)(total - done));
+	if (name != NULL)
+		g_string_append_printf(text, "  %s", name);
+	line_draw(progress, text->str);
+}
+
 void progress_clear(struct progress *progress)
 {
 	if (progress == NULL || !progress->is_shown)

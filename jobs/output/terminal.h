@@ -25,6 +25,9 @@ struct progress *progress_new(void);
 void progress_looking(struct progress *progress, guint folders, guint repos);
 /* "███████░░░ 45/100  230/s  1 s left  name" */
 void progress_done(struct progress *progress, guint done, guint total, const char *name);
+/* The same for a scan: "███░░░ 45 000/262 343  1.2 GB  900 MB/s  3 s left  name"; total 0: unknown. */
+void progress_scanned(
+	struct progress *progress, guint64 done, guint64 total, guint64 bytes, const char *name);
 void progress_clear(struct progress *progress);
 void progress_free(struct progress *progress);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(progress, progress_free)

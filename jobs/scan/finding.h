@@ -35,7 +35,7 @@
 struct rule;
 struct rule_set;
 
-/* One occurrence: a place in one version of the file. Lines and columns from 1, columns in bytes. */
+/* One occurrence: a place in one version of the file. Both from 1, columns in bytes. */
 struct finding_place {
 	struct oid blob; /* all zero for a file that is in no repository */
 	guint32 line, column, end_line, end_column;
@@ -94,6 +94,7 @@ struct finding {
 	const struct finding_place *places; /* distinct (blob, line, column), place among them */
 	guint32 n_places, places_total;
 	enum finding_status status;
+	gboolean is_marked; /* a comment beside it, in the newest version, asks to ignore it */
 	enum finding_ignore ignore;
 	guint32 ignored_by; /* with a file or baseline: number in ignores */
 };

@@ -2,6 +2,8 @@
 noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
+	jobs/scan/baseline.c \
+	jobs/scan/baseline.h \
 	jobs/scan/checksum.c \
 	jobs/scan/checksum.h \
 	jobs/scan/checksum_pem.c \
@@ -43,15 +45,28 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/example_random.h \
 	jobs/scan/filter.c \
 	jobs/scan/filter.h \
+	jobs/scan/finding.c \
 	jobs/scan/finding.h \
+	jobs/scan/finding_id.c \
+	jobs/scan/finding_id.h \
+	jobs/scan/finding_make.c \
+	jobs/scan/finding_make.h \
+	jobs/scan/finding_path.c \
+	jobs/scan/finding_path.h \
+	jobs/scan/finding_sample.c \
+	jobs/scan/finding_sample.h \
 	jobs/scan/git_bytes.c \
 	jobs/scan/git_bytes.h \
 	jobs/scan/history.h \
 	jobs/scan/hit.h \
+	jobs/scan/ignore.c \
+	jobs/scan/ignore.h \
 	jobs/scan/judge.c \
 	jobs/scan/judge.h \
 	jobs/scan/matcher.c \
 	jobs/scan/matcher.h \
+	jobs/scan/pattern_path.c \
+	jobs/scan/pattern_path.h \
 	jobs/scan/rule.c \
 	jobs/scan/rule.h \
 	jobs/scan/rule_allowlist.c \
@@ -86,7 +101,21 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/toml_value.c
 
 # In the order in which a program is linked.
-SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS) -lm
+SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(JSON_LIBS) \
+	$(SODIUM_LIBS) $(GLIB_LIBS) -lm -lm
+
+# The findings of a scan as text.
+noinst_LIBRARIES += jobs/libscanoutput.a
+jobs_libscanoutput_a_SOURCES = \
+	jobs/output/scan.c \
+	jobs/output/scan.h \
+	jobs/output/scan_csv.c \
+	jobs/output/scan_html.c \
+	jobs/output/scan_json.c \
+	jobs/output/scan_junit.c \
+	jobs/output/scan_markdown.c \
+	jobs/output/scan_sarif.c \
+	jobs/output/scan_table.c
 
 # Every family in the folder, one behind the other, goes into the library as it is.
 EXTRA_DIST += jobs/scan/rules

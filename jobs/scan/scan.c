@@ -20,6 +20,8 @@ struct scan {
 	GArray *hits;
 	GArray *gaps;
 	struct scan_coverage coverage;
+	guint decode_depth;
+	gboolean has_decode_depth;
 	GHashTable *reported; /* numbers of depot problems that are gaps already */
 };
 
@@ -40,6 +42,8 @@ struct scan *scan_new(
 		.is_whole = options->is_whole,
 	};
 	scan->secrets = secrets;
+	scan->decode_depth = options->decode_depth;
+	scan->has_decode_depth = options->has_decode_depth;
 	scan->contents = g_new0(struct content *, scan->threads);
 	scan->hits = g_array_new(FALSE, FALSE, sizeof(struct hit));
 	scan->gaps = g_array_new(FALSE, TRUE, sizeof(struct scan_gap));
@@ -67,9 +71,13 @@ void scan_free(struct scan *scan)
 /* Only ever called by the thread of that number, or by the caller while no other runs. */
 static struct content *content_of(struct scan *scan, guint thread)
 {
-	if (scan->contents[thread] == NULL)
-		scan->contents[thread] = content_new(
-			&scan->shared, matcher_thread_new(scan->shared.matcher, scan->secrets));
+	if (scan->contents[thread] == NULL) {
+		struct matcher_thread *own =
+			matcher_thread_new(scan->shared.matcher, scan->secrets);
+		if (scan->has_decode_depth)
+			matcher_thread_set_depth(own, scan->decode_depth);
+		scan->contents[thread] = content_new(&scan->shared, own);
+	}
 	return scan->contents[thread];
 }
 

@@ -38,11 +38,13 @@ struct secret_table;
 #define SCAN_HITS_MAX (G_GUINT64_CONSTANT(8) << 20)
 
 struct scan_options {
-	guint threads;          /* 0: one for each processor */
-	guint64 blob_max_bytes; /* larger ones are skipped and counted; 0: SCAN_BLOB_MAX */
-	guint64 hits_max;       /* 0: SCAN_HITS_MAX; what is beyond is counted and dropped */
-	gboolean is_binary;     /* also read what looks binary */
-	gboolean is_whole;      /* inherit nothing, read every byte of every blob: for tests */
+	guint threads;             /* 0: one for each processor */
+	guint64 blob_max_bytes;    /* larger ones are skipped and counted; 0: SCAN_BLOB_MAX */
+	guint64 hits_max;          /* 0: SCAN_HITS_MAX; what is beyond is counted and dropped */
+	guint decode_depth;        /* encodings within one another that are undone */
+	gboolean has_decode_depth; /* else the matcher's default */
+	gboolean is_binary;        /* also read what looks binary */
+	gboolean is_whole;         /* inherit nothing, read every byte of every blob: for tests */
 };
 
 /* Why a blob that was to be scanned was not. */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/output/scan.h"
+
+#include <string.h>
+
+#include "lib/quote.h"
+
+static const char *const names[] = {
+	NULL, "table", "json", "jsonl", "sarif", "csv", "junit", "html", "markdown", "gitleaks"};
+
+enum scan_format scan_format_parse(const char *name)
+{
+	for (gsize i = 1; i < G_N_ELEMENTS(names); i++)
+		if (!strcmp(name, names[i]))
+			return (enum scan_format)i;
+	return SCAN_FORMAT_UNSET;
+}
+
+const char *scan_format_names(void)
+{
+	return "table, json, jsonl, sarif, csv, junit, html, markdown, gitleaks";
+}
+
+void scan_output_write(enum scan_format format, const struct finding_report *report,
+	const struct scan_output_style *style, GString *out)
+{
+	static const struct scan_output_style plain;
+
+	switch (format) {
+	case SCAN_FORMAT_JSON:
+		scan_output_json(report, out);
+		break;
+	case SCAN_FORMAT_JSONL:
+		scan_output_jsonl(report, out);
+		break;
+	case SCAN_FORMAT_SARIF:
+		scan_output_sarif(report, out);
+		break;
+	case SCAN_FORMAT_CSV:
+		scan_output_csv(report, out);
+		break;
+	case SCAN_FORMAT_JUNIT:
+		scan_output_junit(report, out);
+		break;
+	case SCAN_FORMAT_HTML:
+		scan_output_html(report, out);
+		break;
+	case SCAN_FORMAT_MARKDOWN:
+		scan_output_markdown(report, out);
+		break;
+	case SCAN_FORMAT_GITLEAKS:
+		scan_output_gitleaks(report, out);
+		break;
+	default:
+		scan_output_table(report, style != NULL ? style : &plain, out);
+	}
+}
+
+char *scan_output_path(const struct finding *finding)
+{
+	return finding->path != NULL ? quote_format(finding->path) : g_strdup("(unknown path)");
+}
+
+guint32 scan_output_line(const struct finding *finding)
+{
+	return finding->head_line > 0 ? finding->head_line : finding->place.line;
+}
+
+char *scan_output_counts(const struct finding_report *report)
+{
+	GString *text = g_string_new(NULL);
+
+	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
+		guint count = finding_report_count(report, (enum severity)severity);
+		if (count > 0)
+			g_string_append_printf(text, "%s%u %s", text->len > 0 ? ", " : "", count,
+				severity_name((enum severity)severity));
+	}
+	if (text->len == 0)
+		g_string_append(text, "no secrets");
+	return g_string_free(text, FALSE);
+}
+
+char *scan_output_time(gint64 seconds)
+{
+	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seconds);
+
+	return time != NULL ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ") : g_strdup("");
+}
+
+char *scan_output_author_time(const struct finding_commit *commit)
+{
+	g_autoptr(GTimeZone) zone =
+		g_time_zone_new_offset(CLAMP(commit->offset_min, -1439, 1439) * 60);
+	g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(commit->time);
+	g_autoptr(GDateTime) local = utc != NULL ? g_date_time_to_timezone(utc, zone) : NULL;
+
+	return local != NULL ? g_date_time_format(local, "%Y-%m-%dT%H:%M:%S%:z") : g_strdup("");
+}
