@@ -149,7 +149,8 @@ static char **environment_new(void)
 }
 
 /* A session of its own: no terminal to ask for a password, and one group to end. */
-static int git_spawn(const char *url, const char *folder, int error_fd, pid_t *pid)
+static int git_spawn(
+	const char *url, const char *folder, gboolean is_mirror, int error_fd, pid_t *pid)
 {
 	gboolean is_local = *url == '/' || g_str_has_prefix(url, "file://");
 	/* clang-format off */
@@ -168,7 +169,7 @@ static int git_spawn(const char *url, const char *folder, int error_fd, pid_t *p
 		"-c", "http.lowSpeedTime=60",
 		"-c", "submodule.recurse=false",
 		"clone", "--quiet", "--template=", "--no-recurse-submodules", "--no-hardlinks",
-		"--", url, folder, NULL};
+		is_mirror ? "--mirror" : "--no-mirror", "--", url, folder, NULL};
 	/* clang-format on */
 	g_auto(GStrv) environment = environment_new();
 	posix_spawn_file_actions_t actions;
@@ -240,7 +241,8 @@ static void folder_remove(const char *folder)
 	rmdir(folder);
 }
 
-gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)
+static gboolean clone_run(
+	const char *url, const char *folder, gboolean is_mirror, guint timeout_s, GError **error)
 {
 	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
 	g_autoptr(GString) tail = g_string_new(NULL);
@@ -252,7 +254,7 @@ gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError
 			g_strerror(errno));
 		return FALSE;
 	}
-	code = git_spawn(url, part, pipe_fds[1], &pid);
+	code = git_spawn(url, part, is_mirror, pipe_fds[1], &pid);
 	close(pipe_fds[1]);
 	if (code != 0) {
 		close(pipe_fds[0]);
@@ -281,4 +283,14 @@ gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError
 	}
 	folder_remove(part);
 	return FALSE;
+}
+
+gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)
+{
+	return clone_run(url, folder, FALSE, timeout_s, error);
+}
+
+gboolean repo_clone_mirror(const char *url, const char *folder, guint timeout_s, GError **error)
+{
+	return clone_run(url, folder, TRUE, timeout_s, error);
 }
