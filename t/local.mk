@@ -26,12 +26,18 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/run_frame \
+	t/unit/scan_example \
 	t/unit/scan_finding \
+	t/unit/scan_rule \
 	t/unit/scan_sieve \
+	t/unit/scan_toml \
 	t/unit/secret \
 	t/unit/wake
 
 t_unit_scan_finding_LDADD = t/unit/libcheck.a jobs/libscanoutput.a jobs/libaudit.a $(SCAN_LIBS)
+t_unit_scan_example_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+t_unit_scan_rule_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+t_unit_scan_toml_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
@@ -51,7 +57,9 @@ fuzz_programs = \
 	t/fuzz/json \
 	t/fuzz/remote_list \
 	t/fuzz/request \
-	t/fuzz/run_frame
+	t/fuzz/run_frame \
+	t/fuzz/scan_example \
+	t/fuzz/scan_toml
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
 FUZZ_MAIN =
@@ -97,6 +105,13 @@ t_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_run_frame_SOURCES = t/fuzz/run_frame.c t/fuzz/target.h
 t_fuzz_run_frame_LDADD = $(FUZZ_MAIN) jobs/libmuster-run.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_fuzz_run_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+
+t_fuzz_scan_example_SOURCES = t/fuzz/scan_example.c t/fuzz/target.h
+t_fuzz_scan_example_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
+t_fuzz_scan_example_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_toml_SOURCES = t/fuzz/scan_toml.c t/fuzz/target.h
+t_fuzz_scan_toml_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
+t_fuzz_scan_toml_LDFLAGS = $(FUZZ_LDFLAGS)
 
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)

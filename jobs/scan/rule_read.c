@@ -461,10 +461,10 @@ static gboolean read_keys(struct rule_file *file, const struct toml_table *table
 		} else {
 			return rule_file_fail(file, entry->value.line, error, "unknown key '%s'%s",
 				entry->key,
-				key == NULL            ? ""
-				: key->where == THEIRS ? ", which only gitleaks' files have"
-				: where == FAMILY      ? " in [family]"
-						       : " in a rule");
+				key != NULL && key->where == THEIRS
+					? ", which only gitleaks' files have"
+				: where == FAMILY ? " in [family]"
+						  : " in a rule");
 		}
 	}
 	return TRUE;
