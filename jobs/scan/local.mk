@@ -8,6 +8,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/checksum.h \
 	jobs/scan/checksum_pem.c \
 	jobs/scan/checksum_pem.h \
+	jobs/scan/commit_graph.c \
+	jobs/scan/commit_graph.h \
 	jobs/scan/content.c \
 	jobs/scan/content.h \
 	jobs/scan/content_inherit.c \
@@ -57,14 +59,31 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/finding_sample.h \
 	jobs/scan/git_bytes.c \
 	jobs/scan/git_bytes.h \
+	jobs/scan/history.c \
 	jobs/scan/history.h \
+	jobs/scan/history_commit.c \
+	jobs/scan/history_finish.c \
+	jobs/scan/history_hold.c \
+	jobs/scan/history_inside.h \
+	jobs/scan/history_new.c \
+	jobs/scan/history_refs.c \
+	jobs/scan/history_sight.c \
+	jobs/scan/history_sight.h \
+	jobs/scan/history_tree.c \
+	jobs/scan/history_tree.h \
 	jobs/scan/hit.h \
+	jobs/scan/holding.c \
+	jobs/scan/holding.h \
 	jobs/scan/ignore.c \
 	jobs/scan/ignore.h \
 	jobs/scan/judge.c \
 	jobs/scan/judge.h \
 	jobs/scan/matcher.c \
 	jobs/scan/matcher.h \
+	jobs/scan/oid_map.c \
+	jobs/scan/oid_map.h \
+	jobs/scan/pair_map.c \
+	jobs/scan/pair_map.h \
 	jobs/scan/pattern_path.c \
 	jobs/scan/pattern_path.h \
 	jobs/scan/rule.c \
@@ -94,11 +113,18 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/sieve_cache.c \
 	jobs/scan/sieve_cache.h \
 	jobs/scan/sieve_reach.c \
+	jobs/scan/state.c \
 	jobs/scan/state.h \
+	jobs/scan/state_file.c \
+	jobs/scan/state_store.h \
+	jobs/scan/text_pool.c \
+	jobs/scan/text_pool.h \
 	jobs/scan/toml.c \
 	jobs/scan/toml.h \
 	jobs/scan/toml_reader.h \
-	jobs/scan/toml_value.c
+	jobs/scan/toml_value.c \
+	jobs/scan/word_arena.c \
+	jobs/scan/word_arena.h
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(JSON_LIBS) \

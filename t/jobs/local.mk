@@ -22,3 +22,8 @@ t_jobs_scan_depot_dump_LDADD = $(SCAN_LIBS)
 check_PROGRAMS += t/jobs/scan_property
 t_jobs_scan_property_SOURCES = t/jobs/scan_property.c
 t_jobs_scan_property_LDADD = $(SCAN_LIBS)
+
+# Who introduced what, for tests to hold beside git.
+check_PROGRAMS += t/jobs/scan-history-dump
+t_jobs_scan_history_dump_SOURCES = t/jobs/scan-history-dump.c
+t_jobs_scan_history_dump_LDADD = $(SCAN_LIBS)

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Every commit of the depot, read once; then those the tips lead to, parents first. */
+#include "config.h"
+
+#include <string.h>
+
+#include "jobs/scan/history_inside.h"
+#include "jobs/scan/word_arena.h"
+#include "lib/error.h"
+
+#define PLACE_OPEN G_MAXUINT32 /* on the way: its parents are being looked at */
+#define ROW_WORDS 4            /* tree, date (two), number of parents; then these */
+
+struct commit_walk {
+	struct history_run *run;
+	struct word_arena *arena;
+	guint32 *rows;   /* by number in the depot */
+	guint32 *places; /* likewise: place in the graph + 1 */
+	struct depot_progress progress;
+	gint is_full;
+};
+
+struct commit_thread {
+	struct commit_walk *walk;
+	struct word_cursor cursor;
+	guint32 words[ROW_WORDS + HISTORY_PARENTS_MAX];
+};
+
+static gpointer thread_begin(gpointer data, guint thread)
+{
+	struct commit_thread *t = g_new0(struct commit_thread, 1);
+
+	t->walk = data;
+	return t;
+}
+
+static void thread_end(gpointer data, gpointer thread_data)
+{
+	g_free(thread_data);
+}
+
+static gpointer commit_visit(gpointer thread_data, const struct depot_object *object)
+{
+	struct commit_thread *t = thread_data;
+	struct commit_walk *walk = t->walk;
+	struct depot *depot = walk->run->depot;
+	struct commit_bytes commit;
+
+	if (walk->run->options.cancel != NULL && g_atomic_int_get(walk->run->options.cancel))
+		g_atomic_int_set(&walk->progress.cancel, 1);
+	if (!commit_bytes_parse(&commit, object->data, object->len))
+		return NULL;
+	guint n = MIN(commit.parent_count, HISTORY_PARENTS_MAX);
+	if (!depot_find(depot, &commit.tree, &t->words[0]))
+		t->words[0] = DEPOT_NONE;
+	guint64 date = (guint64)commit.committer.time_s;
+	t->words[1] = (guint32)date;
+	t->words[2] = (guint32)(date >> 32);
+	t->words[3] = commit.parent_count;
+	for (guint i = 0; i < n; i++) {
+		struct oid oid;
+		if (!commit_bytes_parent(&commit, i, &oid) ||
+			!depot_find(depot, &oid, &t->words[ROW_WORDS + i]))
+			t->words[ROW_WORDS + i] = DEPOT_NONE;
+	}
+	walk->rows[object->number] =
+		word_arena_add(walk->arena, &t->cursor, t->words, ROW_WORDS + n);
+	if (walk->rows[object->number] == 0) {
+		g_atomic_int_set(&walk->is_full, 1);
+		g_atomic_int_set(&walk->progress.cancel, 1);
+	}
+	return NULL;
+}
+
+struct step {
+	guint32 number;
+	guint32 next;    /* parent to look at */
+	guint32 parents; /* where its own begin in the common row */
+	guint32 is_cut;
+};
+
+static void step_push(struct commit_walk *walk, GArray *steps, guint32 number, guint32 parents)
+{
+	struct step step = {.number = number, .parents = parents};
+
+	step.is_cut = oid_map_find(&walk->run->shallow, depot_oid(walk->run->depot, number)) !=
+		      OID_MAP_NONE;
+	walk->places[number] = PLACE_OPEN;
+	g_array_append_val(steps, step);
+}
+
+/* The next parent that was not looked at; DEPOT_NONE when all are in the graph. */
+static guint32 step_next(struct commit_walk *walk, struct step *step, GArray *parents)
+{
+	struct history_run *run = walk->run;
+	const guint32 *row = word_arena_get(walk->arena, walk->rows[step->number]);
+	const struct oid *oid = depot_oid(run->depot, step->number);
+
+	if (step->is_cut && step->next == 0 && oid_map_find(&run->shallow, oid) != OID_MAP_NONE)
+		return DEPOT_NONE;
+	for (; step->next < MIN(row[3], HISTORY_PARENTS_MAX); step->next++) {
+		guint32 parent = row[ROW_WORDS + step->next];
+		if (parent != DEPOT_NONE && walk->rows[parent] != 0 &&
+			walk->places[parent] != PLACE_OPEN) {
+			if (walk->places[parent] == 0)
+				return parent;
+			guint32 place = walk->places[parent] - 1;
+			g_array_append_val(parents, place);
+			continue;
+		}
+		/* Not there, no commit, or one that is its own ancestor. */
+		step->is_cut = TRUE;
+		if (parent == DEPOT_NONE)
+			history_problem_add(run, HISTORY_PROBLEM_MISSING, oid);
+		else
+			history_problem_add(
+				run, HISTORY_PROBLEM_BROKEN, depot_oid(run->depot, parent));
+	}
+	if (row[3] > HISTORY_PARENTS_MAX) {
+		step->is_cut = TRUE;
+		history_problem_add(run, HISTORY_PROBLEM_LIMIT, oid);
+	}
+	return DEPOT_NONE;
+}
+
+static gboolean graph_fill(struct commit_walk *walk, guint32 tip, GArray *steps, GArray *parents)
+{
+	struct history_run *run = walk->run;
+	struct commit_graph *graph = &run->state->graph;
+
+	step_push(walk, steps, tip, parents->len);
+	while (steps->len > 0) {
+		struct step *step = &g_array_index(steps, struct step, steps->len - 1);
+		guint32 parent = step_next(walk, step, parents);
+		if (parent != DEPOT_NONE) {
+			step_push(walk, steps, parent, parents->len);
+			continue;
+		}
+		const guint32 *row = word_arena_get(walk->arena, walk->rows[step->number]);
+		guint32 tree = row[0];
+		gint64 date = (gint64)((guint64)row[2] << 32 | row[1]);
+		guint32 place = commit_graph_add(graph, depot_oid(run->depot, step->number), date,
+			step->is_cut ? GRAPH_CUT_OFF : 0,
+			(const guint32 *)(const void *)parents->data + step->parents,
+			parents->len - step->parents);
+		if (place == COMMIT_GRAPH_NONE)
+			return FALSE;
+		walk->places[step->number] = place + 1;
+		g_array_append_val(run->trees, tree);
+		g_array_set_size(parents, step->parents);
+		g_array_set_size(steps, steps->len - 1);
+	}
+	return TRUE;
+}
+
+static gboolean tips_follow(struct commit_walk *walk)
+{
+	struct history_run *run = walk->run;
+	g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(struct step));
+	g_autoptr(GArray) parents = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+	for (guint i = 0; i < run->targets->len; i++) {
+		struct history_target *target =
+			&g_array_index(run->targets, struct history_target, i);
+		if (target->commit == DEPOT_NONE)
+			continue;
+		if (walk->rows[target->commit] == 0) {
+			history_problem_add(
+				run, HISTORY_PROBLEM_BROKEN, depot_oid(run->depot, target->commit));
+			continue;
+		}
+		if (walk->places[target->commit] == 0 &&
+			!graph_fill(walk, target->commit, steps, parents))
+			return FALSE;
+		target->place = walk->places[target->commit] - 1;
+	}
+	return TRUE;
+}
+
+gboolean history_commits_walk(struct history_run *run, GError **error)
+{
+	const struct depot_visitor visitor = {
+		.visit = commit_visit, .thread_begin = thread_begin, .thread_end = thread_end};
+	g_autoptr(WordArena) arena = word_arena_new();
+	gsize count = (gsize)depot_count(run->depot) + 1;
+	g_autofree guint32 *rows = g_try_new0(guint32, count);
+	g_autofree guint32 *places = g_try_new0(guint32, count);
+	struct commit_walk walk = {.run = run, .arena = arena, .rows = rows, .places = places};
+
+	if (rows == NULL || places == NULL) {
+		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"there is not enough memory for the commits");
+		return FALSE;
+	}
+	if (!depot_walk(run->depot, DEPOT_MASK(DEPOT_COMMIT), NULL, &visitor, &walk, &walk.progress,
+		    error)) {
+		if (walk.is_full) {
+			g_clear_error(error);
+			g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+				"there are too many commits");
+		}
+		return FALSE;
+	}
+	if (!tips_follow(&walk)) {
+		g_set_error_literal(
+			error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "there are too many commits");
+		return FALSE;
+	}
+	run->counts.commits = run->counts.new_commits = commit_graph_count(&run->state->graph);
+	return !history_is_cancelled(run, error);
+}

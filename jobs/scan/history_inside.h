@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a history run, for the files of history.c only:
+ *
+ *	history.c		what to do, tips, problems
+ *	history_commit.c	every commit, the first time
+ *	history_tree.c		every tree, the first time
+ *	history_new.c		new commits and their trees, later
+ *	history_sight.c		sightings out of the graph and the holdings
+ */
+#ifndef MUSTER_JOBS_SCAN_HISTORY_INSIDE_H
+#define MUSTER_JOBS_SCAN_HISTORY_INSIDE_H
+
+#include "jobs/scan/git_bytes.h"
+#include "jobs/scan/history.h"
+#include "jobs/scan/state_store.h"
+
+#define HISTORY_OBJECT_MAX (64u << 20) /* bytes of a commit, tag or tree read by itself */
+#define HISTORY_PARENTS_MAX 1000
+#define HISTORY_GAPS_MAX 65536
+#define HISTORY_PATH_MAX 65536
+
+/* What a tip leads to: one of the three. Numbers of the depot; DEPOT_NONE. */
+struct history_target {
+	guint32 commit, tree, blob;
+	guint32 place; /* of the commit in the graph; COMMIT_GRAPH_NONE */
+	guint32 held;  /* of the tree */
+};
+
+struct history_run {
+	struct depot *depot;
+	struct state *state;
+	struct history_options options;
+	struct depot_reader *reader;
+	struct oid_map shallow;
+
+	GArray *targets; /* struct history_target, one a tip */
+	GArray *problems;
+	guint64 n_problems;
+	struct history_counts counts;
+	gboolean is_found; /* history_run_find() was called */
+
+	/* Trees (or blobs) that a tree names and that could not be had: holdings name them. */
+	struct oid_map gaps;
+	GArray *gap_kinds; /* guint8: enum history_gap */
+
+	/* The incremental way: depot numbers of the trees of the graph's young commits. */
+	GArray *trees;
+};
+
+enum history_gap {
+	HISTORY_GAP_BLOB,   /* missing */
+	HISTORY_GAP_TREE,   /* missing */
+	HISTORY_GAP_BROKEN, /* a tree */
+};
+
+void history_problem_add(
+	struct history_run *run, enum history_problem_kind kind, const struct oid *oid);
+gboolean history_is_cancelled(const struct history_run *run, GError **error);
+
+/* HOLDING_GAP and a number; 0 when there are too many. */
+guint32 history_gap_add(struct history_run *run, enum history_gap kind, const struct oid *oid);
+
+/* The commit's headers; FALSE and a problem when they cannot be had. Points into the reader. */
+gboolean history_commit_read(struct history_run *run, guint32 number, struct commit_bytes *commit);
+
+/*
+ * Reads every commit and fills the (empty) graph with those the tips lead to; trees[] is the depot
+ * number of each one's tree. Sets the places of the targets.
+ */
+gboolean history_commits_walk(struct history_run *run, GError **error);
+
+/*
+ * Reads every tree, then says what those of the graph's commits and of the targets hold.
+ * The graph's commits must all be young.
+ */
+gboolean history_trees_walk(struct history_run *run, GError **error);
+
+/*
+ * Reads commits from the tips to the graph's, adds them to it, and sets the bits of the blobs they
+ * brought. FALSE without an error when there are too many: then everything is to be walked.
+ */
+gboolean history_new_find(
+	struct history_run *run, guint64 *wanted, gboolean *is_done, GError **error);
+
+/* What the new commits' trees and the targets' hold. */
+gboolean history_new_hold(struct history_run *run, GError **error);
+
+/* Sightings for the state from its graph, holdings and hits. */
+gboolean history_sight(struct history_run *run, GError **error);
+
+#endif
