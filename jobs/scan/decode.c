@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "jobs/scan/char_run.h"
+
 /* Lines of wrapped base64 have 60 to 76 characters; shorter ones are words, longer ones whole. */
 #define WRAP_MIN 40
 #define WRAP_MAX 200
@@ -184,26 +186,6 @@ gboolean decode_run_at(
 				     : percent_at(data, len, at, run);
 }
 
-/*
- * Where DECODE_RUN_MIN characters of base64 in a row begin at or behind `at`, or before it and go
- * on; G_MAXSIZE if nowhere up to `to`. Looks at the last of them first: in most texts two or three
- * bytes in 24 are enough to see that there is none.
- */
-static gsize find_base64(const guint8 *data, gsize len, gsize at, gsize to)
-{
-	gsize end = MIN(len, to + DECODE_RUN_MIN);
-
-	while (at + DECODE_RUN_MIN <= end) {
-		gsize p = at + DECODE_RUN_MIN;
-		while (p > at && is_base64(data[p - 1]))
-			p--;
-		if (p == at)
-			return at;
-		at = p;
-	}
-	return G_MAXSIZE;
-}
-
 static gsize find_escape(const guint8 *data, gsize len, gsize at, gsize to)
 {
 	gsize end = MIN(len, to + 1);
@@ -220,50 +202,92 @@ static gsize find_escape(const guint8 *data, gsize len, gsize at, gsize to)
 	return G_MAXSIZE;
 }
 
-void decode_cursor_init(
-	struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from, gsize to)
+void decode_cursor_init(struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from,
+	gsize to, const GArray *runs, gsize base)
 {
-	*cursor = (struct decode_cursor){data, len, to, from, from, 0, from};
+	*cursor = (struct decode_cursor){.data = data,
+		.len = len,
+		.from = from,
+		.to = to,
+		.runs = runs,
+		.base = base,
+		.base64 = from,
+		.percent = from};
+	memset(cursor->edges, 0xff, sizeof(cursor->edges));
 }
 
-/* A run may reach into the range from before, or end in a short line that only just touches it. */
-static gboolean next_at_start(struct decode_cursor *cursor, struct decode_run *run)
+/* Whether the run was given out already, because it touches an edge. */
+static gboolean is_known(const struct decode_cursor *cursor, const struct decode_run *run)
 {
-	while (cursor->n_edges < 4) {
+	const gsize *edges = cursor->edges[run->kind == DECODE_PERCENT];
+
+	return run->from == edges[0] || run->from == edges[1] || run->from == edges[2] ||
+	       run->from == edges[3];
+}
+
+/*
+ * A run may reach into the range from either side, or end in a short line that only just touches
+ * it: then it is found from the range's edges.
+ */
+static gboolean next_at_edge(struct decode_cursor *cursor, struct decode_run *run)
+{
+	while (cursor->n_edges < 8) {
 		guint edge = cursor->n_edges++;
-		gsize at = cursor->from + edge / 2;
+		gsize at = edge / 2 % 2 + (edge < 4 ? cursor->from : cursor->to - (cursor->to > 0));
 		enum decode_kind kind = edge % 2 == 0 ? DECODE_BASE64 : DECODE_PERCENT;
-		gsize *done = kind == DECODE_BASE64 ? &cursor->base64 : &cursor->percent;
-		if (at < cursor->len && (edge < 2 || *done <= at) &&
-			decode_run_at(cursor->data, cursor->len, at, kind, run)) {
-			*done = MAX(*done, run->to);
-			return TRUE;
-		}
+		if (at >= cursor->len || !decode_run_at(cursor->data, cursor->len, at, kind, run) ||
+			is_known(cursor, run))
+			continue;
+		cursor->edges[edge % 2][edge / 2] = run->from;
+		return TRUE;
 	}
+	return FALSE;
+}
+
+static gboolean next_base64(struct decode_cursor *cursor, struct decode_run *run)
+{
+	while (cursor->next < cursor->runs->len) {
+		const struct char_run *word =
+			&g_array_index(cursor->runs, struct char_run, cursor->next);
+		gsize at = MAX(cursor->base64, cursor->base + word->from);
+		gsize end = cursor->base + word->to;
+		/* Padding is in the word too, and what stands on both sides of a '='. */
+		while (at < end && !is_base64(cursor->data[at]))
+			at++;
+		if (word->kind != CHAR_RUN_KIND_BASE64 || end - MIN(at, end) < DECODE_RUN_MIN ||
+			at > cursor->to) {
+			cursor->next++;
+			continue;
+		}
+		if (base64_at(cursor->data, cursor->len, at, run)) {
+			cursor->base64 = MAX(run->to, at + 1);
+			if (!is_known(cursor, run))
+				return TRUE;
+			continue;
+		}
+		while (at < end && is_base64(cursor->data[at]))
+			at++;
+		cursor->base64 = at;
+	}
+	return FALSE;
+}
+
+static gboolean next_percent(struct decode_cursor *cursor, struct decode_run *run)
+{
+	gsize at;
+
+	while ((at = find_escape(cursor->data, cursor->len, cursor->percent, cursor->to)) !=
+		G_MAXSIZE) {
+		gboolean is_run = percent_at(cursor->data, cursor->len, at, run);
+		cursor->percent = MAX(at + 1, run->to);
+		if (is_run && !is_known(cursor, run))
+			return TRUE;
+	}
+	cursor->percent = cursor->len;
 	return FALSE;
 }
 
 gboolean decode_next(struct decode_cursor *cursor, struct decode_run *run)
 {
-	gsize at;
-
-	if (next_at_start(cursor, run))
-		return TRUE;
-	while ((at = find_base64(cursor->data, cursor->len, cursor->base64, cursor->to)) !=
-		G_MAXSIZE) {
-		gboolean is_run = base64_at(cursor->data, cursor->len, at, run);
-		cursor->base64 = is_run ? MAX(run->to, at + 1) : at + DECODE_RUN_MIN;
-		if (is_run)
-			return TRUE;
-	}
-	cursor->base64 = cursor->len;
-	while ((at = find_escape(cursor->data, cursor->len, cursor->percent, cursor->to)) !=
-		G_MAXSIZE) {
-		gboolean is_run = percent_at(cursor->data, cursor->len, at, run);
-		cursor->percent = MAX(at + 1, run->to);
-		if (is_run)
-			return TRUE;
-	}
-	cursor->percent = cursor->len;
-	return FALSE;
+	return next_at_edge(cursor, run) || next_base64(cursor, run) || next_percent(cursor, run);
 }

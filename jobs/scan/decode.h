@@ -12,7 +12,7 @@
  * Whether bytes are a run, and from where to where, depends on them and DECODE_AROUND bytes on each
  * side only, wherever looking begins: a run is a chain of lines each of which holds on to the next.
  *
- *	decode_cursor_init(&cursor, data, len, from, to);
+ *	decode_cursor_init(&cursor, data, len, from, to, words, base);
  *	while (decode_next(&cursor, &run))
  *		if (decode_run(&text, data, NULL, &run, FALSE))
  *			look_into(text.bytes, text.len);
@@ -27,20 +27,24 @@ struct decode_run {
 	enum decode_kind kind;
 };
 
-#define DECODE_RUN_MIN 24    /* characters of base64 or hex on one line */
+#define DECODE_RUN_MIN 26    /* characters of base64 or hex on one line */
 #define DECODE_RUN_MAX 65536 /* of a longer run, what comes first */
 #define DECODE_AROUND 256    /* the bytes beside a run that decide where it ends */
 
-/* Goes over the runs that touch [from, to], in no order. The fields are its own. */
+/*
+ * Goes over the runs that touch [from, to], in no order, some twice. words: what char_run_find()
+ * found in data from base on, at least as far as `to`. The fields are the cursor's own.
+ */
 struct decode_cursor {
 	const guint8 *data;
-	gsize len, to, base64, percent;
-	guint n_edges;
-	gsize from;
+	gsize len, from, to, base64, percent, base;
+	const GArray *runs;
+	guint next, n_edges;
+	gsize edges[2][4]; /* where runs begin that were found from the edges */
 };
 
-void decode_cursor_init(
-	struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from, gsize to);
+void decode_cursor_init(struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from,
+	gsize to, const GArray *words, gsize base);
 gboolean decode_next(struct decode_cursor *cursor, struct decode_run *run);
 
 /* The run that byte `at` is in, its first DECODE_RUN_MAX bytes. FALSE: none, or too far in. */

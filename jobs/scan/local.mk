@@ -4,6 +4,8 @@ jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLA
 jobs_libscan_a_SOURCES = \
 	jobs/scan/baseline.c \
 	jobs/scan/baseline.h \
+	jobs/scan/char_run.c \
+	jobs/scan/char_run.h \
 	jobs/scan/checksum.c \
 	jobs/scan/checksum.h \
 	jobs/scan/checksum_pem.c \
@@ -113,6 +115,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/sieve_cache.c \
 	jobs/scan/sieve_cache.h \
 	jobs/scan/sieve_reach.c \
+	jobs/scan/sieve_shape.c \
+	jobs/scan/sieve_shape.h \
 	jobs/scan/state.c \
 	jobs/scan/state.h \
 	jobs/scan/state_file.c \

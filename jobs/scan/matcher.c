@@ -6,6 +6,7 @@
 
 #include <hs.h>
 
+#include "jobs/scan/char_run.h"
 #include "jobs/scan/decode.h"
 #include "jobs/scan/judge.h"
 #include "jobs/scan/rule.h"
@@ -32,6 +33,7 @@ struct matcher_thread {
 	hs_scratch_t *scratch;
 	struct judge_scratch *judge;
 	struct decode_text texts[DEPTH_MAX]; /* bytes NULL until needed */
+	GArray *words[DEPTH_MAX + 1];        /* struct char_run, by level */
 	guint depth;
 	guint64 *last; /* by rule: the end last reported in the call of that number, see report() */
 	guint32 call;
@@ -101,6 +103,13 @@ gboolean matcher_was_cached(const struct matcher *matcher)
 	return matcher->sieve->is_cached;
 }
 
+/* The scratch grows until it is enough for either database. */
+static void alloc_scratch(struct matcher_thread *thread, const hs_database_t *database)
+{
+	if (database != NULL && hs_alloc_scratch(database, &thread->scratch) != HS_SUCCESS)
+		g_error("no memory for sieving");
+}
+
 struct matcher_thread *matcher_thread_new(struct matcher *matcher, struct secret_table *secrets)
 {
 	struct matcher_thread *thread = g_new0(struct matcher_thread, 1);
@@ -112,9 +121,10 @@ struct matcher_thread *matcher_thread_new(struct matcher *matcher, struct secret
 	thread->last = g_new0(guint64, matcher->rules->n + 1);
 	thread->rule_matches = g_new0(guint64, matcher->rules->n + 1);
 	thread->counts.rule_matches = thread->rule_matches;
-	if (matcher->sieve->database != NULL &&
-		hs_alloc_scratch(matcher->sieve->database, &thread->scratch) != HS_SUCCESS)
-		g_error("no memory for sieving");
+	alloc_scratch(thread, matcher->sieve->everywhere);
+	alloc_scratch(thread, matcher->sieve->words);
+	for (guint i = 0; i <= DEPTH_MAX; i++)
+		thread->words[i] = g_array_new(FALSE, FALSE, sizeof(struct char_run));
 	return thread;
 }
 
@@ -126,6 +136,8 @@ void matcher_thread_free(struct matcher_thread *thread)
 	judge_scratch_free(thread->judge);
 	for (guint i = 0; i < DEPTH_MAX; i++)
 		decode_text_clear(&thread->texts[i]);
+	for (guint i = 0; i <= DEPTH_MAX; i++)
+		g_array_unref(thread->words[i]);
 	g_free(thread->last);
 	g_free(thread->rule_matches);
 	g_free(thread);
@@ -235,14 +247,66 @@ static int report(
 	return 0;
 }
 
-static gboolean sieve_bytes(struct sieving *sieving, const guint8 *bytes, gsize len)
+static gboolean run(struct sieving *sieving, const hs_database_t *database, const guint8 *bytes,
+	gsize from, gsize to)
+{
+	gsize base = sieving->base;
+
+	sieving->base = base + from;
+	hs_error_t result = hs_scan(database, (const char *)bytes + from, (unsigned)(to - from), 0,
+		sieving->thread->scratch, report, sieving);
+	sieving->base = base;
+	return result == HS_SUCCESS;
+}
+
+static int compare_runs(gconstpointer a, gconstpointer b)
+{
+	const struct char_run *left = a, *right = b;
+
+	return left->from < right->from ? -1 : left->from > right->from;
+}
+
+/* Around the long words in [least, most), with a byte more for a sieve that asks what is beside. */
+static gboolean sieve_words(
+	struct sieving *sieving, GArray *runs, const guint8 *bytes, gsize least, gsize most)
+{
+	const struct sieve *sieve = sieving->thread->matcher->sieve;
+	gsize from = least, to = least;
+
+	g_array_sort(runs, compare_runs);
+	for (guint i = 0; i < runs->len; i++) {
+		const struct char_run *one = &g_array_index(runs, struct char_run, i);
+		gsize start = one->from - MIN(one->from, sieve->before + 1);
+		gsize stop = MIN(most, one->to + sieve->after + 1);
+		if (start >= most)
+			break;
+		if (start > to) {
+			if (to > from && !run(sieving, sieve->words, bytes, from, to))
+				return FALSE;
+			from = start;
+		}
+		to = MAX(to, stop);
+	}
+	return to <= from || run(sieving, sieve->words, bytes, from, to);
+}
+
+/*
+ * bytes[0, len), which begin at sieving->base of what they are of; level: how many encodings deep
+ * that is. Only [from, to) of them is sieved, the words of all are noted.
+ */
+static gboolean sieve_bytes(
+	struct sieving *sieving, const guint8 *bytes, gsize len, gsize from, gsize to, guint level)
 {
 	struct matcher_thread *thread = sieving->thread;
+	const struct sieve *sieve = thread->matcher->sieve;
 
 	thread->call++;
-	thread->counts.sieved_bytes += len;
-	return hs_scan(thread->matcher->sieve->database, (const char *)bytes, (unsigned)len, 0,
-		       thread->scratch, report, sieving) == HS_SUCCESS;
+	thread->counts.sieved_bytes += to - from;
+	if (sieve->everywhere != NULL && !run(sieving, sieve->everywhere, bytes, from, to))
+		return FALSE;
+	g_array_set_size(thread->words[level], 0);
+	char_run_find(bytes, 0, len, thread->words[level]);
+	return sieve->words == NULL || sieve_words(sieving, thread->words[level], bytes, from, to);
 }
 
 static struct decode_text *get_text(struct matcher_thread *thread, guint depth)
@@ -265,7 +329,8 @@ static gboolean sieve_runs(struct sieving *sieving, const guint8 *data, gsize le
 
 	if (depth >= thread->depth)
 		return TRUE;
-	decode_cursor_init(&cursor, data, len, from, to);
+	decode_cursor_init(&cursor, data, len, from, to, thread->words[depth],
+		outer == NULL ? sieving->base : 0);
 	while (decode_next(&cursor, &run)) {
 		if (outer == NULL) {
 			sieving->run_from = run.from;
@@ -279,7 +344,8 @@ static gboolean sieve_runs(struct sieving *sieving, const guint8 *data, gsize le
 			thread->counts.run_bytes += text->len;
 			sieving->text = text;
 			sieving->base = 0;
-			if (!sieve_bytes(sieving, text->bytes, text->len) ||
+			if (!sieve_bytes(
+				    sieving, text->bytes, text->len, 0, text->len, depth + 1) ||
 				!sieve_runs(sieving, text->bytes, text->len, 0, text->len, text,
 					depth + 1))
 				return FALSE;
@@ -294,18 +360,19 @@ gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize 
 	const struct sieve *sieve = thread->matcher->sieve;
 	struct sieving sieving = {thread, data, len, 0, from, MIN(to, len), NULL, 0, 0, candidates};
 
-	if (sieve->database == NULL || len == 0)
+	if ((sieve->everywhere == NULL && sieve->words == NULL) || len == 0)
 		return TRUE;
-	sieving.base = from > sieve->margin ? from - sieve->margin : 0;
+	gsize start = from > sieve->margin ? from - sieve->margin : 0;
 	/* One byte more, for a sieve that asks what is behind its match. */
 	gsize stop = MIN(len, sieving.to + 1);
-	thread->counts.sieved_ranges++;
-	if (!sieve_bytes(&sieving, data + sieving.base, stop - sieving.base))
-		return FALSE;
 	/* A run beside the range may be a run, or end where it ends, because of what is in it. */
 	gsize runs_from = from > DECODE_AROUND ? from - DECODE_AROUND : 0;
-	return sieve_runs(
-		&sieving, data, len, runs_from, MIN(len, sieving.to + DECODE_AROUND), NULL, 0);
+	gsize runs_to = MIN(len, sieving.to + DECODE_AROUND);
+	gsize base = sieving.base = MIN(start, runs_from);
+	thread->counts.sieved_ranges++;
+	return sieve_bytes(&sieving, data + base, MAX(stop, runs_to) - base, start - base,
+		       stop - base, 0) &&
+	       sieve_runs(&sieving, data, len, runs_from, runs_to, NULL, 0);
 }
 
 void matcher_window(

@@ -9,11 +9,12 @@
 
 #include "jobs/scan/rule.h"
 #include "jobs/scan/sieve_cache.h"
+#include "jobs/scan/sieve_shape.h"
 #include "lib/error.h"
 #include "lib/hash.h"
 
 /* Change it with what is compiled from the same rules: flags, reaches, the struct. */
-#define FORMAT_VERSION "3"
+#define FORMAT_VERSION "4"
 
 #define SIEVE_FLAGS HS_FLAG_MULTILINE
 
@@ -21,7 +22,8 @@ void sieve_free(struct sieve *sieve)
 {
 	if (sieve == NULL)
 		return;
-	hs_free_database(sieve->database);
+	hs_free_database(sieve->everywhere);
+	hs_free_database(sieve->words);
 	g_free(sieve->first);
 	g_free(sieve->rules);
 	g_free(sieve->reach);
@@ -153,32 +155,61 @@ static gboolean measure(const struct rule_set *rules, struct sieve *sieve, GErro
 	return TRUE;
 }
 
-static gboolean compile(
-	const struct rule_set *rules, GPtrArray *patterns, struct sieve *sieve, GError **error)
+static void refuse(const struct rule_set *rules, const struct sieve *sieve, guint pattern,
+	const char *why, GError **error)
+{
+	const struct rule *rule = &rules->rules[sieve->rules[sieve->first[pattern]]];
+
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+		"%s: rule '%s': the sieve is refused: %s", rule->source, rule->id, why);
+}
+
+/* One of the two databases: the patterns for which is_word is what is asked for. NULL: none. */
+static gboolean compile(const struct rule_set *rules, GPtrArray *patterns, const guint8 *is_word,
+	guint8 wanted, struct sieve *sieve, hs_database_t **database, GError **error)
 {
 	g_autofree guint *flags = g_new(guint, patterns->len), *ids = g_new(guint, patterns->len);
+	g_autofree const char **texts = g_new(const char *, patterns->len);
 	hs_compile_error_t *trouble = NULL;
+	guint n = 0;
 
 	for (guint i = 0; i < patterns->len; i++) {
-		flags[i] = SIEVE_FLAGS;
-		ids[i] = i;
+		if (is_word[i] != wanted)
+			continue;
+		texts[n] = g_ptr_array_index(patterns, i);
+		flags[n] = SIEVE_FLAGS;
+		ids[n++] = i;
 	}
-	if (hs_compile_multi((const char *const *)patterns->pdata, flags, ids, patterns->len,
-		    HS_MODE_BLOCK, NULL, &sieve->database, &trouble) == HS_SUCCESS)
+	if (n == 0)
 		return TRUE;
-	if (trouble != NULL && trouble->expression >= 0 &&
-		(guint)trouble->expression < patterns->len) {
-		guint rule = sieve->rules[sieve->first[trouble->expression]];
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"%s: rule '%s': the sieve is refused: %s", rules->rules[rule].source,
-			rules->rules[rule].id, trouble->message);
-	} else {
+	if (hs_compile_multi(texts, flags, ids, n, HS_MODE_BLOCK, NULL, database, &trouble) ==
+		HS_SUCCESS)
+		return TRUE;
+	if (trouble != NULL && trouble->expression >= 0 && (guint)trouble->expression < n)
+		refuse(rules, sieve, ids[trouble->expression], trouble->message, error);
+	else
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 			"vectorscan cannot compile the rules' sieves: %s",
 			trouble != NULL ? trouble->message : "no reason is given");
-	}
 	hs_free_compile_error(trouble);
 	return FALSE;
+}
+
+static gboolean compile_both(
+	const struct rule_set *rules, GPtrArray *patterns, struct sieve *sieve, GError **error)
+{
+	g_autofree guint8 *is_word = g_new0(guint8, patterns->len + 1);
+
+	for (guint i = 0; i < patterns->len; i++) {
+		struct sieve_shape shape = {0};
+		is_word[i] = sieve_shape_read(g_ptr_array_index(patterns, i), &shape) != 0;
+		if (is_word[i]) {
+			sieve->before = MAX(sieve->before, shape.before);
+			sieve->after = MAX(sieve->after, shape.after);
+		}
+	}
+	return compile(rules, patterns, is_word, 0, sieve, &sieve->everywhere, error) &&
+	       compile(rules, patterns, is_word, 1, sieve, &sieve->words, error);
 }
 
 struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, GError **error)
@@ -199,8 +230,7 @@ struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, 
 	}
 	if (sieve->is_cached)
 		return sieve;
-	if (!measure(rules, sieve, error) ||
-		(patterns->len > 0 && !compile(rules, patterns, sieve, error))) {
+	if (!measure(rules, sieve, error) || !compile_both(rules, patterns, sieve, error)) {
 		sieve_free(sieve);
 		return NULL;
 	}

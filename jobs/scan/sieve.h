@@ -5,8 +5,10 @@
 #include <glib.h>
 
 /*
- * The sieve: one vectorscan database of all rules' sieves, and how far each rule's pattern reaches.
- * Part of the matcher; nobody else includes this but its tests and `muster rules check`.
+ * The sieve: all rules' sieves compiled by vectorscan, and how far each rule's pattern reaches. Two
+ * databases: one for the sieves whose every match holds a long word (sieve_shape.h), most of them,
+ * which is run around such words only, and one for the others, which sees every byte. Part
+ * of the matcher; nobody else includes this but its tests and `muster rules check`.
  *
  * Equal sieves of several rules are one pattern in the database. Patterns see bytes, are compiled
  * with multi-line anchors (so that ^ and $ ask for the bytes beside them, not for where a scan
@@ -31,8 +33,10 @@ struct sieve_reach {
 };
 
 struct sieve {
-	struct hs_database *database; /* NULL when no rule has a sieve */
-	guint margin;                 /* widest sieve and one */
+	struct hs_database *everywhere; /* NULL when there are no such sieves */
+	struct hs_database *words;      /* likewise */
+	guint before, after;            /* bytes of a match beside its word, in the latter */
+	guint margin;                   /* widest sieve and one */
 	guint n_patterns, n_rules;
 	guint32 *first;            /* [n_patterns + 1] into rules: which rules a pattern is of */
 	guint16 *rules;            /* [first[n_patterns]] */

@@ -15,7 +15,7 @@
 #include "lib/file.h"
 
 /* Change the last digit with the layout: the magic is no part of the key. */
-static const char magic[8] = "MSTSIEV1";
+static const char magic[8] = "MSTSIEV2";
 
 /* 4096 rules of foreign making compile to some 20 MB. */
 #define FILE_MAX_BYTES (256 * 1024 * 1024)
@@ -24,7 +24,9 @@ struct head {
 	char magic[8];
 	guint8 key[SIEVE_KEY_BYTES];
 	guint32 crc;
-	guint32 n_rules, margin, len;
+	guint32 n_rules, margin, before, after;
+	guint32 len[2];
+	guint32 spare;
 };
 
 static char *cache_path(const char *folder, const guint8 *key)
@@ -43,24 +45,40 @@ static guint32 body_crc(const guint8 *bytes, gsize len)
 	return libdeflate_crc32(0, bytes + skip, len - skip);
 }
 
+static gsize aligned(gsize len)
+{
+	return (len + 7) / 8 * 8;
+}
+
 static gboolean read_sieve(
 	const guint8 *bytes, gsize len, const guint8 *key, guint n_rules, struct sieve *sieve)
 {
 	struct head head;
-	hs_database_t *database = NULL;
+	hs_database_t *databases[2] = {NULL, NULL};
 
 	memcpy(&head, bytes, sizeof(head));
 	gsize reach_bytes = (gsize)n_rules * sizeof(struct sieve_reach);
+	gsize first = aligned(head.len[0]);
 	if (memcmp(head.magic, magic, sizeof(magic)) != 0 ||
 		memcmp(head.key, key, SIEVE_KEY_BYTES) != 0 || head.n_rules != n_rules ||
-		len != sizeof(head) + reach_bytes + head.len || head.crc != body_crc(bytes, len))
+		len != sizeof(head) + reach_bytes + first + head.len[1] ||
+		head.crc != body_crc(bytes, len))
 		return FALSE;
 	/* vectorscan wants them aligned: the mapping is, head and reaches are multiples of 8. */
 	const char *serial = (const char *)bytes + sizeof(head) + reach_bytes;
-	if (hs_deserialize_database(serial, head.len, &database) != HS_SUCCESS)
-		return FALSE;
-	sieve->database = database;
+	for (guint i = 0; i < 2; i++) {
+		if (head.len[i] != 0 &&
+			hs_deserialize_database(serial, head.len[i], &databases[i]) != HS_SUCCESS) {
+			hs_free_database(databases[0]);
+			return FALSE;
+		}
+		serial += first;
+	}
+	sieve->everywhere = databases[0];
+	sieve->words = databases[1];
 	sieve->margin = head.margin;
+	sieve->before = head.before;
+	sieve->after = head.after;
 	sieve->n_rules = n_rules;
 	sieve->reach = g_memdup2(bytes + sizeof(head), reach_bytes);
 	return TRUE;
@@ -96,21 +114,36 @@ void sieve_cache_save(
 {
 	g_autofree char *path = cache_path(folder, key);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	char *serial = NULL;
-	size_t len = 0;
+	const hs_database_t *databases[2] = {sieve->everywhere, sieve->words};
+	static const guint8 zeros[8];
+	char *serial[2] = {NULL, NULL};
+	size_t len[2] = {0, 0};
 
-	if (hs_serialize_database(sieve->database, &serial, &len) != HS_SUCCESS)
-		return;
+	for (guint i = 0; i < 2; i++) {
+		if (databases[i] != NULL &&
+			hs_serialize_database(databases[i], &serial[i], &len[i]) != HS_SUCCESS) {
+			free(serial[0]);
+			return;
+		}
+	}
 	struct head head = {.n_rules = sieve->n_rules, .margin = sieve->margin};
+	head.before = sieve->before;
+	head.after = sieve->after;
 	memcpy(head.magic, magic, sizeof(magic));
 	memcpy(head.key, key, SIEVE_KEY_BYTES);
-	head.len = (guint32)len;
+	head.len[0] = (guint32)len[0];
+	head.len[1] = (guint32)len[1];
 	g_byte_array_append(bytes, (const guint8 *)&head, sizeof(head));
 	g_byte_array_append(bytes, (const guint8 *)sieve->reach,
 		sieve->n_rules * (guint)sizeof(struct sieve_reach));
-	g_byte_array_append(bytes, (const guint8 *)serial, (guint)len);
-	free(serial);
+	for (guint i = 0; i < 2; i++) {
+		if (serial[i] != NULL)
+			g_byte_array_append(bytes, (const guint8 *)serial[i], (guint)len[i]);
+		free(serial[i]);
+		if (i == 0)
+			g_byte_array_append(bytes, zeros, (guint)(aligned(len[0]) - len[0]));
+	}
 	((struct head *)(void *)bytes->data)->crc = body_crc(bytes->data, bytes->len);
-	if (len <= FILE_MAX_BYTES && file_make_folder(folder, NULL))
+	if (bytes->len <= FILE_MAX_BYTES && file_make_folder(folder, NULL))
 		file_write(path, (const char *)bytes->data, bytes->len, 0600, NULL);
 }

@@ -14,13 +14,13 @@
  *	"MSTSIEV1"  magic
  *	key[32]     what was compiled, by what, for what
  *	u32 crc     of all that follows
- *	u32 n_rules, margin, database length
+ *	u32 n_rules, margin, before, after, lengths of both databases, 0 for none
  *	struct sieve_reach[n_rules]
- *	the serialised database
+ *	the serialised databases, the first filled up to a multiple of 8
  */
 #define SIEVE_KEY_BYTES 32
 
-/* Fills in database, margin, reach and n_rules; FALSE: leaves the sieve as it was. */
+/* Fills in the databases, their numbers, reach and n_rules; FALSE: leaves the sieve as it was. */
 gboolean sieve_cache_load(
 	const char *folder, const guint8 key[SIEVE_KEY_BYTES], guint n_rules, struct sieve *sieve);
 
