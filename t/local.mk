@@ -26,6 +26,7 @@ check_PROGRAMS += \
 	t/unit/quote \
 	t/unit/report \
 	t/unit/run_frame \
+	t/unit/scan_engine \
 	t/unit/scan_example \
 	t/unit/scan_finding \
 	t/unit/scan_rule \
@@ -38,6 +39,7 @@ t_unit_scan_finding_LDADD = t/unit/libcheck.a jobs/libscanoutput.a jobs/libaudit
 t_unit_scan_example_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_rule_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_toml_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+t_unit_scan_engine_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)

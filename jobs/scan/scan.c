@@ -16,6 +16,7 @@ struct scan {
 	struct content_shared shared;
 	struct secret_table *secrets;
 	guint threads;
+	guint64 hits_max;
 	struct content **contents; /* a thread's each, made when it first runs */
 	GArray *hits;
 	GArray *gaps;
@@ -29,14 +30,14 @@ struct scan *scan_new(
 	struct matcher *matcher, struct secret_table *secrets, const struct scan_options *options)
 {
 	struct scan *scan = g_new0(struct scan, 1);
-	guint64 hits_max = options->hits_max > 0 ? options->hits_max : SCAN_HITS_MAX;
+	scan->hits_max = options->hits_max > 0 ? options->hits_max : SCAN_HITS_MAX;
 	scan->threads =
 		CLAMP(options->threads > 0 ? options->threads : g_get_num_processors(), 1, 256);
 	scan->shared = (struct content_shared){
 		.matcher = matcher,
 		.blob_max_bytes =
 			options->blob_max_bytes > 0 ? options->blob_max_bytes : SCAN_BLOB_MAX,
-		.hits_max = MAX(hits_max / scan->threads, 1),
+		.hits_max = scan->hits_max / scan->threads,
 		.states_max = CONTENT_STATES_BYTES,
 		.is_binary = options->is_binary,
 		.is_whole = options->is_whole,
@@ -128,6 +129,8 @@ static void contents_collect(struct scan *scan)
 		sum->hits_dropped += part->hits_dropped;
 		*part = (struct scan_coverage){0};
 	}
+	scan->shared.hits_max =
+		(scan->hits_max - MIN(scan->hits_max, scan->hits->len)) / scan->threads;
 	if (scan->hits->len > 1)
 		qsort(scan->hits->data, scan->hits->len, sizeof(struct hit), hit_compare_blob);
 	if (scan->gaps->len > 1)

@@ -34,7 +34,7 @@ struct depot;
 struct matcher;
 struct secret_table;
 
-#define SCAN_BLOB_MAX (G_GUINT64_CONSTANT(256) << 20)
+#define SCAN_BLOB_MAX (G_GUINT64_CONSTANT(128) << 20) /* as the depot's own */
 #define SCAN_HITS_MAX (G_GUINT64_CONSTANT(8) << 20)
 
 struct scan_options {
