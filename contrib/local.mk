@@ -1,5 +1,7 @@
 # contrib
 EXTRA_DIST += \
+	contrib/hooks/pre-commit \
+	contrib/hooks/pre-receive \
 	contrib/install-packages \
 	contrib/muster.conf \
 	contrib/packages \

@@ -7,11 +7,26 @@ jobs_muster_SOURCES = \
 	jobs/landlock.c jobs/landlock.h \
 	jobs/muster.c jobs/muster.h \
 	jobs/program.c jobs/program.h \
+	jobs/repo_clone.c jobs/repo_clone.h \
 	jobs/rules.c jobs/rules.h \
 	jobs/rules_json.c \
-	jobs/rules_print.c
+	jobs/rules_print.c \
+	jobs/scan.c \
+	jobs/scan_files.c \
+	jobs/scan_flags.c jobs/scan_flags.h \
+	jobs/scan_history.c jobs/scan_history.h \
+	jobs/scan_items.c \
+	jobs/scan_job.c jobs/scan_job.h \
+	jobs/scan_meter.c \
+	jobs/scan_repo.c \
+	jobs/scan_report.c \
+	jobs/scan_tips.c jobs/scan_tips.h \
+	jobs/scan_walk.c jobs/scan_walk.h
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
-jobs_muster_LDADD = jobs/libscan.a $(AUDIT_LIBS) $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) -lm
+jobs_muster_LDADD = jobs/libscanoutput.a jobs/libscan.a $(AUDIT_LIBS) $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) -lm
+
+dist_man_MANS += jobs/muster-scan.1
+nobase_dist_pkgdata_DATA += schema/scan-1.json
 
 include jobs/git/local.mk
 include jobs/audit/local.mk

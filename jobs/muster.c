@@ -38,6 +38,7 @@ static const struct command commands[] = {
 	{ "audit", audit_main, "look at every repository below some folders and report" },
 	{ "diff", diff_main, "show what changed in a repository's working tree" },
 	{ "rules", rules_main, "list, show and check what a scan looks for" },
+	{ "scan", scan_main, "look for leaked credentials in history or files" },
 	{ "version", run_version, "print the version" },
 };
 /* clang-format on */

@@ -10,5 +10,6 @@
 int audit_main(int argc, char **argv);
 int diff_main(int argc, char **argv);
 int rules_main(int argc, char **argv);
+int scan_main(int argc, char **argv);
 
 #endif

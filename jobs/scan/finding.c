@@ -156,15 +156,18 @@ char *finding_mask_secret(const guint8 *secret, gsize len, const struct finding_
 		keep = whole_characters(secret, len, keep);
 		return g_strdup_printf("%.*s...", (int)MIN(keep, 4096), (const char *)secret);
 	}
-	gsize keep = len < MASK_SHORT_BYTES ? 0 : MIN(MASK_SHOWN, len / MASK_SHARE);
-	keep = whole_characters(secret, len, keep);
 	/* A key in PEM: the line that says what it is, is no secret. */
 	if (len > 20 && !memcmp(secret, "-----BEGIN ", 11)) {
 		const guint8 *end = memchr(secret, '\n', MIN(len, 80));
-		if (end != NULL)
-			keep = (gsize)(end - secret) - (end[-1] == '\r');
-		return g_strdup_printf("%.*s …", (int)keep, (const char *)secret);
+		gsize line = end != NULL ? (gsize)(end - secret) - (end[-1] == '\r') : 0;
+		if (line > 0)
+			return g_strdup_printf("%.*s ********", (int)line, (const char *)secret);
 	}
+	/* Of what has lines, a key's bytes or a document, the start says nothing. */
+	gsize keep = len < MASK_SHORT_BYTES || memchr(secret, '\n', len) != NULL
+			     ? 0
+			     : MIN(MASK_SHOWN, len / MASK_SHARE);
+	keep = whole_characters(secret, len, keep);
 	return g_strdup_printf("%.*s********", (int)keep, (const char *)secret);
 }
 
@@ -175,7 +178,7 @@ static const struct {
 	{ "test", "test" }, { "tests", "test" }, { "testing", "test" }, { "spec", "test" },
 	{ "specs", "test" }, { "__tests__", "test" }, { "__mocks__", "test" }, { "mock", "test" },
 	{ "mocks", "test" }, { "unittest", "test" }, { "unittests", "test" }, { "e2e", "test" },
-	{ "testsuite", "test" }, { "androidtest", "test" },
+	{ "testsuite", "test" }, { "androidtest", "test" }, { "t", "test" },
 	{ "fixture", "fixture" }, { "fixtures", "fixture" }, { "__fixtures__", "fixture" },
 	{ "testdata", "fixture" }, { "test_data", "fixture" }, { "test-data", "fixture" },
 	{ "cassettes", "fixture" }, { "snapshots", "fixture" }, { "__snapshots__", "fixture" },

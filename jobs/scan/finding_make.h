@@ -5,8 +5,8 @@
  * near, the severity at this path, ids and places.
  *
  * All of it is decided for a pair (version of a file, path), after attribution: the same blob can
- * be a finding at one path and none at another. Nothing here reads content; what is ignored is decided
- * afterwards (ignore.h, baseline.h).
+ * be a finding at one path and none at another. Nothing here reads content; what is ignored is
+ * decided afterwards (ignore.h, baseline.h).
  *
  *	g_autoptr(FindingMaker) maker = finding_maker_new(report, key, error);
  *	for each secret at each path

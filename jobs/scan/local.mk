@@ -132,7 +132,7 @@ jobs_libscan_a_SOURCES = \
 
 # In the order in which a program is linked.
 SCAN_LIBS = jobs/libscan.a lib/libmuster.a $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) $(JSON_LIBS) \
-	$(SODIUM_LIBS) $(GLIB_LIBS) -lm -lm
+	$(SODIUM_LIBS) $(GLIB_LIBS) -lm
 
 # The findings of a scan as text.
 noinst_LIBRARIES += jobs/libscanoutput.a

@@ -39,7 +39,7 @@ for my $text (@texts) {
 	# muster COMMAND … --option, in code.
 	for my $line ($body =~ /`([^`\n]*\bmuster [^`]*)`/g, $body =~ /^\t+(.*\bmuster .*)$/mg) {
 		my ($command, $rest) = $line =~ /\bmuster ($commands)\b(.*)/s or next;
-		my $server = $command =~ /^(?:audit|diff)$/ ? 'muster' : 'muster-server';
+		my $server = $command =~ /^(?:audit|diff|rules|scan)$/ ? 'muster' : 'muster-server';
 		my $said = $help{$command} //= qx($build/jobs/$server $command --help 2>&1);
 		push @options, "$text: muster $command" if $said !~ /usage/i;
 		push @options, "$text: muster $command $_" for grep { $said !~ /\Q$_\E\b/ } $rest =~ /(--[a-z][a-z-]+)/g;

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/muster.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jobs/audit/find.h"
+#include "jobs/output/scan.h"
+#include "jobs/output/terminal.h"
+#include "jobs/repo_clone.h"
+#include "jobs/scan/baseline.h"
+#include "jobs/scan_flags.h"
+#include "jobs/scan_job.h"
+#include "jobs/scan_walk.h"
+#include "lib/error.h"
+#include "lib/exit.h"
+#include "lib/file.h"
+#include "lib/quote.h"
+
+/* muster scan: the command line around jobs/scan/. */
+
+static int fail(const GError *error)
+{
+	g_autofree char *text = quote_format(error->message);
+
+	fprintf(stderr, "muster scan: %s\n", text);
+	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT) ||
+			       g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING)
+		       ? EXIT_USAGE
+		       : EXIT_OTHER;
+}
+
+/*
+ * Packs are mapped. Whoever shortens one while it is read takes the bytes away from under us: all
+ * that can be done then is to say so and to end as a scan that is not whole.
+ */
+static void on_bus_error(int number)
+{
+	static const char text[] = "\nmuster scan: a file became shorter while it was read\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_OTHER);
+	_exit(EXIT_PARTLY);
+}
+
+static void signals_set(void)
+{
+	struct sigaction action = {.sa_handler = on_bus_error};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGBUS, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* One thing could not be read at all: the others still are. */
+static void source_problem(struct scan_job *job, const char *name, const GError *error)
+{
+	/* A message that names the place already is not given it twice. */
+	gboolean is_named = strstr(error->message, name) != NULL;
+
+	scan_job_problem(job, is_named ? NULL : name, error->message);
+}
+
+static void history_add(struct scan_job *job, const char *path, const char *name)
+{
+	g_autoptr(GError) error = NULL;
+
+	scan_meter_title(job->meter, name);
+	if (!scan_history(job, path, name, &error))
+		source_problem(job, name, error);
+}
+
+static void files_add(struct scan_job *job, const char *path, const char *name)
+{
+	g_autoptr(GError) error = NULL;
+
+	scan_meter_title(job->meter, name);
+	if (!scan_files(job, path, name, &error))
+		source_problem(job, name, error);
+}
+
+/* Every repository below a folder that is none itself; without any, its files. */
+static gboolean folder_add(struct scan_job *job, const char *path, GError **error)
+{
+	const char *const paths[] = {path, NULL};
+	g_autoptr(find_result) found =
+		find_run(paths, conf_get(job->conf, "audit.skip"), 0, NULL, NULL, error);
+
+	if (found == NULL)
+		return FALSE;
+	for (guint i = 0; i < found->problems->len; i++)
+		scan_job_problem(job, NULL, found->problems->pdata[i]);
+	for (guint i = 0; i < found->repos->len && !scan_meter_is_over(job->meter); i++) {
+		const struct find_repo *repo = found->repos->pdata[i];
+		history_add(job, repo->path, repo->path);
+	}
+	if (found->repos->len == 0) {
+		g_autofree char *full = g_canonicalize_filename(path, NULL);
+		files_add(job, full, full);
+	}
+	return TRUE;
+}
+
+static gboolean path_add(struct scan_job *job, const char *path, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	g_autofree char *full = NULL;
+	struct stat st;
+
+	if (repo_url_is(path)) {
+		if (flags->source == SCAN_SOURCE_HISTORY || flags->source == SCAN_SOURCE_RANGE)
+			return scan_url(job, path, error);
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"%s: of an address only history can be scanned", path);
+		return FALSE;
+	}
+	if (stat(path, &st) != 0) {
+		g_set_error(error, MUSTER_ERROR,
+			errno == ENOENT ? MUSTER_ERROR_MISSING : MUSTER_ERROR_IO, "%s: %s", path,
+			g_strerror(errno));
+		return FALSE;
+	}
+	full = g_canonicalize_filename(path, NULL);
+	if (flags->source == SCAN_SOURCE_STAGED) {
+		scan_meter_title(job->meter, full);
+		return scan_staged(job, full, full, error);
+	}
+	if (flags->source == SCAN_SOURCE_WORKTREE || !S_ISDIR(st.st_mode)) {
+		if (flags->source == SCAN_SOURCE_RANGE) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+				"%s is a file: it has no commits of its own", path);
+			return FALSE;
+		}
+		files_add(job, full, full);
+		return TRUE;
+	}
+	/* A repository, or a folder inside of one's working tree: the repository. */
+	g_autofree char *top = scan_walk_enclosing(full);
+	if (top != NULL) {
+		history_add(job, top, top);
+		return TRUE;
+	}
+	if (flags->source == SCAN_SOURCE_RANGE) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
+			"%s is in no git repository: it has no commits", path);
+		return FALSE;
+	}
+	return folder_add(job, full, error);
+}
+
+static gboolean sources_run(struct scan_job *job, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+
+	if (flags->source == SCAN_SOURCE_STDIN)
+		return scan_stdin(job, error);
+	if (flags->source == SCAN_SOURCE_PUSH)
+		return scan_push(job, error);
+	for (guint i = 0; flags->paths[i] != NULL && !scan_meter_is_over(job->meter); i++)
+		if (!path_add(job, flags->paths[i], error))
+			return FALSE;
+	if (scan_meter_is_over(job->meter))
+		scan_job_problem(job, NULL, "the time given by --timeout was over");
+	return TRUE;
+}
+
+/* The files named on the command line, whatever repository a finding is from. */
+static gboolean ignore_file_load(struct scan_job *job, GError **error)
+{
+	const char *path = job->flags->ignore_file;
+	g_autofree char *text = NULL;
+	gsize len;
+
+	if (path == NULL)
+		return TRUE;
+	if (!file_read(path, IGNORE_BYTES_MAX, &text, &len, error)) {
+		g_prefix_error(error, "%s: ", path);
+		return FALSE;
+	}
+	/* gitleaks' option of that name takes a file of its own form. */
+	enum finding_ignore kind = g_str_has_suffix(path, "leaksignore") ? FINDING_IGNORE_GITLEAKS
+									 : FINDING_IGNORE_FILE;
+	return ignore_set_add(job->ignores, kind, path, text, len, NULL, error);
+}
+
+static gboolean ignores_apply(struct scan_job *job, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	struct finding_report *report = job->report;
+
+	if (flags->is_strict) {
+		for (guint i = 0; i < report->findings->len; i++)
+			report->marks += ((struct finding *)report->findings->pdata[i])->is_marked;
+		return TRUE;
+	}
+	ignore_set_apply(job->ignores);
+	if (flags->baseline == NULL)
+		return TRUE;
+	g_autoptr(Baseline) baseline = baseline_load(report, flags->baseline, error);
+	return baseline != NULL && baseline_apply(baseline, flags->threads, error);
+}
+
+static gboolean write_all(const char *text, gsize len)
+{
+	while (len > 0) {
+		gssize done = write(STDOUT_FILENO, text, len);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return errno == EPIPE; /* whoever closed the pipe has seen enough */
+		text += done;
+		len -= (gsize)done;
+	}
+	return TRUE;
+}
+
+static gboolean report_print(struct scan_job *job, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	g_autoptr(GString) out = g_string_new(NULL);
+	struct scan_output_style style = {.is_verbose = flags->is_verbose};
+
+	terminal_style_init(&style.terminal, flags->output == NULL ? STDOUT_FILENO : -1);
+	if (flags->has_no_colour)
+		style.terminal.has_colour = FALSE;
+	if (flags->is_quiet && job->report->findings->len == 0 && !job->report->is_partly &&
+		flags->output == NULL && flags->format == SCAN_FORMAT_TABLE)
+		return TRUE;
+	scan_output_write(flags->format, job->report, &style, out);
+	/* 0600: with --show-secrets it holds them, and without it says where they are. */
+	if (flags->output != NULL)
+		return file_write(flags->output, out->str, out->len,
+			flags->mask.is_shown ? 0600 : 0644, error);
+	if (write_all(out->str, out->len))
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard output: %s", g_strerror(errno));
+	return FALSE;
+}
+
+static int exit_code_get(const struct scan_job *job)
+{
+	if (job->report->is_partly)
+		return EXIT_PARTLY;
+	return finding_report_has_failed(job->report) ? job->flags->exit_code : EXIT_FINE;
+}
+
+static int scan_and_print(struct scan_job *job)
+{
+	g_autoptr(GError) error = NULL;
+	gint64 start = g_get_monotonic_time();
+
+	job->meter = scan_meter_new(&job->progress, job->flags->timeout_s);
+	gboolean is_done = sources_run(job, &error);
+	scan_meter_free(job->meter);
+	job->meter = NULL;
+	if (!is_done)
+		return fail(error);
+	finding_maker_finish(job->maker);
+	if (!ignores_apply(job, &error))
+		return fail(error);
+	finding_report_sort(job->report);
+	job->report->elapsed_us = g_get_monotonic_time() - start;
+	if (!report_print(job, &error))
+		return fail(error);
+	return exit_code_get(job);
+}
+
+int scan_main(int argc, char **argv)
+{
+	g_auto(ScanFlags) flags = {0};
+	g_auto(ScanJob) job = {0};
+	g_autoptr(GError) error = NULL;
+
+	if (!scan_flags_parse(&flags, &argc, &argv, &error)) {
+		fprintf(stderr, "muster scan: %s. See 'muster scan --help'.\n", error->message);
+		return EXIT_USAGE;
+	}
+	signals_set();
+	if (!scan_job_init(&job, &flags, &error) || !ignore_file_load(&job, &error))
+		return fail(error);
+	return scan_and_print(&job);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources without history: files as they lie, what is staged, standard input. */
+#include "config.h"
+#include "jobs/scan_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jobs/git/index.h"
+#include "jobs/git/object.h"
+#include "jobs/git/status.h"
+#include "jobs/scan_walk.h"
+#include "lib/error.h"
+
+/* Read all of a descriptor, which is closed; NULL with the reason. */
+static GBytes *fd_read(int fd, guint64 max_bytes, guint64 expected, enum scan_gap_reason *gap)
+{
+	gsize room = (gsize)MIN(expected, max_bytes) + 1, len = 0;
+	guint8 *data = g_try_malloc(room);
+	gssize got = 0;
+
+	*gap = SCAN_GAP_UNSET;
+	while (data != NULL && *gap == SCAN_GAP_UNSET &&
+		(got = read(fd, data + len, room - len)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			*gap = SCAN_GAP_UNREADABLE;
+			break;
+		}
+		len += (gsize)got;
+		if (len > max_bytes) {
+			*gap = SCAN_GAP_TOO_BIG;
+		} else if (len == room) {
+			guint8 *more = g_try_realloc(data, room * 2);
+			if (more == NULL)
+				*gap = SCAN_GAP_UNREADABLE;
+			else
+				data = more;
+			room *= more != NULL ? 2 : 1;
+		}
+	}
+	close(fd);
+	if (data == NULL)
+		*gap = SCAN_GAP_UNREADABLE;
+	if (*gap == SCAN_GAP_UNSET)
+		return g_bytes_new_take(data, len);
+	g_free(data);
+	return NULL;
+}
+
+struct disk {
+	const struct scan_job *job;
+	const struct scan_walk *walk;
+	int fd; /* of the folder */
+};
+
+static const char *disk_path(gpointer data, guint32 item)
+{
+	const struct disk *disk = data;
+
+	return disk->walk->files->pdata[item];
+}
+
+static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+{
+	const struct disk *disk = data;
+	struct stat st;
+	int fd = openat(disk->fd, disk_path(data, item),
+		O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 && errno == ENOENT) {
+		/* Deleted since it was seen: there is nothing to scan. */
+		*gap = SCAN_GAP_UNSET;
+		return NULL;
+	}
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		*gap = SCAN_GAP_UNREADABLE;
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if ((guint64)st.st_size > disk->job->flags->blob_max_bytes) {
+		*gap = SCAN_GAP_TOO_BIG;
+		close(fd);
+		return NULL;
+	}
+	return fd_read(fd, disk->job->flags->blob_max_bytes, (guint64)st.st_size, gap);
+}
+
+/* Ignore files lie in the folder, or at the top of the working tree around it. */
+static void ignores_load(struct scan_job *job, const char *folder, const char *repository)
+{
+	g_autofree char *top = scan_walk_enclosing(folder);
+
+	scan_job_ignores_load(job, folder, repository);
+	if (top != NULL && strcmp(top, folder) != 0)
+		scan_job_ignores_load(job, top, repository);
+}
+
+static gboolean is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+gboolean scan_files(struct scan_job *job, const char *path, const char *name, GError **error)
+{
+	g_autoptr(ScanWalk) walk = NULL;
+	gboolean is_one = is_file(path);
+	g_autofree char *folder = is_one ? g_path_get_dirname(path) : g_strdup(path);
+
+	if (is_one) {
+		walk = g_new0(struct scan_walk, 1);
+		walk->folder = g_canonicalize_filename(folder, NULL);
+		walk->files = g_ptr_array_new_with_free_func(g_free);
+		walk->problems = g_ptr_array_new_with_free_func(g_free);
+		g_ptr_array_add(walk->files, g_path_get_basename(path));
+	} else {
+		walk = scan_walk_run(folder, job->user);
+	}
+	struct disk disk = {job, walk, open(walk->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	if (disk.fd < 0) {
+		g_set_error(error, MUSTER_ERROR,
+			errno == ENOENT ? MUSTER_ERROR_MISSING : MUSTER_ERROR_IO, "%s: %s", path,
+			g_strerror(errno));
+		return FALSE;
+	}
+	for (guint i = 0; i < walk->problems->len; i++)
+		scan_job_problem(job, name, walk->problems->pdata[i]);
+	ignores_load(job, walk->folder, name);
+	struct scan_items_source source = {
+		.n = walk->files->len, .path = disk_path, .get = disk_get, .data = &disk};
+	gboolean is_repository = repo_probe(AT_FDCWD, walk->folder) != REPO_KIND_UNSET;
+	gboolean is_done = scan_items_run(job, &source, name,
+		is_one          ? "file"
+		: is_repository ? "worktree"
+				: "folder",
+		name, error);
+	close(disk.fd);
+	return is_done;
+}
+
+struct staged {
+	const struct scan_job *job;
+	struct object_store *store;
+	GMutex lock; /* a store is used by one thread at a time */
+	GPtrArray *paths;
+	GArray *oids;
+};
+
+static const char *staged_path(gpointer data, guint32 item)
+{
+	const struct staged *staged = data;
+
+	return staged->paths->pdata[item];
+}
+
+static const struct oid *staged_oid(gpointer data, guint32 item)
+{
+	const struct staged *staged = data;
+
+	return &g_array_index(staged->oids, struct oid, item);
+}
+
+static GBytes *staged_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+{
+	struct staged *staged = data;
+	struct object object;
+
+	g_mutex_lock(&staged->lock);
+	enum object_result result = object_read(staged->store, staged_oid(data, item)->bytes,
+		OBJECT_BLOB, staged->job->flags->blob_max_bytes, &object);
+	g_mutex_unlock(&staged->lock);
+	*gap = result == OBJECT_OK        ? SCAN_GAP_UNSET
+	       : result == OBJECT_MISSING ? SCAN_GAP_MISSING
+	       : result == OBJECT_TOO_BIG ? SCAN_GAP_TOO_BIG
+					  : SCAN_GAP_UNREADABLE;
+	return result == OBJECT_OK ? g_bytes_new_take(object.data, object.len) : NULL;
+}
+
+static gboolean staged_list(struct staged *staged, const struct repo *r, GError **error)
+{
+	const char *file = g_getenv("GIT_INDEX_FILE");
+	g_autofree char *path =
+		file != NULL && *file != '\0' ? g_canonicalize_filename(file, NULL) : NULL;
+	struct status_options options = {.entries_max = G_MAXSIZE / 2,
+		.index_file = path != NULL ? path : "index",
+		.is_staged_only = true};
+	g_autoptr(Status) status = status_read(r, &options, error);
+	g_autoptr(Index) ix = status != NULL ? index_load_from(r, options.index_file, error) : NULL;
+
+	if (ix == NULL)
+		return FALSE;
+	for (gsize i = 0; i < status->entries_count; i++) {
+		const struct status_entry *entry = &status->entries[i];
+		gsize at = index_lower_bound(ix, entry->path, strlen(entry->path));
+		/* An unmerged path has up to three versions; all are looked at. */
+		for (; at < ix->count && !strcmp(ix->entries[at].path, entry->path); at++) {
+			const struct index_entry *e = &ix->entries[at];
+			struct oid oid;
+			if ((index_mode(e) & INDEX_MODE_TYPE) != INDEX_MODE_FILE ||
+				(e->flags & INDEX_FLAG_INTENT_TO_ADD))
+				continue;
+			memcpy(oid.bytes, index_oid(e), OID_BYTES);
+			g_ptr_array_add(staged->paths, g_strdup(entry->path));
+			g_array_append_val(staged->oids, oid);
+		}
+	}
+	return TRUE;
+}
+
+gboolean scan_staged(struct scan_job *job, const char *path, const char *name, GError **error)
+{
+	g_autofree char *top = scan_walk_enclosing(path);
+	g_autoptr(Repo) r = NULL;
+
+	if (top == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
+			"%s is in no git repository: nothing can be staged there", path);
+		return FALSE;
+	}
+	r = repo_open(top, job->user, error);
+	if (r == NULL)
+		return FALSE;
+	struct staged staged = {.job = job,
+		.store = object_store_new(r),
+		.paths = g_ptr_array_new_with_free_func(g_free),
+		.oids = g_array_new(FALSE, FALSE, sizeof(struct oid))};
+	g_mutex_init(&staged.lock);
+	gboolean is_done = staged_list(&staged, r, error);
+	if (is_done) {
+		struct scan_items_source source = {.n = staged.paths->len,
+			.path = staged_path,
+			.get = staged_get,
+			.oid = staged_oid,
+			.data = &staged};
+		if (r->worktree != NULL)
+			scan_job_ignores_load(job, r->worktree, top);
+		is_done = scan_items_run(job, &source, top, "staged", top, error);
+	}
+	object_store_free(staged.store);
+	g_ptr_array_unref(staged.paths);
+	g_array_unref(staged.oids);
+	g_mutex_clear(&staged.lock);
+	return is_done;
+}
+
+struct stream {
+	GBytes *bytes;
+	enum scan_gap_reason gap;
+};
+
+static const char *stream_path(gpointer data, guint32 item)
+{
+	return "stdin";
+}
+
+static GBytes *stream_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+{
+	const struct stream *stream = data;
+
+	*gap = stream->gap;
+	return stream->bytes != NULL ? g_bytes_ref(stream->bytes) : NULL;
+}
+
+gboolean scan_stdin(struct scan_job *job, GError **error)
+{
+	struct stream stream = {NULL, SCAN_GAP_UNSET};
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard input: %s",
+			g_strerror(errno));
+		return FALSE;
+	}
+	stream.bytes = fd_read(fd, job->flags->blob_max_bytes, 1 << 20, &stream.gap);
+	/* Of a stream nothing else remains: what is too big was asked for, and is not covered. */
+	if (stream.gap == SCAN_GAP_TOO_BIG)
+		scan_job_problem(job, "standard input", "more than --max-target-megabytes");
+	struct scan_items_source source = {
+		.n = 1, .path = stream_path, .get = stream_get, .data = &stream};
+	scan_job_ignores_load(job, ".", "");
+	gboolean is_done = scan_items_run(job, &source, "standard input", "stdin", "", error);
+	if (stream.bytes != NULL)
+		g_bytes_unref(stream.bytes);
+	return is_done;
+}

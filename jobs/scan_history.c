@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* The source that matters most: everything that a repository's refs lead to. */
+#include "config.h"
+#include "jobs/scan_history.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "jobs/scan/finding_sample.h"
+#include "jobs/scan/history.h"
+#include "lib/error.h"
+
+/* Figures that a state keeps for the reports of scans that have nothing to do. */
+enum counter {
+	COUNTER_OBJECTS,
+	COUNTER_COMMITS,
+	COUNTER_PROBLEMS, /* of reading: then the next scan looks again */
+	COUNTER_BYTES,
+	COUNTER_GAPS, /* and the SCAN_GAP_COUNT - 1 behind it */
+};
+
+/* What reading one repository's history shares. */
+struct reading {
+	struct scan_job *job;
+	const struct scan_history_options *options;
+	struct depot *depot;
+	struct state *state;
+	struct secret_table *secrets;
+	struct depot_reader *reader;
+	struct finding_target *target;
+	GHashTable *samples; /* (secret << 16 | rule) -> char *: one for all its places */
+	gboolean is_whole;   /* nothing was cut short */
+};
+
+static void depot_problems_add(struct reading *reading)
+{
+	guint total = depot_problem_total(reading->depot);
+	g_autoptr(GArray) list = total > 0 ? depot_problem_list(reading->depot) : NULL;
+
+	for (guint i = 0; list != NULL && i < list->len; i++) {
+		const struct depot_problem *problem = &g_array_index(list, struct depot_problem, i);
+		char hex[OID_HEX + 1] = "";
+		if (problem->reason == DEPOT_TOO_LARGE && problem->number != DEPOT_NONE)
+			continue; /* a gap by intent */
+		if (problem->number != DEPOT_NONE)
+			oid_format(depot_oid(reading->depot, problem->number), hex);
+		g_autofree char *text = g_strdup_printf("%s%s%s", *hex != '\0' ? hex : "",
+			*hex != '\0' ? ": " : "", depot_reason_text(problem->reason));
+		g_autofree char *line = problem->path != NULL
+						? g_strdup_printf("%s: %s", problem->path, text)
+						: g_strdup(text);
+		reading->target->is_partly = TRUE;
+		state_counters(reading->state)[COUNTER_PROBLEMS]++;
+		scan_job_problem(reading->job, reading->target->name, line);
+	}
+}
+
+static const char *sample_get(struct reading *reading, const struct hit *hits, gsize n,
+	const struct hit *hit, const char *masked)
+{
+	guint64 key = (guint64)hit->secret << 16 | hit->rule;
+	char *sample = g_hash_table_lookup(reading->samples, &key);
+	const guint8 *bytes = NULL;
+	gsize len = 0;
+
+	if (sample != NULL)
+		return sample;
+	if (!depot_read(reading->reader, hit->blob, (gsize)reading->job->flags->blob_max_bytes,
+		    NULL, &bytes, &len, NULL))
+		len = 0;
+	sample = finding_sample(
+		bytes, len, hits, n, hit, masked, reading->job->flags->mask.is_shown);
+	g_hash_table_insert(reading->samples, g_memdup2(&key, sizeof(key)), sample);
+	return sample;
+}
+
+/* Hits of a scan go into the state; rules: what the scan's rule numbers are in the whole set. */
+static gboolean hits_keep(
+	struct reading *reading, struct scan *scan, const guint16 *rules, GError **error)
+{
+	struct scan_job *job = reading->job;
+	gsize n = 0;
+	const struct hit *hits = scan_hits(scan, &n);
+	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
+	guint32 count = secret_table_count(reading->secrets);
+	g_autofree guint32 *kept = g_new0(guint32, count + 1);
+	g_autofree char **masks = g_new0(char *, count + 1);
+
+	for (gsize i = 0; i < n; i++)
+		if (kept[hits[i].secret] == 0) {
+			kept[hits[i].secret] = 1;
+			g_array_append_val(numbers, hits[i].secret);
+		}
+	g_autofree struct finding_digest *digests = g_new0(struct finding_digest, numbers->len + 1);
+	if (!finding_digest_all(reading->secrets, (const guint32 *)(gpointer)numbers->data,
+		    numbers->len, job->flags->threads, digests, error))
+		return FALSE;
+	for (guint i = 0; i < numbers->len; i++) {
+		guint32 secret = g_array_index(numbers, guint32, i);
+		const char *family = "";
+		gsize len = 0;
+		const guint8 *bytes = secret_table_get(reading->secrets, secret, &family, &len);
+		g_autofree char *masked = scan_job_mask(job, bytes, len);
+		kept[secret] = state_add_secret(reading->state, family, digests[i].bytes, masked);
+		masks[secret] = finding_mask_secret(bytes, len, &job->flags->mask);
+	}
+	for (gsize i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
+			;
+		for (gsize j = i; j < end; j++) {
+			struct hit hit = hits[j];
+			const char *sample =
+				sample_get(reading, hits + i, end - i, &hits[j], masks[hit.secret]);
+			if (rules != NULL)
+				hit.rule = rules[hit.rule];
+			state_add_hit(reading->state, depot_oid(reading->depot, hit.blob), &hit,
+				kept[hit.secret], sample);
+		}
+	}
+	for (guint32 i = 0; i <= count; i++)
+		g_free(masks[i]);
+	gsize n_gaps = 0;
+	const struct scan_gap *gaps = scan_gaps(scan, &n_gaps);
+	for (gsize i = 0; i < n_gaps; i++)
+		state_add_gap(reading->state, &gaps[i].oid, gaps[i].reason);
+	return TRUE;
+}
+
+/* FALSE: nothing could be scanned at all. A scan that was cancelled keeps what it found. */
+static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, const guint16 *numbers,
+	const guint64 *wanted, gboolean *is_whole, GError **error)
+{
+	struct scan_job *job = reading->job;
+	g_autoptr(GError) why = NULL;
+	struct matcher *own = NULL;
+
+	if (rules != NULL) {
+		own = matcher_new(rules, job->cache, error);
+		if (own == NULL)
+			return FALSE;
+	}
+	g_autoptr(Scan) scan = scan_job_scan(job, own, reading->secrets, error);
+	gboolean is_done = scan != NULL;
+	*is_whole = FALSE;
+	if (is_done) {
+		*is_whole = scan_blobs(scan, reading->depot, wanted, &job->progress, &why);
+		if (!*is_whole) {
+			reading->target->is_partly = TRUE;
+			scan_job_problem(job, reading->target->name, why->message);
+		}
+		const struct scan_coverage *coverage = scan_coverage(scan);
+		if (rules == NULL) {
+			guint64 *counters = state_counters(reading->state);
+			counters[COUNTER_BYTES] += coverage->bytes;
+			counters[COUNTER_GAPS + SCAN_GAP_BINARY] += coverage->gaps[SCAN_GAP_BINARY];
+			counters[COUNTER_GAPS + SCAN_GAP_TOO_BIG] +=
+				coverage->gaps[SCAN_GAP_TOO_BIG];
+			scan_job_coverage(job, reading->target, coverage);
+		}
+		is_done = hits_keep(reading, scan, numbers, error);
+	}
+	g_clear_pointer(&scan, scan_free);
+	matcher_free(own);
+	return is_done;
+}
+
+/* The rules that what is known was not scanned with run alone over it. */
+static gboolean new_rules_scan(struct reading *reading, gboolean *is_whole, GError **error)
+{
+	guint n = 0;
+	const guint16 *numbers = state_new_rules(reading->state, &n);
+	const struct rule_set *all = reading->job->rules;
+
+	*is_whole = TRUE;
+	if (n == 0)
+		return TRUE;
+	g_autofree struct rule *rules = g_new0(struct rule, n + 1);
+	g_autofree guint16 *copy = g_memdup2(numbers, n * sizeof(guint16));
+	g_autofree guint64 *wanted = g_new0(guint64, depot_count(reading->depot) / 64 + 1);
+	struct rule_set subset = *all;
+	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+	gsize len = sizeof(subset.hash);
+	for (guint i = 0; i < n; i++) {
+		rules[i] = all->rules[copy[i]];
+		g_checksum_update(sum, rules[i].hash, sizeof(rules[i].hash));
+	}
+	g_checksum_get_digest(sum, subset.hash, &len);
+	subset.rules = rules;
+	subset.n = n;
+	state_known(reading->state, reading->depot, wanted);
+	return blobs_scan(reading, &subset, copy, wanted, is_whole, error);
+}
+
+static void history_problems_add(struct reading *reading, const struct history_run *run)
+{
+	gsize n = 0;
+	guint64 total = 0;
+	const struct history_problem *problems = history_run_problems(run, &n, &total);
+	struct history_counts counts = history_run_counts(run);
+
+	for (gsize i = 0; i < n && i < 20; i++) {
+		static const char *const words[] = {
+			"", "is missing", "is damaged", "is nested too deep or holds too much"};
+		char hex[OID_HEX + 1];
+		oid_format(&problems[i].oid, hex);
+		g_autofree char *text =
+			g_strdup_printf("object %s %s", hex, words[problems[i].kind]);
+		scan_job_problem(reading->job, reading->target->name, text);
+	}
+	if (total > 20) {
+		g_autofree char *text =
+			g_strdup_printf("%" G_GUINT64_FORMAT " objects could not be read", total);
+		scan_job_problem(reading->job, reading->target->name, text);
+	}
+	if (counts.missing_blobs > 0) {
+		g_autofree char *text =
+			g_strdup_printf("%" G_GUINT64_FORMAT " versions of files are not here%s",
+				counts.missing_blobs,
+				depot_is_partial(reading->depot) ? ": it is a partial clone" : "");
+		scan_job_problem(reading->job, reading->target->name, text);
+		struct finding_target *target = reading->target;
+		if (target->n_gaps < G_N_ELEMENTS(target->gaps))
+			target->gaps[target->n_gaps++] = (struct finding_gap){
+				scan_gap_name(SCAN_GAP_MISSING), counts.missing_blobs, TRUE};
+	}
+	if (total + counts.missing_blobs > 0) {
+		reading->target->is_partly = TRUE;
+		state_counters(reading->state)[COUNTER_PROBLEMS] += total + counts.missing_blobs;
+	}
+	state_counters(reading->state)[COUNTER_COMMITS] = counts.commits;
+}
+
+/* Reads what is new, and who did it, into the state. */
+static gboolean history_read(struct reading *reading, GError **error)
+{
+	const struct scan_history_options *options = reading->options;
+	const struct scan_tips *tips = options->tips;
+	struct history_options history = {
+		.tips = (const struct history_tip *)(gpointer)tips->list->data,
+		.n_tips = tips->list->len,
+		.shallow = (const struct oid *)(gpointer)tips->shallow->data,
+		.n_shallow = tips->shallow->len,
+		.without = options->without != NULL
+				   ? (const struct oid *)(gpointer)options->without->data
+				   : NULL,
+		.n_without = options->without != NULL ? options->without->len : 0,
+		.is_unreachable = options->is_unreachable,
+	};
+	g_autoptr(HistoryRun) run = history_run_new(reading->depot, reading->state, &history);
+	g_autofree guint64 *wanted = g_try_new0(guint64, depot_count(reading->depot) / 64 + 1);
+	guint64 n_wanted = 0;
+	gboolean is_whole = TRUE, is_also_whole = TRUE;
+
+	if (wanted == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "no memory");
+		return FALSE;
+	}
+	state_counters(reading->state)[COUNTER_PROBLEMS] = 0;
+	state_counters(reading->state)[COUNTER_OBJECTS] = depot_count(reading->depot);
+	reading->target->known = state_known_count(reading->state);
+	if (!new_rules_scan(reading, &is_also_whole, error) ||
+		!history_run_find(run, wanted, &n_wanted, error))
+		return FALSE;
+	if (n_wanted > 0 && !blobs_scan(reading, NULL, NULL, wanted, &is_whole, error))
+		return FALSE;
+	if (is_whole && is_also_whole)
+		state_add_scanned(reading->state, reading->depot, wanted);
+	if (!history_run_attribute(run, error))
+		return FALSE;
+	depot_problems_add(reading);
+	history_problems_add(reading, run);
+	reading->is_whole = is_whole && is_also_whole;
+	return TRUE;
+}
+
+gboolean scan_history_read(struct scan_job *job, const struct scan_history_options *options,
+	struct depot *depot, struct state *state, gboolean *is_whole, GError **error)
+{
+	struct reading reading = {.job = job,
+		.options = options,
+		.depot = depot,
+		.state = state,
+		.target = options->target};
+
+	reading.secrets = secret_table_new();
+	reading.reader = depot_reader_new(depot);
+	reading.samples = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+	gboolean is_done = history_read(&reading, error);
+	*is_whole = reading.is_whole;
+	g_hash_table_unref(reading.samples);
+	depot_reader_free(reading.reader);
+	secret_table_free(reading.secrets);
+	return is_done;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBS_SCAN_HISTORY_H
+#define JOBS_SCAN_HISTORY_H
+
+#include "jobs/scan/depot.h"
+#include "jobs/scan/state.h"
+#include "jobs/scan_job.h"
+#include "jobs/scan_tips.h"
+
+/*
+ * The parts of reading history that a scan of a repository, of a range and of a push have in
+ * common. The state is the answer in every case: of a scan that had nothing to read, too.
+ */
+struct scan_history_options {
+	const struct scan_tips *tips;
+	const GArray *without; /* struct oid: what these lead to is known; NULL none */
+	gboolean is_unreachable;
+	struct finding_target *target;
+};
+
+/*
+ * Reads what is new into the state and attributes it. *is_whole: nothing was cut short by a limit
+ * of time, so that the state may be kept. Errors: MUSTER_ERROR_LIMIT, _IO, _INPUT.
+ */
+gboolean scan_history_read(struct scan_job *job, const struct scan_history_options *options,
+	struct depot *depot, struct state *state, gboolean *is_whole, GError **error);
+
+/*
+ * The state's sightings become findings of the report. depot: for the messages of commits, where
+ * the format shows them; may be NULL. Errors: MUSTER_ERROR_IO.
+ */
+gboolean scan_history_report(struct scan_job *job, struct state *state, struct depot *depot,
+	const char *name, gboolean has_head, GError **error);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/scan_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs/git/object.h"
+#include "jobs/scan/finding_sample.h"
+#include "lib/error.h"
+#include "lib/file.h"
+#include "lib/quote.h"
+#include "lib/secret.h"
+
+/* Raised when the engine finds other things in the same bytes: then all is scanned again. */
+#define ENGINE_VERSION 1
+#define TARGET_PROBLEMS_MAX 100
+
+static const struct {
+	const char *name;
+	enum finding_ignore kind;
+} ignore_files[] = {
+	{".musterignore", FINDING_IGNORE_FILE},
+	{".gitleaksignore", FINDING_IGNORE_GITLEAKS},
+	{".betterleaksignore", FINDING_IGNORE_GITLEAKS},
+};
+
+static gboolean rules_load(struct scan_job *job, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	struct rule_options options = {
+		.paths = (const char *const *)flags->rule_files,
+		.only = (const char *const *)flags->enabled,
+		.without = (const char *const *)flags->disabled,
+		.no_builtin = flags->has_no_builtin,
+	};
+
+	job->rules = rule_set_load(&options, error);
+	if (job->rules == NULL)
+		return FALSE;
+	for (guint i = 0; i < job->rules->n_problems; i++) {
+		const struct rule_problem *problem = &job->rules->problems[i];
+		if (problem->kind != RULE_PROBLEM_UNKNOWN || flags->is_verbose)
+			fprintf(stderr, "muster scan: %s:%u: %s%s%s\n", problem->source,
+				problem->line, problem->rule != NULL ? problem->rule : "",
+				problem->rule != NULL ? ": " : "", problem->text);
+	}
+	if (job->rules->n > 0)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "no rule is left to look for");
+	return FALSE;
+}
+
+gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error)
+{
+	*job = (struct scan_job){.flags = flags};
+	job->conf = conf_load(NULL, error);
+	if (job->conf == NULL || !rules_load(job, error))
+		return FALSE;
+	if (flags->key_file != NULL) {
+		job->key = secret_key_load(flags->key_file, FALSE, error);
+		if (job->key == NULL)
+			return FALSE;
+	}
+	job->cache = g_strdup(flags->state_folder != NULL ? flags->state_folder
+							  : conf_get(job->conf, "paths.cache"));
+	job->engine = g_strdup_printf("%d decode=%u size=%" G_GUINT64_FORMAT, ENGINE_VERSION,
+		flags->decode_depth, flags->blob_max_bytes);
+	job->report = finding_report_new(job->rules);
+	job->report->started_us = g_get_real_time();
+	job->report->fail_on = flags->fail_on;
+	job->report->has_secrets = flags->mask.is_shown;
+	job->maker = finding_maker_new(job->report, job->key, error);
+	if (job->maker == NULL)
+		return FALSE;
+	job->ignores = ignore_set_new(job->report, 0);
+	job->user = gitconfig_new_user();
+	return TRUE;
+}
+
+void scan_job_clear(struct scan_job *job)
+{
+	scan_meter_free(job->meter);
+	matcher_free(job->matcher);
+	finding_maker_free(job->maker);
+	ignore_set_free(job->ignores);
+	finding_report_free(job->report);
+	rule_set_free(job->rules);
+	secret_key_free(job->key);
+	gitconfig_free(job->user);
+	conf_free(job->conf);
+	g_free(job->cache);
+	g_free(job->engine);
+	*job = (struct scan_job){0};
+}
+
+struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
+{
+	if (job->matcher == NULL)
+		job->matcher = matcher_new(job->rules, job->cache, error);
+	return job->matcher;
+}
+
+struct scan *scan_job_scan(
+	struct scan_job *job, struct matcher *matcher, struct secret_table *secrets, GError **error)
+{
+	struct scan_options options = {
+		.threads = job->flags->threads,
+		.blob_max_bytes = job->flags->blob_max_bytes,
+		.decode_depth = job->flags->decode_depth,
+		.has_decode_depth = TRUE,
+	};
+
+	if (matcher == NULL)
+		matcher = scan_job_matcher(job, error);
+	return matcher != NULL ? scan_new(matcher, secrets, &options) : NULL;
+}
+
+struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind)
+{
+	struct finding_target target = {
+		.name = finding_report_text(job->report, name, -1), .kind = kind};
+
+	g_array_append_val(job->report->targets, target);
+	return &g_array_index(
+		job->report->targets, struct finding_target, job->report->targets->len - 1);
+}
+
+void scan_job_problem(struct scan_job *job, const char *name, const char *text)
+{
+	g_autofree char *line = name != NULL && *name != '\0'
+					? g_strdup_printf("%s: %s", name, text)
+					: g_strdup(text);
+	g_autofree char *quoted = quote_format(line);
+
+	job->report->is_partly = TRUE;
+	if (job->report->problems->len >= TARGET_PROBLEMS_MAX)
+		return;
+	fprintf(stderr, "muster scan: %s\n", quoted);
+	g_ptr_array_add(job->report->problems, g_steal_pointer(&line));
+}
+
+void scan_job_coverage(
+	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage)
+{
+	target->eligible += coverage->eligible;
+	target->scanned += coverage->scanned;
+	target->bytes += coverage->bytes;
+	for (int reason = SCAN_GAP_UNSET + 1; reason < SCAN_GAP_COUNT; reason++) {
+		if (coverage->gaps[reason] == 0 || target->n_gaps == G_N_ELEMENTS(target->gaps))
+			continue;
+		target->gaps[target->n_gaps++] =
+			(struct finding_gap){scan_gap_name(reason), coverage->gaps[reason],
+				reason != SCAN_GAP_BINARY && reason != SCAN_GAP_TOO_BIG};
+	}
+	if (scan_coverage_is_partly(coverage)) {
+		target->is_partly = TRUE;
+		job->report->is_partly = TRUE;
+	}
+}
+
+char *scan_job_mask(const struct scan_job *job, const guint8 *secret, gsize len)
+{
+	g_autofree char *text = finding_mask_secret(secret, len, &job->flags->mask);
+	char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+	g_ascii_formatd(number, sizeof(number), "%.3f", finding_entropy(secret, len));
+	return g_strdup_printf("%s %s", number, text);
+}
+
+const char *scan_job_unmask(const char *masked, double *entropy)
+{
+	char *end = NULL;
+
+	*entropy = 0;
+	if (masked == NULL)
+		return "";
+	*entropy = g_ascii_strtod(masked, &end);
+	return *end == ' ' ? end + 1 : masked;
+}
+
+static void ignores_add(struct scan_job *job, gsize file, const char *source, const char *text,
+	gsize len, const char *repository)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!ignore_set_add(
+		    job->ignores, ignore_files[file].kind, source, text, len, repository, &error))
+		fprintf(stderr, "muster scan: %s\n", error->message);
+}
+
+void scan_job_ignores_load(struct scan_job *job, const char *folder, const char *repository)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(ignore_files) && !job->flags->is_strict; i++) {
+		g_autofree char *path = g_build_filename(folder, ignore_files[i].name, NULL);
+		g_autoptr(GError) error = NULL;
+		g_autofree char *text = NULL;
+		gsize len;
+		if (file_read(path, IGNORE_BYTES_MAX, &text, &len, &error))
+			ignores_add(job, i, path, text, len, repository);
+		else if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING))
+			fprintf(stderr, "muster scan: %s\n", error->message);
+	}
+}
+
+void scan_job_ignores_read(struct scan_job *job, const struct repo *repo, const struct oid *commit,
+	const char *repository)
+{
+	g_autoptr(ObjectStore) store = object_store_new(repo);
+	struct object tree, blob;
+	struct oid root;
+	struct tree_entry entry;
+
+	if (job->flags->is_strict || !object_commit_tree(store, commit->bytes, &root, NULL) ||
+		object_read(store, root.bytes, OBJECT_TREE, OBJECT_TREE_MAX_BYTES, &tree) !=
+			OBJECT_OK)
+		return;
+	const char *at = tree.data;
+	while (tree_next(&at, tree.data + tree.len, &entry))
+		for (gsize i = 0; i < G_N_ELEMENTS(ignore_files); i++) {
+			if (strlen(ignore_files[i].name) != entry.name_len ||
+				memcmp(ignore_files[i].name, entry.name, entry.name_len) != 0 ||
+				object_read(store, entry.oid, OBJECT_BLOB, IGNORE_BYTES_MAX,
+					&blob) != OBJECT_OK)
+				continue;
+			g_autofree char *source = g_strdup_printf("HEAD:%s", ignore_files[i].name);
+			ignores_add(job, i, source, blob.data, blob.len, repository);
+			g_free(blob.data);
+		}
+	g_free(tree.data);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MUSTER_JOBS_SCAN_JOB_H
+#define MUSTER_JOBS_SCAN_JOB_H
+
+#include <glib.h>
+
+#include "jobs/git/refs.h"
+#include "jobs/scan/depot.h"
+#include "jobs/scan/finding_make.h"
+#include "jobs/scan/ignore.h"
+#include "jobs/scan/matcher.h"
+#include "jobs/scan/scan.h"
+#include "jobs/scan_flags.h"
+#include "lib/conf.h"
+
+/*
+ * One run of `muster scan`: what its sources share. A source reads one thing (the history of a
+ * repository, some files, a stream), adds a target and its findings to the report, and fails only
+ * when nothing at all could be read; what could not be read in part is said in the target.
+ *
+ * The matcher is made when the first source needs one: a repository that has not changed since the
+ * last scan needs none, and that is why it takes milliseconds.
+ */
+
+struct scan_meter;
+
+struct scan_job {
+	const struct scan_flags *flags;
+	struct conf *conf;
+	struct rule_set *rules;
+	struct secret_key *key;
+	struct finding_report *report;
+	struct finding_maker *maker;
+	struct ignore_set *ignores;
+	struct scan_progress progress;
+	struct scan_meter *meter;
+	char *cache;  /* folder of everything that can be made again; NULL: none */
+	char *engine; /* all that decides what is found, beside the rules */
+	struct matcher *matcher;
+	struct gitconfig *user; /* the person's git configuration: ignore files */
+};
+typedef struct scan_job ScanJob; /* for g_auto */
+
+/* Errors: MUSTER_ERROR_INPUT, _MISSING, _IO: rules, key, configuration. */
+gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error);
+void scan_job_clear(struct scan_job *job);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScanJob, scan_job_clear)
+
+/* Borrowed; NULL with an error. */
+struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
+/* A scan with the flags' limits. NULL with an error. */
+struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
+	struct secret_table *secrets, GError **error);
+
+/* A new target at the end of the report; borrowed until the next one. */
+struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind);
+/* A sentence: standard error, the report, and the scan is not whole. */
+void scan_job_problem(struct scan_job *job, const char *name, const char *text);
+/* Takes over what the scan says of itself. */
+void scan_job_coverage(
+	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage);
+
+/* "3.52 AKIA********": entropy and the secret as it is shown, for a state. Freed by the caller. */
+char *scan_job_mask(const struct scan_job *job, const guint8 *secret, gsize len);
+/* The two halves of it again. */
+const char *scan_job_unmask(const char *masked, double *entropy);
+
+/* Files that say what to ignore, of a repository's folder (or any); missing ones are no error. */
+void scan_job_ignores_load(struct scan_job *job, const char *folder, const char *repository);
+/* The same from the tree of a commit: a repository without a working tree. */
+void scan_job_ignores_read(struct scan_job *job, const struct repo *repo, const struct oid *commit,
+	const char *repository);
+
+/* Sources. name is what the report calls it. */
+
+/* History of a repository, by its flags. */
+gboolean scan_history(struct scan_job *job, const char *path, const char *name, GError **error);
+/* What a push adds: lines "old new ref" on standard input, the repository of the environment. */
+gboolean scan_push(struct scan_job *job, GError **error);
+/* Files as they lie below a folder, in a repository or not; or one file. */
+gboolean scan_files(struct scan_job *job, const char *path, const char *name, GError **error);
+/* What the next commit would add. */
+gboolean scan_staged(struct scan_job *job, const char *path, const char *name, GError **error);
+gboolean scan_stdin(struct scan_job *job, GError **error);
+/* Clones into a folder of ours, scans its history, and removes the clone. */
+gboolean scan_url(struct scan_job *job, const char *url, GError **error);
+
+/* Items that are in memory or on disk, for the last four. */
+struct scan_items_source {
+	guint32 n;
+	const char *(*path)(gpointer data, guint32 item); /* relative to the target */
+	/* Brings the bytes, also a second time, for the sample of what was found in it. */
+	GBytes *(*get)(gpointer data, guint32 item, enum scan_gap_reason *gap);
+	const struct oid *(*oid)(gpointer data, guint32 item); /* NULL: made from the bytes */
+	gpointer data;
+};
+gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *source,
+	const char *name, const char *kind, const char *repository, GError **error);
+
+/* The bar on standard error; a thread that looks at the progress, and ends what takes too long. */
+struct scan_meter *scan_meter_new(struct scan_progress *progress, guint timeout_s);
+void scan_meter_title(struct scan_meter *meter, const char *title);
+void scan_meter_free(struct scan_meter *meter);
+gboolean scan_meter_is_over(const struct scan_meter *meter); /* the time was */
+
+#endif

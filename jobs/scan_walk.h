@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MUSTER_JOBS_SCAN_WALK_H
+#define MUSTER_JOBS_SCAN_WALK_H
+
+#include <glib.h>
+
+#include "jobs/git/repo.h"
+
+/*
+ * The files below a folder that a person would say are theirs: in a working tree the tracked and
+ * the untracked that are not ignored, elsewhere all. A repository inside (a submodule, a clone in a
+ * folder) is walked by its own index and ignore files; nothing inside a git folder is looked at.
+ *
+ * Symbolic links are not followed, and not read: what they name is scanned where it lies. Folders
+ * that cannot be read become sentences in problems. Caps: 256 folders deep, 10 million files.
+ *
+ *	g_autoptr(ScanWalk) walk = scan_walk_run("/home/me/src", user);
+ *	for (guint i = 0; i < walk->files->len; i++)
+ *		puts(walk->files->pdata[i]);
+ */
+struct scan_walk {
+	char *folder;        /* as given, resolved */
+	GPtrArray *files;    /* char *: relative to it, sorted by bytes within each folder */
+	GPtrArray *problems; /* char * */
+	guint folders;
+};
+typedef struct scan_walk ScanWalk; /* for g_autoptr */
+
+/* user: the person's git configuration. Never fails: see problems. */
+struct scan_walk *scan_walk_run(const char *folder, const struct gitconfig *user);
+void scan_walk_free(struct scan_walk *walk);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScanWalk, scan_walk_free)
+
+/* The repository in whose working tree a folder lies, or NULL; freed by the caller. */
+char *scan_walk_enclosing(const char *folder);
+
+#endif
