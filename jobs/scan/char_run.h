@@ -16,7 +16,7 @@ enum char_run_kind {
 	CHAR_RUN_KINDS,
 };
 #define CHAR_RUN_ALNUM 16
-#define CHAR_RUN_BASE64 26
+#define CHAR_RUN_BASE64 20
 #define CHAR_RUN_UUID 13
 
 struct char_run {

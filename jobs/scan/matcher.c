@@ -121,8 +121,8 @@ struct matcher_thread *matcher_thread_new(struct matcher *matcher, struct secret
 	thread->last = g_new0(guint64, matcher->rules->n + 1);
 	thread->rule_matches = g_new0(guint64, matcher->rules->n + 1);
 	thread->counts.rule_matches = thread->rule_matches;
-	alloc_scratch(thread, matcher->sieve->everywhere);
-	alloc_scratch(thread, matcher->sieve->words);
+	for (guint i = 0; i < SIEVE_PARTS; i++)
+		alloc_scratch(thread, matcher->sieve->parts[i].database);
 	for (guint i = 0; i <= DEPTH_MAX; i++)
 		thread->words[i] = g_array_new(FALSE, FALSE, sizeof(struct char_run));
 	return thread;
@@ -252,6 +252,8 @@ static gboolean run(struct sieving *sieving, const hs_database_t *database, cons
 {
 	gsize base = sieving->base;
 
+	if (from >= to)
+		return TRUE;
 	sieving->base = base + from;
 	hs_error_t result = hs_scan(database, (const char *)bytes + from, (unsigned)(to - from), 0,
 		sieving->thread->scratch, report, sieving);
@@ -259,35 +261,55 @@ static gboolean run(struct sieving *sieving, const hs_database_t *database, cons
 	return result == HS_SUCCESS;
 }
 
-static int compare_runs(gconstpointer a, gconstpointer b)
+/* They come in the order of their places but for neighbours of different kinds. */
+static void sort_words(GArray *words)
 {
-	const struct char_run *left = a, *right = b;
+	struct char_run *list = (struct char_run *)(void *)words->data;
 
-	return left->from < right->from ? -1 : left->from > right->from;
+	for (guint i = 1; i < words->len; i++) {
+		struct char_run word = list[i];
+		guint k = i;
+		for (; k > 0 && list[k - 1].from > word.from; k--)
+			list[k] = list[k - 1];
+		list[k] = word;
+	}
 }
 
-/* Around the long words in [least, most), with a byte more for a sieve that asks what is beside. */
-static gboolean sieve_words(
-	struct sieving *sieving, GArray *runs, const guint8 *bytes, gsize least, gsize most)
+static gboolean is_word_of(const struct char_run *word, enum sieve_part_kind part)
 {
-	const struct sieve *sieve = sieving->thread->matcher->sieve;
+	if (part == SIEVE_ALNUM)
+		return word->kind != CHAR_RUN_KIND_BASE64;
+	return word->kind == CHAR_RUN_KIND_BASE64 &&
+	       (part == SIEVE_SHORT || word->to - word->from >= SIEVE_LONG_RUN);
+}
+
+/*
+ * Around the part's words in [least, most), with a byte more for a sieve that asks what is beside
+ * its match.
+ */
+static gboolean sieve_words(struct sieving *sieving, const GArray *words, enum sieve_part_kind kind,
+	const guint8 *bytes, gsize least, gsize most)
+{
+	const struct sieve_part *part = &sieving->thread->matcher->sieve->parts[kind];
 	gsize from = least, to = least;
 
-	g_array_sort(runs, compare_runs);
-	for (guint i = 0; i < runs->len; i++) {
-		const struct char_run *one = &g_array_index(runs, struct char_run, i);
-		gsize start = one->from - MIN(one->from, sieve->before + 1);
-		gsize stop = MIN(most, one->to + sieve->after + 1);
-		if (start >= most)
-			break;
+	if (part->database == NULL)
+		return TRUE;
+	for (guint i = 0; i < words->len; i++) {
+		const struct char_run *word = &g_array_index(words, struct char_run, i);
+		if (!is_word_of(word, kind))
+			continue;
+		gsize start = MAX(least, word->from - MIN(word->from, part->before + 1));
+		gsize stop = MIN(most, word->to + part->after + 1);
 		if (start > to) {
-			if (to > from && !run(sieving, sieve->words, bytes, from, to))
+			if (!run(sieving, part->database, bytes, from, to))
 				return FALSE;
 			from = start;
+			to = stop;
 		}
 		to = MAX(to, stop);
 	}
-	return to <= from || run(sieving, sieve->words, bytes, from, to);
+	return run(sieving, part->database, bytes, from, to);
 }
 
 /*
@@ -298,15 +320,19 @@ static gboolean sieve_bytes(
 	struct sieving *sieving, const guint8 *bytes, gsize len, gsize from, gsize to, guint level)
 {
 	struct matcher_thread *thread = sieving->thread;
-	const struct sieve *sieve = thread->matcher->sieve;
+	const struct sieve_part *part = &thread->matcher->sieve->parts[SIEVE_EVERYWHERE];
+	GArray *words = thread->words[level];
 
 	thread->call++;
 	thread->counts.sieved_bytes += to - from;
-	if (sieve->everywhere != NULL && !run(sieving, sieve->everywhere, bytes, from, to))
+	if (part->database != NULL && !run(sieving, part->database, bytes, from, to))
 		return FALSE;
-	g_array_set_size(thread->words[level], 0);
-	char_run_find(bytes, 0, len, thread->words[level]);
-	return sieve->words == NULL || sieve_words(sieving, thread->words[level], bytes, from, to);
+	g_array_set_size(words, 0);
+	char_run_find(bytes, 0, len, words);
+	sort_words(words);
+	return sieve_words(sieving, words, SIEVE_ALNUM, bytes, from, to) &&
+	       sieve_words(sieving, words, SIEVE_LONG, bytes, from, to) &&
+	       sieve_words(sieving, words, SIEVE_SHORT, bytes, from, to);
 }
 
 static struct decode_text *get_text(struct matcher_thread *thread, guint depth)
@@ -360,7 +386,7 @@ gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize 
 	const struct sieve *sieve = thread->matcher->sieve;
 	struct sieving sieving = {thread, data, len, 0, from, MIN(to, len), NULL, 0, 0, candidates};
 
-	if ((sieve->everywhere == NULL && sieve->words == NULL) || len == 0)
+	if (sieve->n_patterns == 0 || len == 0)
 		return TRUE;
 	gsize start = from > sieve->margin ? from - sieve->margin : 0;
 	/* One byte more, for a sieve that asks what is behind its match. */

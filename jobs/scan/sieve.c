@@ -14,7 +14,11 @@
 #include "lib/hash.h"
 
 /* Change it with what is compiled from the same rules: flags, reaches, the struct. */
-#define FORMAT_VERSION "4"
+#define FORMAT_VERSION "5"
+
+/* Bytes beside a word from which on a sieve is looked for everywhere. */
+#define BEFORE_MAX 128
+#define AFTER_MAX 48
 
 #define SIEVE_FLAGS HS_FLAG_MULTILINE
 
@@ -22,8 +26,8 @@ void sieve_free(struct sieve *sieve)
 {
 	if (sieve == NULL)
 		return;
-	hs_free_database(sieve->everywhere);
-	hs_free_database(sieve->words);
+	for (guint i = 0; i < SIEVE_PARTS; i++)
+		hs_free_database(sieve->parts[i].database);
 	g_free(sieve->first);
 	g_free(sieve->rules);
 	g_free(sieve->reach);
@@ -164,9 +168,9 @@ static void refuse(const struct rule_set *rules, const struct sieve *sieve, guin
 		"%s: rule '%s': the sieve is refused: %s", rule->source, rule->id, why);
 }
 
-/* One of the two databases: the patterns for which is_word is what is asked for. NULL: none. */
-static gboolean compile(const struct rule_set *rules, GPtrArray *patterns, const guint8 *is_word,
-	guint8 wanted, struct sieve *sieve, hs_database_t **database, GError **error)
+/* The patterns whose part it is; none, no database. */
+static gboolean compile_part(const struct rule_set *rules, GPtrArray *patterns,
+	const guint8 *part_of, enum sieve_part_kind part, struct sieve *sieve, GError **error)
 {
 	g_autofree guint *flags = g_new(guint, patterns->len), *ids = g_new(guint, patterns->len);
 	g_autofree const char **texts = g_new(const char *, patterns->len);
@@ -174,7 +178,7 @@ static gboolean compile(const struct rule_set *rules, GPtrArray *patterns, const
 	guint n = 0;
 
 	for (guint i = 0; i < patterns->len; i++) {
-		if (is_word[i] != wanted)
+		if (part_of[i] != part)
 			continue;
 		texts[n] = g_ptr_array_index(patterns, i);
 		flags[n] = SIEVE_FLAGS;
@@ -182,8 +186,8 @@ static gboolean compile(const struct rule_set *rules, GPtrArray *patterns, const
 	}
 	if (n == 0)
 		return TRUE;
-	if (hs_compile_multi(texts, flags, ids, n, HS_MODE_BLOCK, NULL, database, &trouble) ==
-		HS_SUCCESS)
+	if (hs_compile_multi(texts, flags, ids, n, HS_MODE_BLOCK, NULL,
+		    &sieve->parts[part].database, &trouble) == HS_SUCCESS)
 		return TRUE;
 	if (trouble != NULL && trouble->expression >= 0 && (guint)trouble->expression < n)
 		refuse(rules, sieve, ids[trouble->expression], trouble->message, error);
@@ -195,21 +199,33 @@ static gboolean compile(const struct rule_set *rules, GPtrArray *patterns, const
 	return FALSE;
 }
 
-static gboolean compile_both(
+/* A sieve that reaches far beside its word would make the windows of all others of its part wide. */
+static enum sieve_part_kind choose_part(const char *pattern, struct sieve_shape *shape)
+{
+	if (!sieve_shape_read(pattern, shape) || shape->before > BEFORE_MAX ||
+		shape->after > AFTER_MAX)
+		return SIEVE_EVERYWHERE;
+	if (shape->kind != CHAR_RUN_KIND_BASE64)
+		return SIEVE_ALNUM;
+	return shape->run >= SIEVE_LONG_RUN ? SIEVE_LONG : SIEVE_SHORT;
+}
+
+static gboolean compile(
 	const struct rule_set *rules, GPtrArray *patterns, struct sieve *sieve, GError **error)
 {
-	g_autofree guint8 *is_word = g_new0(guint8, patterns->len + 1);
+	g_autofree guint8 *part_of = g_new0(guint8, patterns->len + 1);
 
 	for (guint i = 0; i < patterns->len; i++) {
 		struct sieve_shape shape = {0};
-		is_word[i] = sieve_shape_read(g_ptr_array_index(patterns, i), &shape) != 0;
-		if (is_word[i]) {
-			sieve->before = MAX(sieve->before, shape.before);
-			sieve->after = MAX(sieve->after, shape.after);
-		}
+		part_of[i] = (guint8)choose_part(g_ptr_array_index(patterns, i), &shape);
+		struct sieve_part *part = &sieve->parts[part_of[i]];
+		part->before = MAX(part->before, shape.before);
+		part->after = MAX(part->after, shape.after);
 	}
-	return compile(rules, patterns, is_word, 0, sieve, &sieve->everywhere, error) &&
-	       compile(rules, patterns, is_word, 1, sieve, &sieve->words, error);
+	for (guint i = 0; i < SIEVE_PARTS; i++)
+		if (!compile_part(rules, patterns, part_of, i, sieve, error))
+			return FALSE;
+	return TRUE;
 }
 
 struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, GError **error)
@@ -230,7 +246,7 @@ struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, 
 	}
 	if (sieve->is_cached)
 		return sieve;
-	if (!measure(rules, sieve, error) || !compile_both(rules, patterns, sieve, error)) {
+	if (!measure(rules, sieve, error) || !compile(rules, patterns, sieve, error)) {
 		sieve_free(sieve);
 		return NULL;
 	}

@@ -5,10 +5,10 @@
 #include <glib.h>
 
 /*
- * The sieve: all rules' sieves compiled by vectorscan, and how far each rule's pattern reaches. Two
- * databases: one for the sieves whose every match holds a long word (sieve_shape.h), most of them,
- * which is run around such words only, and one for the others, which sees every byte. Part
- * of the matcher; nobody else includes this but its tests and `muster rules check`.
+ * The sieve: all rules' sieves compiled by vectorscan, and how far each rule's pattern reaches. Some
+ * databases: for the sieves whose every match holds a long word of some kind (sieve_shape.h), most
+ * of them, which are run around such words only, and one for the others, which sees every byte.
+ * Part of the matcher; nobody else includes this but its tests and `muster rules check`.
  *
  * Equal sieves of several rules are one pattern in the database. Patterns see bytes, are compiled
  * with multi-line anchors (so that ^ and $ ask for the bytes beside them, not for where a scan
@@ -32,11 +32,23 @@ struct sieve_reach {
 	guint32 one_line; /* the pattern never matches a line's end */
 };
 
+enum sieve_part_kind {
+	SIEVE_EVERYWHERE,
+	SIEVE_ALNUM, /* holds CHAR_RUN_ALNUM letters and digits, or CHAR_RUN_UUID as in UUIDs */
+	SIEVE_LONG,  /* holds SIEVE_LONG_RUN characters of base64 */
+	SIEVE_SHORT, /* holds CHAR_RUN_BASE64 of those */
+	SIEVE_PARTS,
+};
+#define SIEVE_LONG_RUN 26
+
+struct sieve_part {
+	struct hs_database *database; /* NULL when there are no such sieves */
+	guint before, after;          /* bytes of a match beside its word, at most */
+};
+
 struct sieve {
-	struct hs_database *everywhere; /* NULL when there are no such sieves */
-	struct hs_database *words;      /* likewise */
-	guint before, after;            /* bytes of a match beside its word, in the latter */
-	guint margin;                   /* widest sieve and one */
+	struct sieve_part parts[SIEVE_PARTS];
+	guint margin; /* widest sieve and one */
 	guint n_patterns, n_rules;
 	guint32 *first;            /* [n_patterns + 1] into rules: which rules a pattern is of */
 	guint16 *rules;            /* [first[n_patterns]] */

@@ -15,7 +15,7 @@
 #include "lib/file.h"
 
 /* Change the last digit with the layout: the magic is no part of the key. */
-static const char magic[8] = "MSTSIEV2";
+static const char magic[8] = "MSTSIEV3";
 
 /* 4096 rules of foreign making compile to some 20 MB. */
 #define FILE_MAX_BYTES (256 * 1024 * 1024)
@@ -24,10 +24,12 @@ struct head {
 	char magic[8];
 	guint8 key[SIEVE_KEY_BYTES];
 	guint32 crc;
-	guint32 n_rules, margin, before, after;
-	guint32 len[2];
-	guint32 spare;
+	guint32 n_rules, margin, spare;
+	struct {
+		guint32 before, after, len, spare;
+	} parts[SIEVE_PARTS];
 };
+G_STATIC_ASSERT(sizeof(struct head) % 8 == 0);
 
 static char *cache_path(const char *folder, const guint8 *key)
 {
@@ -54,31 +56,32 @@ static gboolean read_sieve(
 	const guint8 *bytes, gsize len, const guint8 *key, guint n_rules, struct sieve *sieve)
 {
 	struct head head;
-	hs_database_t *databases[2] = {NULL, NULL};
+	hs_database_t *databases[SIEVE_PARTS] = {NULL};
+	gsize reach_bytes = (gsize)n_rules * sizeof(struct sieve_reach), wanted;
 
 	memcpy(&head, bytes, sizeof(head));
-	gsize reach_bytes = (gsize)n_rules * sizeof(struct sieve_reach);
-	gsize first = aligned(head.len[0]);
+	wanted = sizeof(head) + reach_bytes;
+	for (guint i = 0; i < SIEVE_PARTS; i++)
+		wanted += aligned(head.parts[i].len);
 	if (memcmp(head.magic, magic, sizeof(magic)) != 0 ||
 		memcmp(head.key, key, SIEVE_KEY_BYTES) != 0 || head.n_rules != n_rules ||
-		len != sizeof(head) + reach_bytes + first + head.len[1] ||
-		head.crc != body_crc(bytes, len))
+		len != wanted || head.crc != body_crc(bytes, len))
 		return FALSE;
-	/* vectorscan wants them aligned: the mapping is, head and reaches are multiples of 8. */
+	/* vectorscan wants them aligned: the mapping is, and all before them are multiples of 8. */
 	const char *serial = (const char *)bytes + sizeof(head) + reach_bytes;
-	for (guint i = 0; i < 2; i++) {
-		if (head.len[i] != 0 &&
-			hs_deserialize_database(serial, head.len[i], &databases[i]) != HS_SUCCESS) {
-			hs_free_database(databases[0]);
+	for (guint i = 0; i < SIEVE_PARTS; i++) {
+		if (head.parts[i].len != 0 && hs_deserialize_database(serial, head.parts[i].len,
+						      &databases[i]) != HS_SUCCESS) {
+			while (i > 0)
+				hs_free_database(databases[--i]);
 			return FALSE;
 		}
-		serial += first;
+		serial += aligned(head.parts[i].len);
 	}
-	sieve->everywhere = databases[0];
-	sieve->words = databases[1];
+	for (guint i = 0; i < SIEVE_PARTS; i++)
+		sieve->parts[i] = (struct sieve_part){
+			databases[i], head.parts[i].before, head.parts[i].after};
 	sieve->margin = head.margin;
-	sieve->before = head.before;
-	sieve->after = head.after;
 	sieve->n_rules = n_rules;
 	sieve->reach = g_memdup2(bytes + sizeof(head), reach_bytes);
 	return TRUE;
@@ -114,36 +117,32 @@ void sieve_cache_save(
 {
 	g_autofree char *path = cache_path(folder, key);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	const hs_database_t *databases[2] = {sieve->everywhere, sieve->words};
 	static const guint8 zeros[8];
-	char *serial[2] = {NULL, NULL};
-	size_t len[2] = {0, 0};
-
-	for (guint i = 0; i < 2; i++) {
-		if (databases[i] != NULL &&
-			hs_serialize_database(databases[i], &serial[i], &len[i]) != HS_SUCCESS) {
-			free(serial[0]);
-			return;
-		}
-	}
 	struct head head = {.n_rules = sieve->n_rules, .margin = sieve->margin};
-	head.before = sieve->before;
-	head.after = sieve->after;
-	memcpy(head.magic, magic, sizeof(magic));
-	memcpy(head.key, key, SIEVE_KEY_BYTES);
-	head.len[0] = (guint32)len[0];
-	head.len[1] = (guint32)len[1];
+
 	g_byte_array_append(bytes, (const guint8 *)&head, sizeof(head));
 	g_byte_array_append(bytes, (const guint8 *)sieve->reach,
 		sieve->n_rules * (guint)sizeof(struct sieve_reach));
-	for (guint i = 0; i < 2; i++) {
-		if (serial[i] != NULL)
-			g_byte_array_append(bytes, (const guint8 *)serial[i], (guint)len[i]);
-		free(serial[i]);
-		if (i == 0)
-			g_byte_array_append(bytes, zeros, (guint)(aligned(len[0]) - len[0]));
+	for (guint i = 0; i < SIEVE_PARTS; i++) {
+		const struct sieve_part *part = &sieve->parts[i];
+		char *serial = NULL;
+		size_t len = 0;
+		if (part->database != NULL &&
+			hs_serialize_database(part->database, &serial, &len) != HS_SUCCESS)
+			return;
+		if (len != 0)
+			g_byte_array_append(bytes, (const guint8 *)serial, (guint)len);
+		free(serial);
+		g_byte_array_append(bytes, zeros, (guint)(aligned(len) - len));
+		head.parts[i].before = part->before;
+		head.parts[i].after = part->after;
+		head.parts[i].len = (guint32)len;
 	}
-	((struct head *)(void *)bytes->data)->crc = body_crc(bytes->data, bytes->len);
+	memcpy(head.magic, magic, sizeof(magic));
+	memcpy(head.key, key, SIEVE_KEY_BYTES);
+	memcpy(bytes->data, &head, sizeof(head));
+	head.crc = body_crc(bytes->data, bytes->len);
+	memcpy(bytes->data, &head, sizeof(head));
 	if (bytes->len <= FILE_MAX_BYTES && file_make_folder(folder, NULL))
 		file_write(path, (const char *)bytes->data, bytes->len, 0600, NULL);
 }

@@ -14,9 +14,9 @@
  *	"MSTSIEV1"  magic
  *	key[32]     what was compiled, by what, for what
  *	u32 crc     of all that follows
- *	u32 n_rules, margin, before, after, lengths of both databases, 0 for none
+ *	u32 n_rules, margin; before, after and length of each part, 0 for none
  *	struct sieve_reach[n_rules]
- *	the serialised databases, the first filled up to a multiple of 8
+ *	the serialised databases, each filled up to a multiple of 8
  */
 #define SIEVE_KEY_BYTES 32
 

@@ -344,7 +344,7 @@ gboolean sieve_shape_read(const char *pattern, struct sieve_shape *shape)
 	for (guint i = 0; i < CHAR_RUN_KINDS; i++) {
 		const struct kind *kind = &part.kinds[i];
 		if (kind->run >= char_run_least(i)) {
-			*shape = (struct sieve_shape){kind->run, kind->before, kind->after};
+			*shape = (struct sieve_shape){i, kind->run, kind->before, kind->after};
 			return TRUE;
 		}
 	}

@@ -19,6 +19,7 @@
  * looked for everywhere, which is slower and as right.
  */
 struct sieve_shape {
+	enum char_run_kind kind;
 	guint run;           /* characters in a row, 0 none */
 	guint before, after; /* bytes of a match beside them, at most */
 };
