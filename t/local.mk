@@ -60,8 +60,13 @@ fuzz_programs = \
 	t/fuzz/remote_list \
 	t/fuzz/request \
 	t/fuzz/run_frame \
+	t/fuzz/scan_commit \
+	t/fuzz/scan_delta \
 	t/fuzz/scan_example \
-	t/fuzz/scan_toml
+	t/fuzz/scan_idx \
+	t/fuzz/scan_pack \
+	t/fuzz/scan_toml \
+	t/fuzz/scan_tree
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
 FUZZ_MAIN =
@@ -114,6 +119,22 @@ t_fuzz_scan_example_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_scan_toml_SOURCES = t/fuzz/scan_toml.c t/fuzz/target.h
 t_fuzz_scan_toml_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
 t_fuzz_scan_toml_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_scan_libs = $(FUZZ_MAIN) $(SCAN_LIBS)
+t_fuzz_scan_commit_SOURCES = t/fuzz/scan_commit.c t/fuzz/target.h
+t_fuzz_scan_commit_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_commit_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_delta_SOURCES = t/fuzz/scan_delta.c t/fuzz/target.h
+t_fuzz_scan_delta_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_delta_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_idx_SOURCES = t/fuzz/scan_idx.c t/fuzz/target.h
+t_fuzz_scan_idx_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_idx_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_pack_SOURCES = t/fuzz/scan_pack.c t/fuzz/target.h
+t_fuzz_scan_pack_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_pack_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_tree_SOURCES = t/fuzz/scan_tree.c t/fuzz/target.h
+t_fuzz_scan_tree_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_tree_LDFLAGS = $(FUZZ_LDFLAGS)
 
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)

@@ -355,6 +355,7 @@ static void light_child_walk(
 		frame->bytes = NULL;
 	struct origin origin = frame_origin(w, frame);
 	w->top = level + 1;
+	w->deepest = MAX(w->deepest, w->top);
 	child_make(w, &origin, &child, &w->buffers[level + 1], NULL);
 	family_walk(w, &child, level + 1);
 	w->top = level;

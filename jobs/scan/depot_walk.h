@@ -87,6 +87,7 @@ struct depot_worker {
 	struct depot_buffer spare;
 	struct depot_frame *frames[DEPOT_LEVELS];
 	guint top;              /* the level at work */
+	guint deepest;          /* that was ever at work */
 	guint64 objects, bytes; /* not told yet */
 };
 

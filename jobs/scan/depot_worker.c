@@ -22,7 +22,7 @@ void depot_worker_clear(struct depot_worker *w)
 
 void depot_worker_trim(struct depot_worker *w, gsize max_room)
 {
-	for (guint i = 0; i < DEPOT_LEVELS && w->buffers[i].room > 0; i++)
+	for (guint i = 0; i <= w->deepest; i++)
 		if (w->buffers[i].room > max_room)
 			depot_buffer_free(&w->maker, &w->buffers[i]);
 	if (w->spare.room > max_room)
