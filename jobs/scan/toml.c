@@ -373,7 +373,8 @@ struct toml *toml_parse(const char *name, const char *text, gsize len, GError **
 		toml_free(doc);
 		return NULL;
 	}
-	memcpy(copy, text, len);
+	if (len > 0)
+		memcpy(copy, text, len);
 	copy[len] = '\0';
 	g_autoptr(GError) problem = NULL;
 	struct toml_reader r = {.name = name,
