@@ -199,7 +199,7 @@ static gboolean compile_part(const struct rule_set *rules, GPtrArray *patterns,
 	return FALSE;
 }
 
-/* A sieve that reaches far beside its word would make the windows of all others of its part wide. */
+/* A sieve that reaches far beside its word would widen the windows of all others of its part. */
 static enum sieve_part_kind choose_part(const char *pattern, struct sieve_shape *shape)
 {
 	if (!sieve_shape_read(pattern, shape) || shape->before > BEFORE_MAX ||
