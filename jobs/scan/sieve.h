@@ -7,7 +7,7 @@
 /*
  * The sieve: all rules' sieves compiled by vectorscan, and how far each rule's pattern reaches.
  * Some databases: for the sieves whose every match holds a long word of some kind (sieve_shape.h),
- * most of them, which are run around such words only, and one for the others, which sees every byte.
+ * most of them, which are run around such words only; and one for the others, which sees all.
  * Part of the matcher; nobody else includes this but its tests and `muster rules check`.
  *
  * Equal sieves of several rules are one pattern in the database. Patterns see bytes, are compiled
