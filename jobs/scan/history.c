@@ -20,7 +20,6 @@ struct history_run *history_run_new(
 	run->reader = depot_reader_new(depot);
 	run->targets = g_array_new(FALSE, FALSE, sizeof(struct history_target));
 	run->problems = g_array_new(FALSE, FALSE, sizeof(struct history_problem));
-	run->gap_kinds = g_array_new(FALSE, FALSE, sizeof(guint8));
 	run->trees = g_array_new(FALSE, FALSE, sizeof(guint32));
 	for (gsize i = 0; i < options->n_shallow; i++)
 		oid_map_add(&run->shallow, &options->shallow[i]);
@@ -34,10 +33,8 @@ void history_run_free(struct history_run *run)
 	depot_reader_free(run->reader);
 	g_array_unref(run->targets);
 	g_array_unref(run->problems);
-	g_array_unref(run->gap_kinds);
 	g_array_unref(run->trees);
 	oid_map_clear(&run->shallow);
-	oid_map_clear(&run->gaps);
 	g_free(run);
 }
 
@@ -77,14 +74,15 @@ gboolean history_is_cancelled(const struct history_run *run, GError **error)
 
 guint32 history_gap_add(struct history_run *run, enum history_gap kind, const struct oid *oid)
 {
-	guint32 n = run->gaps.n;
+	struct state *state = run->state;
+	guint32 n = state->lost.n;
 	guint8 byte = (guint8)kind;
 
-	if (n >= HISTORY_GAPS_MAX && oid_map_find(&run->gaps, oid) == OID_MAP_NONE)
+	if (n >= HISTORY_GAPS_MAX && oid_map_find(&state->lost, oid) == OID_MAP_NONE)
 		return 0;
-	guint32 number = oid_map_add(&run->gaps, oid);
+	guint32 number = oid_map_add(&state->lost, oid);
 	if (number == n)
-		g_array_append_val(run->gap_kinds, byte);
+		g_array_append_val(state->lost_kinds, byte);
 	return HOLDING_GAP | number;
 }
 
@@ -177,8 +175,13 @@ static gboolean can_be_new(struct history_run *run)
 
 	if (run->options.n_without > 0)
 		return TRUE;
+	for (guint32 i = 0; i < state->lost.n; i++) {
+		guint32 number;
+		if (depot_find(run->depot, &state->lost.oids[i], &number))
+			return FALSE;
+	}
 	shallow_hash(run, hash);
-	return !state->is_new && state->has_graph && state->problems == 0 &&
+	return !state->is_new && state->has_graph && !state->must_walk &&
 	       !run->options.is_unreachable && state->new_rules->len == 0 &&
 	       memcmp(hash, state->shallow, sizeof(hash)) == 0 && state_graph_open(state);
 }
@@ -194,6 +197,7 @@ gboolean history_run_find(
 		struct history_target target = target_get(run, &run->options.tips[i].oid);
 		g_array_append_val(run->targets, target);
 	}
+	run->n_refs_broken = run->n_problems;
 	if (can_be_new(run) && !history_new_find(run, wanted, &is_done, error))
 		return FALSE;
 	if (is_done) {
@@ -234,27 +238,39 @@ static gboolean walk_all(struct history_run *run, GError **error)
 	commit_graph_clear(&state->graph);
 	commit_graph_init(&state->graph);
 	holding_table_reset(&state->holdings);
+	oid_map_clear(&state->lost);
+	g_array_set_size(state->lost_kinds, 0);
 	state->is_base_current[STATE_BASE_GRAPH] = FALSE;
+	state->is_graph_open = TRUE;
 	g_array_set_size(run->trees, 0);
 	return history_commits_walk(run, error) && history_trees_walk(run, error);
 }
 
-/* Gaps were met in all that was read; those of them are problems that a tip leads to. */
-static void gaps_count(struct history_run *run)
+/* What is lost was met in all that was read; what a tip leads to is a problem. */
+static void lost_count(struct history_run *run)
 {
-	struct holding_table *table = &run->state->holdings;
-	const struct commit_graph *graph = &run->state->graph;
+	struct state *state = run->state;
+	struct holding_table *table = &state->holdings;
 	g_autofree guint8 *reach = g_malloc0(table->nodes->len);
-	g_autofree guint8 *met = g_malloc0(run->gaps.n + 1);
+	g_autofree guint8 *met = g_malloc0(state->lost.n + 1);
+	g_autoptr(GArray) tips = g_array_new(FALSE, FALSE, sizeof(guint32));
+	guint32 n;
 
-	if (run->gaps.n == 0)
+	if (state->lost.n == 0)
 		return;
-	for (guint32 i = 0; i < commit_graph_count(graph); i++)
-		reach[commit_graph_get(graph, i)->held] = 1;
-	for (guint i = 0; i < run->targets->len; i++)
-		reach[g_array_index(run->targets, struct history_target, i).held] = 1;
+	for (guint i = 0; i < run->targets->len; i++) {
+		const struct history_target *target =
+			&g_array_index(run->targets, struct history_target, i);
+		reach[target->held] = 1;
+		if (target->place != COMMIT_GRAPH_NONE)
+			g_array_append_val(tips, target->place);
+	}
+	g_autofree guint8 *commits = commit_graph_reach(
+		&state->graph, (const guint32 *)(const void *)tips->data, tips->len, &n);
+	for (guint32 i = 0; i < commit_graph_count(&state->graph); i++)
+		if (commits[i])
+			reach[commit_graph_get(&state->graph, i)->held] = 1;
 	for (guint32 i = table->nodes->len; i-- > 1;) {
-		guint32 n;
 		const struct holding_entry *e = holding_entries(table, i, &n);
 		for (guint32 k = 0; reach[i] && k < n; k++) {
 			if (e[k].child & HOLDING_GAP)
@@ -263,22 +279,30 @@ static void gaps_count(struct history_run *run)
 				reach[e[k].child] = 1;
 		}
 	}
-	for (guint32 i = 0; i < run->gaps.n; i++) {
+	for (guint32 i = 0; i < state->lost.n; i++) {
+		guint8 kind = g_array_index(state->lost_kinds, guint8, i);
 		if (!met[i])
 			continue;
-		switch (g_array_index(run->gap_kinds, guint8, i)) {
-		case HISTORY_GAP_BLOB:
+		if (kind == HISTORY_GAP_BLOB)
 			run->counts.missing_blobs++;
-			/* fall through */
-		case HISTORY_GAP_TREE:
-			if (!depot_is_partial(run->depot))
-				history_problem_add(
-					run, HISTORY_PROBLEM_MISSING, &run->gaps.oids[i]);
-			break;
-		default:
-			history_problem_add(run, HISTORY_PROBLEM_BROKEN, &run->gaps.oids[i]);
-		}
+		if (kind == HISTORY_GAP_BROKEN)
+			history_problem_add(run, HISTORY_PROBLEM_BROKEN, &state->lost.oids[i]);
+		else if (!depot_is_partial(run->depot))
+			history_problem_add(run, HISTORY_PROBLEM_MISSING, &state->lost.oids[i]);
 	}
+}
+
+/* Whether something is broken that might be whole the next time, beside what is lost. */
+static gboolean is_broken(const struct history_run *run)
+{
+	const struct state *state = run->state;
+
+	if (run->n_problems > run->n_refs_broken || state->lost.n >= HISTORY_GAPS_MAX)
+		return TRUE;
+	for (guint32 i = 0; i < state->lost.n; i++)
+		if (g_array_index(state->lost_kinds, guint8, i) == HISTORY_GAP_BROKEN)
+			return TRUE;
+	return FALSE;
 }
 
 gboolean history_run_attribute(struct history_run *run, GError **error)
@@ -293,10 +317,12 @@ gboolean history_run_attribute(struct history_run *run, GError **error)
 	} else if (!history_new_hold(run, error)) {
 		return FALSE;
 	}
-	gaps_count(run);
+	gboolean must_walk = is_broken(run);
+	lost_count(run);
 	if (!history_sight(run, error))
 		return FALSE;
-	state->problems = run->n_problems + run->gaps.n;
+	state->problems = run->n_problems;
+	state->must_walk = must_walk;
 	state->has_graph = TRUE;
 	shallow_hash(run, state->shallow);
 	return TRUE;

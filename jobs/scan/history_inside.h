@@ -40,9 +40,7 @@ struct history_run {
 	struct history_counts counts;
 	gboolean is_found; /* history_run_find() was called */
 
-	/* Trees (or blobs) that a tree names and that could not be had: holdings name them. */
-	struct oid_map gaps;
-	GArray *gap_kinds; /* guint8: enum history_gap */
+	guint64 n_refs_broken; /* problems of the tips themselves */
 
 	/* The incremental way: depot numbers of the trees of the graph's young commits. */
 	GArray *trees;

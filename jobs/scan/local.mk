@@ -120,6 +120,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/state.c \
 	jobs/scan/state.h \
 	jobs/scan/state_file.c \
+	jobs/scan/state_file.h \
+	jobs/scan/state_load.c \
 	jobs/scan/state_store.h \
 	jobs/scan/text_pool.c \
 	jobs/scan/text_pool.h \

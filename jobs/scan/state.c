@@ -34,6 +34,7 @@ static void contents_init(struct state *state)
 	state->gaps = g_array_new(FALSE, FALSE, sizeof(struct state_gap));
 	state->gaps_before = g_array_new(FALSE, FALSE, sizeof(struct state_gap));
 	state->removed = g_array_new(FALSE, FALSE, sizeof(struct sighting));
+	state->lost_kinds = g_array_new(FALSE, FALSE, sizeof(guint8));
 	commit_graph_init(&state->graph);
 	holding_table_init(&state->holdings, HISTORY_DEPTH_MAX, HISTORY_PLACES_MAX);
 	state_result_init(&state->result);
@@ -53,6 +54,9 @@ static void contents_clear(struct state *state)
 	g_free(state->known_owned);
 	oid_map_clear(&state->known_young);
 	oid_map_clear(&state->blobs);
+	oid_map_clear(&state->lost);
+	g_array_unref(state->lost_kinds);
+	g_free(state->late_note);
 	commit_graph_clear(&state->graph);
 	holding_table_clear(&state->holdings);
 	state_result_clear(&state->result);
@@ -123,6 +127,11 @@ gboolean state_is_current(const struct state *state, const guint8 hash[STATE_HAS
 {
 	return state->has_hash && state->new_rules->len == 0 &&
 	       memcmp(state->hash, hash, STATE_HASH_BYTES) == 0;
+}
+
+const char *state_note(const struct state *state)
+{
+	return state->late_note;
 }
 
 gboolean state_is_new(const struct state *state)
@@ -205,6 +214,7 @@ guint32 state_add_secret(struct state *state, const char *family,
 	if (number != 0)
 		return number;
 	secret.masked = text_pool_add(&state->texts, masked, G_MAXSIZE);
+	state->is_dirty = TRUE;
 	g_array_append_val(state->secrets, secret);
 	g_hash_table_insert(state->secret_numbers, g_steal_pointer(&key),
 		GUINT_TO_POINTER(state->secrets->len));
@@ -254,6 +264,7 @@ void state_add_scanned(struct state *state, struct depot *depot, const guint64 *
 		}
 	}
 	oid_map_clear(&gaps);
+	state->is_dirty = TRUE;
 	for (guint i = 0; i < fresh->len; i++)
 		oid_map_add(&state->known_young, &g_array_index(fresh, struct oid, i));
 }
@@ -420,6 +431,7 @@ void state_take_result(struct state *state, struct state_result *result)
 	g_autoptr(GHashTable) now = g_hash_table_new(sighting_hash, sighting_equal);
 
 	G_STATIC_ASSERT(G_STRUCT_OFFSET(struct sighting, secret) == sizeof(guint32));
+	state->is_dirty = TRUE;
 	g_array_set_size(state->removed, 0);
 	for (guint i = 0; i < result->sightings->len; i++)
 		g_hash_table_add(now, &g_array_index(result->sightings, struct sighting, i));

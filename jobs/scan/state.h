@@ -85,6 +85,9 @@ void state_tips_hash(const struct history_tip *tips, gsize n_tips, const struct 
 /* Same tips, same rules, same engine: the answer is here, no object need be read. */
 gboolean state_is_current(const struct state *state, const guint8 hash[STATE_HASH_BYTES]);
 
+/* Like the note of state_open(), for what was only met by history_run_find(); NULL none. */
+const char *state_note(const struct state *state);
+
 /* Was anything taken over from an earlier scan? */
 gboolean state_is_new(const struct state *state);
 
@@ -193,7 +196,7 @@ const guint32 *state_blobs(const struct state *state, const struct sighting *s);
  */
 const struct sighting *state_removed(const struct state *state, gsize *n);
 
-/* Whether anything was unreadable when history was last looked at; counted, see history.h. */
+/* What was missing or broken when history was last looked at; history.h has the first by name. */
 guint64 state_problem_count(const struct state *state);
 
 /*

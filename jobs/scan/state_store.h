@@ -46,7 +46,10 @@ struct state {
 	GArray *gaps_before;    /* those of the last one */
 	guint64 counters[STATE_COUNTERS];
 
-	gboolean has_graph; /* graph and holdings fit one another and the hits */
+	gboolean has_graph;  /* graph and holdings fit one another and the hits */
+	gboolean must_walk;  /* something was broken: look at everything again */
+	struct oid_map lost; /* what trees name and is not there: holdings name it */
+	GArray *lost_kinds;  /* guint8: enum history_gap */
 	guint8 shallow[STATE_HASH_BYTES];
 	struct commit_graph graph;
 	struct holding_table holdings;
@@ -59,7 +62,11 @@ struct state {
 	char *base_names[2];
 	GMappedFile *base_files[2];
 	guint64 base_sums[2];
+	guint32 base_counts[2];
 	gboolean is_base_current[2]; /* base is in its file as it is in memory */
+	gboolean is_known_open, is_graph_open;
+	gboolean is_dirty; /* something changed since it was loaded or saved */
+	char *late_note;
 };
 
 enum state_base {
