@@ -5,7 +5,8 @@
  *	history.c		what to do, tips, problems
  *	history_commit.c	every commit, the first time
  *	history_tree.c		every tree, the first time
- *	history_new.c		new commits and their trees, later
+ *	history_range.c		new commits, later, or those of a range
+ *	history_new.c		what their trees brought
  *	history_sight.c		sightings out of the graph and the holdings
  */
 #ifndef MUSTER_JOBS_SCAN_HISTORY_INSIDE_H
@@ -42,8 +43,9 @@ struct history_run {
 
 	guint64 n_refs_broken; /* problems of the tips themselves */
 
-	/* The incremental way: depot numbers of the trees of the graph's young commits. */
+	/* Depot numbers of the trees of the graph's commits, from place first_new on. */
 	GArray *trees;
+	guint32 first_new;
 };
 
 enum history_gap {
@@ -80,6 +82,13 @@ gboolean history_trees_walk(struct history_run *run, GError **error);
  */
 gboolean history_new_find(
 	struct history_run *run, guint64 *wanted, gboolean *is_done, GError **error);
+
+/*
+ * The commits of the range `without`, or those that are not in the graph, from the targets: adds
+ * them, their trees' numbers and, of a range, the parents that are not of it (GRAPH_OUTSIDE). FALSE
+ * when they are too many.
+ */
+gboolean history_new_commits(struct history_run *run);
 
 /* What the new commits' trees and the targets' hold. */
 gboolean history_new_hold(struct history_run *run, GError **error);

@@ -67,6 +67,14 @@ guint32 text_pool_add(struct text_pool *pool, const char *text, gsize len)
 	return number;
 }
 
+guint32 text_pool_find(const struct text_pool *pool, const char *text, gsize len)
+{
+	if (pool->n == 0)
+		return TEXT_POOL_NONE;
+	guint32 slot = pool->slots[slot_find(pool, text, len)];
+	return slot != 0 ? slot - 1 : TEXT_POOL_NONE;
+}
+
 const char *text_pool_get(const struct text_pool *pool, guint32 number)
 {
 	return number < pool->len ? pool->bytes + number : NULL;

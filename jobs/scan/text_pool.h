@@ -25,6 +25,8 @@ struct text_pool {
 void text_pool_clear(struct text_pool *pool);
 /* TEXT_POOL_NONE for NULL, and when 4 GiB are full. Cut at a NUL. */
 guint32 text_pool_add(struct text_pool *pool, const char *text, gsize len);
+/* TEXT_POOL_NONE when it is not there. */
+guint32 text_pool_find(const struct text_pool *pool, const char *text, gsize len);
 /* NULL for TEXT_POOL_NONE. Borrowed until the next add. */
 const char *text_pool_get(const struct text_pool *pool, guint32 number);
 /* Takes over bytes that were kept; FALSE when they do not end with a NUL. */
