@@ -40,34 +40,47 @@ gboolean entropy_reaches(const guint8 *text, gsize len, double bits)
 	return entropy_bits(text, len) >= MIN(bits, 0.8 * most);
 }
 
-/* Pairs that make up some four fifths of English text and of names in programs. */
-static const char pairs[] =
-	"th he in er an re nd at on nt ha es st en ed to it ou ea hi is or ti as te et ng of al de "
-	"se le sa si ar ve ra ld ur me ne ro co ri io ic ll be ma om el ec ce us ch la di li ta pe "
-	"ot ho so tr ut em ss ac ct ai no ge sh wh ow ad ie pl rs un pr ee im il am op ke mo po ns "
-	"wa id ab pa ca na ck ag ap lo ev we ub lu up oo do bl ex fi fo fr gr ir iv ig nc nk os ou "
-	"pp qu rd rm rn rt ry sc sp su ty tu ul um av ay ba bu by cl cr cu da dd du ef ei ey ff fe "
-	"ga gi gn gu ht ia if ki ks lt ly mb mi mp my ni nn nu ny od og oi ol ov pi pu rc rk rr ru "
-	"sk sl sn sw tt tw ts ud ue ug ui va vi wi wo ye yo ob ok ft ds gh ls ms ps ws ys bo br fa "
-	"ds ip db ak ru ms ";
-
-static const guint8 *pair_table(void)
-{
-	static guint8 table[26 * 26];
-	static gsize is_ready;
-
-	if (g_once_init_enter(&is_ready)) {
-		for (const char *p = pairs; *p != '\0'; p += 3)
-			table[(p[0] - 'a') * 26 + p[1] - 'a'] = 1;
-		g_once_init_leave(&is_ready, 1);
-	}
-	return table;
-}
+/*
+ * How much oftener than by chance the letter of the column follows the one of the row, in the
+ * words of programs and their manuals: 0 hardly ever, 4 or 5 as often as by chance, 9 very often.
+ * Counted over some 13 000 words that C, PHP, Python, Java and JavaScript sources have in common.
+ * The mean over a word is above 4.6 for 98 in 100 words of 8 letters, below for 95 in 100 random
+ * texts of that length.
+ */
+static const char pairs[26][27] = {
+	"26651350504757050768442241", /* a */
+	"63326210530721510552500030", /* b */
+	"71426207506521720537510020", /* c */
+	"63348320710421510451521120", /* d */
+	"63685542201657353876244520", /* e */
+	"51336610700511610444500030", /* f */
+	"50107245600325520641500010", /* g */
+	"70127100600222610435400020", /* h */
+	"54655550001658640567050304", /* i */
+	"50025010301000421040403000", /* j */
+	"41027312500313420252202020", /* k */
+	"61248210702612620145430060", /* l */
+	"75127100602341660042400020", /* m */
+	"61666482503324520267440020", /* n */
+	"44552340404668550755645210", /* o */
+	"70127114501610650745501030", /* p */
+	"10000000000400001120700000", /* q */
+	"72458340703454630565431040", /* r */
+	"50517216703422552267612040", /* s */
+	"70438316800421620765412050", /* t */
+	"45535340400657250666000111", /* u */
+	"60108000600000400020100000", /* v */
+	"60216004501204500442101000", /* w */
+	"31435202500230160135100420", /* x */
+	"31224020500244360253002012", /* y */
+	"51017000400000300010100023", /* z */
+};
+#define PAIR_EVEN 4.6
+#define PAIR_STEP 0.2
 
 double entropy_wordiness(const guint8 *text, gsize len)
 {
-	const guint8 *common = pair_table();
-	guint n = 0, n_common = 0;
+	guint n = 0, sum = 0;
 
 	for (gsize i = 1; i < len; i++) {
 		if (!g_ascii_isalpha(text[i - 1]) || !g_ascii_isalpha(text[i]))
@@ -75,10 +88,12 @@ double entropy_wordiness(const guint8 *text, gsize len)
 		/* A new word of camelCase begins here. */
 		if (g_ascii_islower(text[i - 1]) && g_ascii_isupper(text[i]))
 			continue;
-		guint a = (guint)(g_ascii_tolower(text[i - 1]) - 'a');
-		guint b = (guint)(g_ascii_tolower(text[i]) - 'a');
 		n++;
-		n_common += common[a * 26 + b];
+		sum += (guint)(pairs[g_ascii_tolower(text[i - 1]) - 'a']
+				    [g_ascii_tolower(text[i]) - 'a'] -
+			       '0');
 	}
-	return n >= 4 ? (double)n_common / n : 0;
+	if (n < 4)
+		return 0;
+	return CLAMP(0.5 + ((double)sum / n - PAIR_EVEN) * PAIR_STEP, 0.0, 1.0);
 }
