@@ -167,18 +167,26 @@ static gboolean is_word(guint8 c)
 /* A name or a chain of names, called perhaps: config.token, self->key, getToken(), a::b[0]. */
 static gboolean is_code(const guint8 *text, gsize len)
 {
-	static const char *const marks[] = {"->", "::", "()", "=>", "==", "&&", "||", "\\n", "</",
-		"/>", "==", "function", "return", "null", "undefined", "true", "false", "none",
-		NULL};
-	gsize words = count(text, len, is_word), dots = 0, i = 0;
+	static const char *const marks[] = {
+		"->", "::", "()", "=>", "&&", "||", "\\n", "</", "/>", "%s", "%d", NULL};
+	static const char *const literals[] = {
+		"function", "return", "null", "undefined", "true", "false", "none", NULL};
+	gsize words = count(text, len, is_word), dots = 0;
 
-	for (; *(marks + i) != NULL && i < 11; i++)
-		if (g_strstr_len((const char *)text, (gssize)len, marks[i]) != NULL)
+	for (const char *const *mark = marks; *mark != NULL; mark++)
+		if (g_strstr_len((const char *)text, (gssize)len, *mark) != NULL)
 			return TRUE;
-	for (; marks[i] != NULL; i++)
-		if (len == strlen(marks[i]) &&
-			g_ascii_strncasecmp((const char *)text, marks[i], len) == 0)
+	for (const char *const *word = literals; *word != NULL; word++)
+		if (len == strlen(*word) &&
+			g_ascii_strncasecmp((const char *)text, *word, len) == 0)
 			return TRUE;
+	/* At the end it is base64's. */
+	const char *equal = g_strstr_len((const char *)text, (gssize)len, "==");
+	if (equal != NULL && (const guint8 *)equal + 2 < text + len)
+		return TRUE;
+	const guint8 *brace = memchr(text, '{', len);
+	if (brace != NULL && memchr(brace, '}', len - (gsize)(brace - text)) != NULL)
+		return TRUE;
 	const guint8 *open = memchr(text, '(', len);
 	if (open != NULL && text[len - 1] == ')' && open > text)
 		return TRUE;

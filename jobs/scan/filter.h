@@ -26,6 +26,13 @@ gboolean filter_is_placeholder(const guint8 *secret, gsize len);
 gboolean filter_is_ordinary(const guint8 *secret, gsize len);
 
 /*
+ * The same for rules that look for passwords: a bad password is one too, but the name of a variable,
+ * a label, a template, a word of the page, and what is only there to be changed are none. Of random
+ * letters it lets 19 in 20 pass, of words and names 1 in 50.
+ */
+gboolean filter_is_no_password(const guint8 *secret, gsize len);
+
+/*
  * Whether one of the words is in the window at most `within` bytes before from or behind to, in any
  * case of letters. Words are in small letters.
  */
