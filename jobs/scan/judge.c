@@ -37,7 +37,7 @@ struct compiled {
 	pcre2_code *code; /* NULL: it does not compile */
 	const struct checksum *checksum;
 	gboolean is_generic;
-	gboolean is_password; /* tagged so: bad ones are found too */
+	gboolean is_chosen; /* tagged so: by a person, and so bad ones are found too */
 	gboolean is_unknown_checksum;
 	struct allow *allows;
 	guint n_allows;
@@ -124,8 +124,8 @@ static gboolean fill(
 	compiled->is_generic =
 		!(rule->flags & RULE_FOREIGN) && (rule->specificity <= GENERIC_SPECIFICITY ||
 							 g_strv_contains(rule->tags, "generic"));
-	compiled->is_password =
-		!(rule->flags & RULE_FOREIGN) && g_strv_contains(rule->tags, "password");
+	compiled->is_chosen =
+		!(rule->flags & RULE_FOREIGN) && g_strv_contains(rule->tags, "chosen");
 	compiled->allows =
 		g_new0(struct allow, rule->n_allowlists + judge->rules->n_allowlists + 1);
 	for (guint i = 0; i < rule->n_allowlists; i++)
@@ -326,7 +326,7 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 	if (rule->flags & RULE_PLACEHOLDER && compiled->checksum == NULL &&
 		filter_is_placeholder(text, n))
 		return CANDIDATE_REFUSED;
-	if (rule->flags & RULE_PLACEHOLDER && compiled->is_password) {
+	if (rule->flags & RULE_PLACEHOLDER && compiled->is_chosen) {
 		if (filter_is_no_password(text, n))
 			return CANDIDATE_REFUSED;
 	} else if (rule->flags & RULE_PLACEHOLDER && compiled->is_generic &&
