@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/file.h"
+
 static const char *variable_get(void *data, const char *name)
 {
 	return getenv(name);
@@ -27,16 +29,7 @@ static gssize body_read(void *data, char *bytes, gsize len)
 
 static gboolean answer_write(void *data, const char *bytes, gsize len)
 {
-	while (len > 0) {
-		gssize n = write(STDOUT_FILENO, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return FALSE;
-		bytes += n;
-		len -= (gsize)n;
-	}
-	return TRUE;
+	return file_write_all(STDOUT_FILENO, bytes, len);
 }
 
 void plain_serve(struct api *api)

@@ -183,20 +183,6 @@ static void on_done(guint done, guint total, const char *name, gpointer data)
 	progress_done(data, done, total, name);
 }
 
-static gboolean write_all(const char *text, gsize len)
-{
-	while (len > 0) {
-		gssize done = write(STDOUT_FILENO, text, len);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return FALSE;
-		text += done;
-		len -= (gsize)done;
-	}
-	return TRUE;
-}
-
 static gboolean report_print(
 	json_object *report, enum output_format format, const struct flags *flags, GError **error)
 {
@@ -208,7 +194,7 @@ static gboolean report_print(
 	output_write(format, report, &style, out);
 	if (flags->output != NULL)
 		return file_write(flags->output, out->str, out->len, 0644, error);
-	if (write_all(out->str, out->len))
+	if (file_write_all(STDOUT_FILENO, out->str, out->len))
 		return TRUE;
 	/* Whoever closed the pipe has seen enough. */
 	if (errno == EPIPE)

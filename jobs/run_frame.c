@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/file.h"
 #include "lib/json.h"
 
 #define READ_BYTES (256 * 1024)
@@ -35,29 +36,13 @@ void frame_reader_free(struct frame_reader *reader)
 	g_free(reader);
 }
 
-static gboolean bytes_write(int fd, const void *bytes, gsize len)
-{
-	const char *p = bytes;
-
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return FALSE;
-		p += n;
-		len -= (gsize)n;
-	}
-	return TRUE;
-}
-
 gboolean frame_write(int fd, enum frame_kind kind, const char *body, gsize len, GError **error)
 {
 	guchar header[FRAME_HEADER_BYTES] = {(guchar)(len >> 24), (guchar)(len >> 16),
 		(guchar)(len >> 8), (guchar)len, (guchar)kind};
 
-	if (len <= G_MAXUINT32 && bytes_write(fd, header, sizeof(header)) &&
-		bytes_write(fd, body, len))
+	if (len <= G_MAXUINT32 && file_write_all(fd, header, sizeof(header)) &&
+		file_write_all(fd, body, len))
 		return TRUE;
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 		"cannot write to the other side of a job: %s", g_strerror(errno));

@@ -206,20 +206,6 @@ static gboolean ignores_apply(struct scan_job *job, GError **error)
 	return baseline != NULL && baseline_apply(baseline, flags->threads, error);
 }
 
-static gboolean write_all(const char *text, gsize len)
-{
-	while (len > 0) {
-		gssize done = write(STDOUT_FILENO, text, len);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return errno == EPIPE; /* whoever closed the pipe has seen enough */
-		text += done;
-		len -= (gsize)done;
-	}
-	return TRUE;
-}
-
 static gboolean report_print(struct scan_job *job, GError **error)
 {
 	const struct scan_flags *flags = job->flags;
@@ -237,7 +223,8 @@ static gboolean report_print(struct scan_job *job, GError **error)
 	if (flags->output != NULL)
 		return file_write(flags->output, out->str, out->len,
 			flags->mask.is_shown ? 0600 : 0644, error);
-	if (write_all(out->str, out->len))
+	/* Whoever closed the pipe has seen enough. */
+	if (file_write_all(STDOUT_FILENO, out->str, out->len) || errno == EPIPE)
 		return TRUE;
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard output: %s", g_strerror(errno));
 	return FALSE;

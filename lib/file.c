@@ -32,15 +32,17 @@ static char *temporary_name(const char *path)
 		g_random_int(), g_random_int());
 }
 
-static gboolean bytes_write(int fd, const char *bytes, gsize len)
+gboolean file_write_all(int fd, const void *bytes, gsize len)
 {
+	const char *at = bytes;
+
 	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
+		ssize_t n = write(fd, at, len);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
 			return FALSE;
-		bytes += n;
+		at += n;
 		len -= (gsize)n;
 	}
 	return TRUE;
@@ -52,7 +54,7 @@ gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode,
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return io_error(error, "write", path);
-	gboolean ok = bytes_write(fd, bytes, len);
+	gboolean ok = file_write_all(fd, bytes, len);
 	int saved = errno;
 	if (close(fd) < 0 && ok) {
 		saved = errno;

@@ -20,6 +20,9 @@
  */
 gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode, GError **error);
 
+/* All bytes to an open descriptor, however often that takes; FALSE and errno when it cannot. */
+gboolean file_write_all(int fd, const void *bytes, gsize len);
+
 /* Waits until the file and its name are on the disk. Errors: MUSTER_ERROR_IO, _MISSING. */
 gboolean file_sync(const char *path, GError **error);
 
