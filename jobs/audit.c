@@ -192,15 +192,7 @@ static gboolean report_print(
 	terminal_style_init(&style, flags->output == NULL ? STDOUT_FILENO : -1);
 	style.has_scores = flags->explain_score;
 	output_write(format, report, &style, out);
-	if (flags->output != NULL)
-		return file_write(flags->output, out->str, out->len, 0644, error);
-	if (file_write_all(STDOUT_FILENO, out->str, out->len))
-		return TRUE;
-	/* Whoever closed the pipe has seen enough. */
-	if (errno == EPIPE)
-		return TRUE;
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard output: %s", g_strerror(errno));
-	return FALSE;
+	return file_write_out(flags->output, out->str, out->len, 0644, error);
 }
 
 static gboolean report_keep(

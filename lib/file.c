@@ -69,6 +69,43 @@ gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode,
 	return io_error(error, "write", path);
 }
 
+/* The descriptor of ours that a path is only another name of; -1 none. */
+static int descriptor_find(const char *path)
+{
+	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+	guint64 number;
+
+	if (path == NULL || !strcmp(path, "-") || !strcmp(path, "/dev/stdout"))
+		return STDOUT_FILENO;
+	if (!strcmp(path, "/dev/stderr"))
+		return STDERR_FILENO;
+	for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
+		if (g_str_has_prefix(path, folders[i]) &&
+			g_ascii_string_to_unsigned(
+				path + strlen(folders[i]), 10, 0, G_MAXINT, &number, NULL))
+			return (int)number;
+	return -1;
+}
+
+gboolean file_write_out(const char *path, const char *bytes, gsize len, mode_t mode, GError **error)
+{
+	struct stat st;
+	int fd = descriptor_find(path);
+	gboolean is_ours = fd >= 0;
+
+	/* Renaming onto a device would put a file in its place. */
+	if (!is_ours && (stat(path, &st) < 0 || S_ISREG(st.st_mode)))
+		return file_write(path, bytes, len, mode, error);
+	if (!is_ours)
+		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	gboolean ok = fd >= 0 && (file_write_all(fd, bytes, len) || errno == EPIPE);
+	int saved = errno;
+	if (!is_ours && fd >= 0)
+		close(fd);
+	errno = saved;
+	return ok || io_error(error, "write", path != NULL ? path : "standard output");
+}
+
 static gboolean path_sync(const char *path, int flags)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);

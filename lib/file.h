@@ -23,6 +23,15 @@ gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode,
 /* All bytes to an open descriptor, however often that takes; FALSE and errno when it cannot. */
 gboolean file_write_all(int fd, const void *bytes, gsize len);
 
+/*
+ * What a person asked to be written somewhere: standard output (path NULL, "-", /dev/stdout and its
+ * like), a device or a pipe are written to as they are; anything else as file_write() does it, a
+ * symbolic link to a file being replaced rather than followed. A reader of a pipe that has gone has
+ * seen enough: no error, SIGPIPE being ignored. Errors: MUSTER_ERROR_MISSING, _IO.
+ */
+gboolean file_write_out(
+	const char *path, const char *bytes, gsize len, mode_t mode, GError **error);
+
 /* Waits until the file and its name are on the disk. Errors: MUSTER_ERROR_IO, _MISSING. */
 gboolean file_sync(const char *path, GError **error);
 

@@ -50,6 +50,43 @@ static void test_write(void)
 	g_assert_cmpstr(names, ==, "a");
 }
 
+static void test_write_out(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *folder = check_folder_new();
+	g_autofree char *file = g_build_filename(folder, "file", NULL);
+	g_autofree char *pipe_name = g_build_filename(folder, "pipe", NULL);
+	g_autofree char *full = g_build_filename(folder, "full", NULL);
+	g_autofree char *link_name = g_build_filename(folder, "link", NULL);
+	struct stat st;
+	char read_back[8];
+
+	g_assert_true(file_write_out(file, "one", 3, 0600, &error));
+	content_check(file, "one");
+	/* A link to a file is replaced, and what it leads to stays. */
+	g_assert_cmpint(symlink(file, link_name), ==, 0);
+	g_assert_true(file_write_out(link_name, "two", 3, 0600, &error));
+	content_check(link_name, "two");
+	content_check(file, "one");
+	/* A pipe stays one, and gets the bytes. */
+	g_assert_cmpint(mkfifo(pipe_name, 0600), ==, 0);
+	int fd = open(pipe_name, O_RDWR | O_NONBLOCK);
+	g_assert_true(file_write_out(pipe_name, "three", 5, 0600, &error));
+	g_assert_cmpint(read(fd, read_back, sizeof(read_back)), ==, 5);
+	close(fd);
+	g_assert_cmpint(lstat(pipe_name, &st), ==, 0);
+	g_assert_true(S_ISFIFO(st.st_mode));
+	/* So does a device, by whatever name. */
+	g_assert_cmpint(symlink("/dev/full", full), ==, 0);
+	g_assert_false(file_write_out(full, "x", 1, 0600, &error));
+	check_refused(error, MUSTER_ERROR_IO, "full");
+	g_clear_error(&error);
+	g_assert_cmpint(lstat(full, &st), ==, 0);
+	g_assert_true(S_ISLNK(st.st_mode));
+	g_assert_false(file_write_out(folder, "x", 1, 0600, &error));
+	check_refused(error, MUSTER_ERROR_IO, "cannot write");
+}
+
 static void test_write_refused(void)
 {
 	g_autoptr(GError) error = NULL;
@@ -233,6 +270,7 @@ int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
 	g_test_add_func("/file/a write replaces the whole file in one step", test_write);
+	g_test_add_func("/file/what a person names is written to as what it is", test_write_out);
 	g_test_add_func("/file/a write that cannot be leaves nothing behind", test_write_refused);
 	g_test_add_func("/file/a full disk leaves the old file as it was", test_full);
 	g_test_add_func("/file/children of one parent do not fall over each other's files",
