@@ -76,6 +76,25 @@ static void history_add(struct scan_job *job, const char *path, const char *name
 		source_problem(job, name, error);
 }
 
+/* The one repository that was named: a branch or commit that it does not have is a wrong word. */
+static gboolean history_get(
+	struct scan_job *job, const char *path, const char *name, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	g_autoptr(GError) why = NULL;
+
+	scan_meter_title(job->meter, name);
+	if (scan_history(job, path, name, &why))
+		return TRUE;
+	if (flags->branch != NULL || flags->source == SCAN_SOURCE_RANGE) {
+		g_propagate_error(error, g_steal_pointer(&why));
+		g_prefix_error(error, "%s: ", name);
+		return FALSE;
+	}
+	source_problem(job, name, why);
+	return TRUE;
+}
+
 static void files_add(struct scan_job *job, const char *path, const char *name)
 {
 	g_autoptr(GError) error = NULL;
@@ -142,10 +161,8 @@ static gboolean path_add(struct scan_job *job, const char *path, GError **error)
 	}
 	/* A repository, or a folder inside of one's working tree: the repository. */
 	g_autofree char *top = scan_walk_enclosing(full);
-	if (top != NULL) {
-		history_add(job, top, top);
-		return TRUE;
-	}
+	if (top != NULL)
+		return history_get(job, top, top, error);
 	if (flags->source == SCAN_SOURCE_RANGE) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
 			"%s is in no git repository: it has no commits", path);
@@ -219,15 +236,9 @@ static gboolean report_print(struct scan_job *job, GError **error)
 		flags->output == NULL && flags->format == SCAN_FORMAT_TABLE)
 		return TRUE;
 	scan_output_write(flags->format, job->report, &style, out);
-	/* 0600: with --show-secrets it holds them, and without it says where they are. */
-	if (flags->output != NULL)
-		return file_write(flags->output, out->str, out->len,
-			flags->mask.is_shown ? 0600 : 0644, error);
-	/* Whoever closed the pipe has seen enough. */
-	if (file_write_all(STDOUT_FILENO, out->str, out->len) || errno == EPIPE)
-		return TRUE;
-	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard output: %s", g_strerror(errno));
-	return FALSE;
+	/* With --show-secrets it holds them. */
+	return file_write_out(
+		flags->output, out->str, out->len, flags->mask.is_shown ? 0600 : 0644, error);
 }
 
 static int exit_code_get(const struct scan_job *job)
@@ -235,6 +246,26 @@ static int exit_code_get(const struct scan_job *job)
 	if (job->report->is_partly)
 		return EXIT_PARTLY;
 	return finding_report_has_failed(job->report) ? job->flags->exit_code : EXIT_FINE;
+}
+
+/* Better said now than after an hour. */
+static gboolean output_check(const struct scan_flags *flags, GError **error)
+{
+	struct stat st;
+
+	if (flags->output == NULL)
+		return TRUE;
+	if (stat(flags->output, &st) == 0 && S_ISDIR(st.st_mode)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"--output %s: a folder; the name of a file is wanted", flags->output);
+		return FALSE;
+	}
+	g_autofree char *folder = g_path_get_dirname(flags->output);
+	if (stat(folder, &st) == 0)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "--output %s: %s: %s", flags->output,
+		folder, g_strerror(errno));
+	return FALSE;
 }
 
 static int scan_and_print(struct scan_job *job)
@@ -269,7 +300,8 @@ int scan_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	signals_set();
-	if (!scan_job_init(&job, &flags, &error) || !ignore_file_load(&job, &error))
+	if (!output_check(&flags, &error) || !scan_job_init(&job, &flags, &error) ||
+		!ignore_file_load(&job, &error))
 		return fail(error);
 	return scan_and_print(&job);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,21 +56,22 @@ static GBytes *fd_read(int fd, guint64 max_bytes, guint64 expected, enum scan_ga
 struct disk {
 	const struct scan_job *job;
 	const struct scan_walk *walk;
-	int fd; /* of the folder */
+	GPtrArray *paths; /* char *: what the report calls them */
+	int fd;           /* of the folder */
 };
 
 static const char *disk_path(gpointer data, guint32 item)
 {
 	const struct disk *disk = data;
 
-	return disk->walk->files->pdata[item];
+	return disk->paths->pdata[item];
 }
 
 static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
 {
 	const struct disk *disk = data;
 	struct stat st;
-	int fd = openat(disk->fd, disk_path(data, item),
+	int fd = openat(disk->fd, disk->walk->files->pdata[item],
 		O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0 && errno == ENOENT) {
@@ -91,14 +93,15 @@ static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
 	return fd_read(fd, disk->job->flags->blob_max_bytes, (guint64)st.st_size, gap);
 }
 
-/* Ignore files lie in the folder, or at the top of the working tree around it. */
-static void ignores_load(struct scan_job *job, const char *folder, const char *repository)
+static GPtrArray *paths_make(const struct scan_walk *walk, const char *folder)
 {
-	g_autofree char *top = scan_walk_enclosing(folder);
+	GPtrArray *paths = g_ptr_array_new_full(walk->files->len, g_free);
 
-	scan_job_ignores_load(job, folder, repository);
-	if (top != NULL && strcmp(top, folder) != 0)
-		scan_job_ignores_load(job, top, repository);
+	for (guint i = 0; i < walk->files->len; i++)
+		g_ptr_array_add(paths,
+			*folder != '\0' ? g_strconcat(folder, "/", walk->files->pdata[i], NULL)
+					: g_strdup(walk->files->pdata[i]));
+	return paths;
 }
 
 static gboolean is_file(const char *path)
@@ -112,36 +115,50 @@ gboolean scan_files(struct scan_job *job, const char *path, const char *name, GE
 {
 	g_autoptr(ScanWalk) walk = NULL;
 	gboolean is_one = is_file(path);
-	g_autofree char *folder = is_one ? g_path_get_dirname(path) : g_strdup(path);
+	/* Links are not followed, but for the one that was named. */
+	g_autofree char *real = is_one ? realpath(path, NULL) : NULL;
+	g_autofree char *folder = real != NULL ? g_path_get_dirname(real) : g_strdup(path);
 
+	if (is_one && real == NULL) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+		return FALSE;
+	}
 	if (is_one) {
 		walk = g_new0(struct scan_walk, 1);
 		walk->folder = g_canonicalize_filename(folder, NULL);
 		walk->files = g_ptr_array_new_with_free_func(g_free);
 		walk->problems = g_ptr_array_new_with_free_func(g_free);
-		g_ptr_array_add(walk->files, g_path_get_basename(path));
+		g_ptr_array_add(walk->files, g_path_get_basename(real));
 	} else {
 		walk = scan_walk_run(folder, job->user);
 	}
-	struct disk disk = {job, walk, open(walk->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	/* Inside of a working tree paths begin at its top, as in its history: so do ids. */
+	g_autofree char *top = scan_walk_enclosing(walk->folder);
+	const char *shown = top != NULL ? top : name;
+	g_autofree char *below =
+		g_strdup(top == NULL || !strcmp(top, "/") ? "" : walk->folder + strlen(top));
+	struct disk disk = {job, walk, paths_make(walk, *below != '\0' ? below + 1 : ""),
+		open(walk->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	if (disk.fd < 0) {
 		g_set_error(error, MUSTER_ERROR,
 			errno == ENOENT ? MUSTER_ERROR_MISSING : MUSTER_ERROR_IO, "%s: %s", path,
 			g_strerror(errno));
+		g_ptr_array_unref(disk.paths);
 		return FALSE;
 	}
 	for (guint i = 0; i < walk->problems->len; i++)
 		scan_job_problem(job, name, walk->problems->pdata[i]);
-	ignores_load(job, walk->folder, name);
+	scan_job_ignores_load(job, top != NULL ? top : walk->folder, shown);
 	struct scan_items_source source = {
 		.n = walk->files->len, .path = disk_path, .get = disk_get, .data = &disk};
-	gboolean is_repository = repo_probe(AT_FDCWD, walk->folder) != REPO_KIND_UNSET;
-	gboolean is_done = scan_items_run(job, &source, name,
-		is_one          ? "file"
-		: is_repository ? "worktree"
-				: "folder",
-		name, error);
+	gboolean is_done = scan_items_run(job, &source, shown,
+		is_one        ? "file"
+		: top != NULL ? "worktree"
+			      : "folder",
+		shown, error);
 	close(disk.fd);
+	g_ptr_array_unref(disk.paths);
 	return is_done;
 }
 

@@ -10,6 +10,7 @@
 #include "jobs/scan/finding_sample.h"
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 #include "lib/secret.h"
 
@@ -60,8 +61,10 @@ gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GEr
 		return FALSE;
 	if (flags->key_file != NULL) {
 		job->key = secret_key_load(flags->key_file, FALSE, error);
-		if (job->key == NULL)
+		if (job->key == NULL) {
+			g_prefix_error(error, "--key-file %s: ", flags->key_file);
 			return FALSE;
+		}
 	}
 	job->cache = g_strdup(flags->state_folder != NULL ? flags->state_folder
 							  : conf_get(job->conf, "paths.cache"));
@@ -75,6 +78,7 @@ gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GEr
 	if (job->maker == NULL)
 		return FALSE;
 	job->ignores = ignore_set_new(job->report, 0);
+	job->ignore_files = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
 	job->user = gitconfig_new_user();
 	return TRUE;
 }
@@ -85,6 +89,7 @@ void scan_job_clear(struct scan_job *job)
 	matcher_free(job->matcher);
 	finding_maker_free(job->maker);
 	ignore_set_free(job->ignores);
+	g_clear_pointer(&job->ignore_files, g_hash_table_unref);
 	finding_report_free(job->report);
 	rule_set_free(job->rules);
 	secret_key_free(job->key);
@@ -197,6 +202,9 @@ void scan_job_ignores_load(struct scan_job *job, const char *folder, const char 
 		g_autoptr(GError) error = NULL;
 		g_autofree char *text = NULL;
 		gsize len;
+		g_autofree char *key = g_strdup_printf("%s\n%s", repository, path);
+		if (!g_hash_table_add(job->ignore_files, g_steal_pointer(&key)))
+			continue;
 		if (file_read(path, IGNORE_BYTES_MAX, &text, &len, &error))
 			ignores_add(job, i, path, text, len, repository);
 		else if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING))

@@ -32,6 +32,7 @@ struct scan_job {
 	struct finding_report *report;
 	struct finding_maker *maker;
 	struct ignore_set *ignores;
+	GHashTable *ignore_files; /* char *: read already, for another path of the same run */
 	struct scan_progress progress;
 	struct scan_meter *meter;
 	char *cache;  /* folder of everything that can be made again; NULL: none */

@@ -56,24 +56,30 @@ void scan_tips_init(struct scan_tips *tips, const struct repo *r)
 	shallow_read(tips, r);
 }
 
-/* Entries of the stash but the newest, which refs/stash names: the new side of each line. */
+/*
+ * Entries of the stash but the newest, which refs/stash names: the new side of each line, in git's
+ * way of counting. Tags and branches cannot be taken for them: no ref holds a brace after an '@'.
+ */
 static void stash_read(struct scan_tips *tips, const struct repo *r)
 {
+	g_autoptr(GArray) oids = g_array_new(FALSE, FALSE, sizeof(struct oid));
 	g_autofree char *data = NULL;
 	gsize len;
-	guint number = 0;
 
 	if (readfile_load(r->commondir_fd, "logs/refs/stash", 0, REFLOG_BYTES_MAX, &data, &len) !=
 		READFILE_OK)
 		return;
-	for (const char *at = data; at != NULL && *at != '\0'; at = strchr(at, '\n'), number++) {
+	for (const char *at = data; at != NULL && *at != '\0'; at = strchr(at, '\n')) {
 		struct oid oid;
 		at += *at == '\n';
-		if (strnlen(at, 2 * OID_HEX + 1) != 2 * OID_HEX + 1 || at[OID_HEX] != ' ' ||
-			!oid_parse(&oid, at + OID_HEX + 1))
-			continue;
-		g_autofree char *name = g_strdup_printf("refs/stash@%u", number);
-		scan_tips_add(tips, name, &oid, FALSE);
+		if (strnlen(at, 2 * OID_HEX + 1) == 2 * OID_HEX + 1 && at[OID_HEX] == ' ' &&
+			oid_parse(&oid, at + OID_HEX + 1))
+			g_array_append_val(oids, oid);
+	}
+	for (guint i = 1; i < oids->len; i++) {
+		g_autofree char *name = g_strdup_printf("stash@{%u}", i);
+		scan_tips_add(
+			tips, name, &g_array_index(oids, struct oid, oids->len - 1 - i), FALSE);
 	}
 }
 

@@ -57,9 +57,9 @@ void scan_output_write(enum scan_format format, const struct finding_report *rep
 	}
 }
 
-char *scan_output_path(const struct finding *finding)
+const char *scan_output_path(const struct finding *finding)
 {
-	return finding->path != NULL ? quote_format(finding->path) : g_strdup("(unknown path)");
+	return finding->path != NULL ? finding->path : "(unknown path)";
 }
 
 guint32 scan_output_line(const struct finding *finding)

@@ -65,8 +65,8 @@ void scan_output_gitleaks(const struct finding_report *report, GString *out);
 
 /* What the writers have in common. */
 
-/* The path in quoted form, or "(unknown path)". Freed by the caller. */
-char *scan_output_path(const struct finding *finding);
+/* The path as it is, not quoted, or "(unknown path)". */
+const char *scan_output_path(const struct finding *finding);
 /* The line a person opens: in HEAD where it is there, else where it was introduced. */
 guint32 scan_output_line(const struct finding *finding);
 /* The member of JSON for one finding. */

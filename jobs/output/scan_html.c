@@ -186,7 +186,7 @@ static void details_append(
 static void row_append(const struct finding_report *report, const struct finding *f, GString *out)
 {
 	const char *severity = severity_name(f->severity);
-	g_autofree char *path = scan_output_path(f);
+	const char *path = scan_output_path(f);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 	gboolean is_head = f->in_head == FINDING_YES;
 

@@ -21,7 +21,7 @@ static void text_append(GString *out, const char *bytes)
 
 static void finding_append(const struct finding *f, GString *out)
 {
-	g_autofree char *path = scan_output_path(f);
+	const char *path = scan_output_path(f);
 	guint32 line = scan_output_line(f);
 
 	g_string_append(out, "  <testcase classname=\"");

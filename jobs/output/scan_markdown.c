@@ -14,7 +14,7 @@ static void text_append(GString *out, const char *bytes)
 	g_autofree char *text = quote_format(bytes != NULL ? bytes : "");
 
 	for (const char *at = text; *at != '\0'; at++) {
-		if (strchr("\\`*_{}[]()<>#+-!|~&@", *at) != NULL)
+		if (strchr("\\`*_[]<>#|~&@", *at) != NULL)
 			g_string_append_c(out, '\\');
 		g_string_append_c(out, *at);
 	}
@@ -29,7 +29,7 @@ static void cell_append(GString *out, const char *text)
 
 static void row_append(const struct finding *f, gboolean has_repository, GString *out)
 {
-	g_autofree char *path = scan_output_path(f);
+	const char *path = scan_output_path(f);
 	g_autofree char *where = g_strdup_printf("%s:%u", path, scan_output_line(f));
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 

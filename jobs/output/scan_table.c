@@ -6,6 +6,7 @@
 #include "jobs/output/cell.h"
 #include "jobs/output/scan.h"
 #include "jobs/scan/rule.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 
 /*
@@ -58,7 +59,7 @@ static const char *now_word(const struct finding *f)
 static void row_format(
 	const struct finding *f, const struct output_style *style, struct table_row *row)
 {
-	g_autofree char *path = scan_output_path(f);
+	g_autofree char *path = quote_format(scan_output_path(f));
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 	const char *author = f->first.author != NULL ? f->first.author : "";
 
@@ -220,13 +221,23 @@ static void details_append(GString *out, const struct output_style *style, const
 	detail_append(out, style, "rotate", f->rule->rotate);
 }
 
+/* Several files of one repository are one place. */
+static guint places_count(const struct finding_report *report)
+{
+	g_autoptr(GHashTable) names = g_hash_table_new(hash_text, g_str_equal);
+
+	for (guint i = 0; i < report->targets->len; i++)
+		g_hash_table_add(names,
+			(gpointer)g_array_index(report->targets, struct finding_target, i).name);
+	return g_hash_table_size(names);
+}
+
 static void rows_append(const struct finding_report *report, gboolean is_counted,
 	const struct scan_output_style *style, GString *out)
 {
 	const struct output_style *terminal = &style->terminal;
 	g_autoptr(GArray) rows = g_array_new(FALSE, TRUE, sizeof(struct table_row));
-	gboolean has_repository = report->targets->len > 1;
-	const char *repository = NULL;
+	gboolean has_repository = places_count(report) > 1;
 	guint widths[COLUMN_COUNT];
 
 	for (guint i = 0; i < report->findings->len; i++) {
@@ -256,7 +267,6 @@ static void rows_append(const struct finding_report *report, gboolean is_counted
 			details_append(out, terminal, row->finding);
 		row_clear(row);
 	}
-	(void)repository;
 	g_string_append_c(out, '\n');
 }
 
@@ -297,12 +307,41 @@ static char *bytes_format(guint64 bytes)
 		value >= 9.95 || unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
+/* "; 1346 binary, 2 too big": what was not looked at, all targets together. */
+static void skipped_append(const struct finding_report *report, GString *out)
+{
+	g_autoptr(GArray) sums = g_array_new(FALSE, FALSE, sizeof(struct finding_gap));
+
+	for (guint i = 0; i < report->targets->len; i++) {
+		const struct finding_target *t =
+			&g_array_index(report->targets, struct finding_target, i);
+		for (guint j = 0; j < t->n_gaps; j++) {
+			guint k = 0;
+			while (k < sums->len &&
+				strcmp(g_array_index(sums, struct finding_gap, k).reason,
+					t->gaps[j].reason) != 0)
+				k++;
+			if (k < sums->len)
+				g_array_index(sums, struct finding_gap, k).count +=
+					t->gaps[j].count;
+			else
+				g_array_append_val(sums, t->gaps[j]);
+		}
+	}
+	for (guint i = 0, shown = 0; i < sums->len; i++) {
+		const struct finding_gap *gap = &g_array_index(sums, struct finding_gap, i);
+		if (gap->count > 0)
+			g_string_append_printf(out, "%s%" G_GUINT64_FORMAT " %s",
+				shown++ == 0 ? "; not read: " : ", ", gap->count, gap->reason);
+	}
+}
+
 static void summary_append(
 	const struct finding_report *report, const struct output_style *style, GString *out)
 {
 	g_autofree char *counts = scan_output_counts(report);
-	guint64 scanned = 0, known = 0, bytes = 0, skipped = 0, commits = 0;
-	guint total = 0, unused = unused_count(report);
+	guint64 scanned = 0, known = 0, bytes = 0, commits = 0;
+	guint places = places_count(report), total = 0, unused = unused_count(report);
 	gboolean has_failed = finding_report_has_failed(report);
 
 	for (guint i = 0; i < report->targets->len; i++) {
@@ -312,8 +351,6 @@ static void summary_append(
 		known += t->known;
 		bytes += t->bytes;
 		commits += t->commits;
-		for (guint j = 0; j < t->n_gaps; j++)
-			skipped += t->gaps[j].count;
 	}
 	for (guint i = 0; i < report->findings->len; i++)
 		total += finding_is_counted(report->findings->pdata[i]);
@@ -336,10 +373,11 @@ static void summary_append(
 			out, ", %" G_GUINT64_FORMAT " commit%s", commits, commits == 1 ? "" : "s");
 	if (known > 0)
 		g_string_append_printf(out, ", %" G_GUINT64_FORMAT " known before", known);
-	if (report->targets->len > 1)
-		g_string_append_printf(out, " in %u repositories or folders", report->targets->len);
-	if (skipped > 0)
-		g_string_append_printf(out, "; %" G_GUINT64_FORMAT " not read", skipped);
+	if (places > 1)
+		g_string_append_printf(out, " in %u repositories or folders", places);
+	skipped_append(report, out);
+	if (report->is_partly)
+		g_string_append(out, "; something could not be read");
 	g_string_append_printf(out, "; %.2f s\n", (double)report->elapsed_us / G_USEC_PER_SEC);
 }
 
@@ -372,4 +410,7 @@ void scan_output_table(
 		gaps_append(report, out);
 	}
 	summary_append(report, &style->terminal, out);
+	if (style->terminal.columns > 0 && !style->is_verbose && report->findings->len > 0)
+		g_string_append(out,
+			"-v says what to do about each, and the ids that .musterignore takes.\n");
 }

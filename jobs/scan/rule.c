@@ -350,7 +350,9 @@ static gboolean choose(struct builder *b, const struct rule_options *options, GE
 			}
 			if (!is_there) {
 				g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-					"there is no rule or family '%s'", lists[k][i]);
+					"there is no rule or family '%s'; 'muster rules list' "
+					"has them all",
+					lists[k][i]);
 				return FALSE;
 			}
 		}

@@ -1,0 +1,162 @@
+#!/usr/bin/perl
+# How muster scan says what it found: nine forms, masked everywhere; exit codes; the flags people know.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use JSON::PP ();
+use Test::More;
+use Muster::Audit;
+use Muster::Scan;
+use Muster::Test qw(slurp spew);
+
+my $dir = audit_folder();
+my $r = "$dir/thing";
+my @forms = qw(table json jsonl sarif csv junit html markdown gitleaks);
+
+repo($r, date => 1_600_000_000);
+put("$r/a.env", "# config\nTOKEN=" . token(1) . "\n");
+put("$r/tests/b.py", 'key = "' . token(2) . "\"  # gitleaks:allow\nother = '" . token(3) . "'\n");
+my $odd = "=cmd|'<b>&\"q\" *_`x`\n\xff\e[31m.env";
+put("$r/$odd", token(4) . "\n");
+my $leak = commit($r, 'leak ' . token(1), date => 1_600_000_100);
+my $shown = '=cmd|\'<b>&"q" *_`x`%0A%FF%1B[31m.env';
+
+# Every form: all findings, no secret, nothing that a terminal obeys.
+my %out = map { $_ => scan_run('--format', $_, $r) } @forms;
+for my $form (@forms) {
+	is(scan_exit(), 1, 'findings make it exit 1') if $form eq 'gitleaks';
+	unlike($out{$form}, qr/@{[join '|', map { substr token($_), 8 } 1 .. 4]}/, "$form has no secret in it");
+	unlike($out{$form}, qr/[\x00-\x08\x0b-\x1f\x7f]/, "$form has no control character in it") if $form ne 'csv';
+	like($out{$form}, qr/a\.env/, "$form names the file");
+	unlike($out{$form}, qr/%250A/i, "$form quotes names once");
+	like($out{$form}, qr/github-pat/, "$form names the rule");
+	ok(utf8::decode(my $copy = $out{$form}), "$form is UTF-8");
+}
+
+# Secrets are shown when asked for, and only then.
+for my $form (@forms) {
+	my $text = scan_run('--show-secrets', '--format', $form, $r);
+	my $token = token(1) =~ s/_/\\\\?_/r;
+	like($text, qr/$token/, "$form shows secrets when it is asked to") if $form !~ /^(?:sarif|junit)$/;
+}
+unlike(scan_run('--redact', $r), qr/ghp_/, '--redact hides all of a secret');
+like(scan_run('--redact=50', '--format', 'gitleaks', $r), qr/"ghp_\w{16}\W/, '--redact=50 hides the half of it');
+unlike(scan_run('--redact=50', '--format', 'gitleaks', $r), qr/@{[substr token(1), 21]}/, 'and not more than the half is shown');
+
+# JSON, and the same a line each.
+my $report = JSON::PP->new->utf8->decode($out{json});
+is_deeply([map { $_->{path} } @{ $report->{findings} }], [$shown, 'a.env', 'tests/b.py'], 'the worst come first, by path');
+my $f = $report->{findings}[1];
+is($f->{severity}, 'critical', 'a finding has its severity');
+is($f->{secret}, 'ghp_********', 'the secret is masked');
+like($f->{location_id}, qr/^[0-9a-f]{32}\z/, 'it has an id');
+is($f->{secret_id}, undef, 'and without a key no other');
+is($f->{fingerprint}, "$leak:a.env:github-pat:2", "and gitleaks' name");
+is_deeply([@$f{qw(line column end_line end_column)}], [2, 7, 2, 46], 'lines and columns count from 1');
+is($report->{findings}[2]{severity}, 'medium', 'in a test it is lowered');
+is($report->{findings}[2]{severity_declared}, 'critical', 'and says what it was');
+is($report->{findings}[2]{lowered_for}, 'test', 'and why');
+is_deeply([map { [$_->{path}, $_->{ignored_by}{kind}] } @{ $report->{ignored} }], [['tests/b.py', 'mark']],
+	'what a comment allows is told apart');
+is_deeply([@{ $report->{summary} }{qw(critical high medium low info total ignored)}], [2, 0, 1, 0, 0, 3, 1], 'the sums are right');
+my @lines = map { JSON::PP->new->utf8->decode($_) } split /\n/, $out{jsonl};
+is_deeply([map { $_->{path} } grep { $_->{location_id} && !$_->{ignored_by} } @lines], [map { $_->{path} } @{ $report->{findings} }],
+	'JSON lines have the same findings');
+ok($lines[-1]{coverage}, 'and what was covered comes last');
+
+# SARIF.
+my $run = JSON::PP->new->utf8->decode($out{sarif})->{runs}[0];
+is(scalar @{ $run->{results} }, 4, 'SARIF has what is ignored, too');
+is_deeply([map { $_->{suppressions}[0]{kind} } grep { @{ $_->{suppressions} // [] } } @{ $run->{results} }], ['inSource'],
+	'as suppressed where the source says so');
+my ($result) = grep { $_->{locations}[0]{physicalLocation}{artifactLocation}{uri} eq 'a.env' } @{ $run->{results} };
+is($result->{ruleId}, 'github-pat', 'a result names its rule');
+is($run->{tool}{driver}{rules}[$result->{ruleIndex}]{id}, 'github-pat', 'by number as well');
+cmp_ok($run->{tool}{driver}{rules}[$result->{ruleIndex}]{properties}{'security-severity'}, '>=', 9, 'which has a security-severity');
+is($result->{partialFingerprints}{(keys %{ $result->{partialFingerprints} })[0]}, $f->{location_id}, 'the fingerprint is the id');
+my ($uri) = grep { /cmd/ } map { $_->{locations}[0]{physicalLocation}{artifactLocation}{uri} } @{ $run->{results} };
+unlike($uri, qr/[<>"` ]/, 'an odd name is a valid address');
+like($uri, qr/%0A%FF%1B/i, 'of the bytes it has');
+
+# CSV, JUnit, Markdown, gitleaks.
+my @rows = split /\r?\n/, $out{csv};
+is(scalar @rows, 4, 'CSV has a line for each and a title');
+unlike($out{csv}, qr/(?:^|,)"?=cmd/m, 'a spreadsheet takes no name for a formula');
+like($out{junit}, qr/failures="3"/, 'JUnit counts failures');
+my @tests = $out{junit} =~ /<testcase /g;
+is(scalar @tests, 3, 'and has a case for each');
+unlike($out{junit}, qr/<b>/, 'and escapes names');
+unlike($out{html}, qr/<b>/, 'so does the page');
+unlike($out{html}, qr/(?:src|href)="?(?:https?:)?\/\//, 'which loads nothing') or diag($1);
+like($out{html}, qr/Content-Security-Policy/, 'and says that it may not');
+unlike($out{markdown}, qr/(?<!\\)<b>/, 'Markdown escapes them as well');
+my $theirs = JSON::PP->new->utf8->decode($out{gitleaks});
+is_deeply([sort keys %{ $theirs->[0] }],
+	[sort qw(RuleID Description StartLine EndLine StartColumn EndColumn Match Secret File SymlinkFile Commit Entropy Author Email Date
+	Message Tags Fingerprint)], "gitleaks' JSON has gitleaks' keys");
+like($theirs->[0]{Message}, qr/^leak \*+$/, 'a secret in the message of a commit is masked as well');
+
+# Where it goes.
+scan_run('--format', 'json', '--output', "$dir/out.json", $r);
+is(scan_exit(), 1, 'findings written to a file make it exit 1, too');
+is(scalar @{ JSON::PP->new->utf8->decode(slurp("$dir/out.json"))->{findings} }, 3, 'the file has them');
+is_deeply([grep { /\.tmp\z/ } glob("$dir/.* $dir/*")], [], 'nothing is left beside it');
+symlink '/dev/stdout', "$dir/link" or die $!;
+is(scan_run('--format', 'csv', '--output', "$dir/link", $r), $out{csv}, 'a device is written to');
+ok(-l "$dir/link", 'and stays one');
+scan_run('--output', "$dir/none/out", $r);
+is(scan_exit(), 2, 'a folder that is not there is said before anything is scanned');
+scan_run('--output', $dir, $r);
+is(scan_exit(), 2, 'so is a folder');
+symlink '/dev/full', "$dir/full" or die $!;
+scan_run('--output', "$dir/full", $r);
+is(scan_exit(), 4, 'a full disk is an error');
+like(scan_error(), qr/No space left/, 'and is named');
+scan_run('-f', 'sarif', '-r', "$dir/out.sarif", $r);
+like(slurp("$dir/out.sarif"), qr/2\.1\.0/, "gitleaks' names of the two work");
+scan_run('-r', "$dir/out.xml", $r);
+like(slurp("$dir/out.xml"), qr/<testsuites?/, 'the file says the form');
+
+# Exit codes.
+for my $case (
+	[0, '--fail-on', 'never'], [1, '--fail-on', 'critical'], [1, '--fail-on=low'], [42, '--exit-code', 42], [0, '--exit-code=0'],
+	[0, '--exit-zero'], [0, '--fail-on', 'critical', '-w', "$r/tests"], [1, '--fail-on', 'medium', '-w', "$r/tests"],
+	[2, '--fail-on', 'bad'], [2, '--format', 'yaml'], [2, '--exit-code', 'x'], [2, '--bogus'], [2, '--worktree', '--staged'],
+	[2, '--redact', '--show-secrets'], [2, '--redact=0'], [2, '--threads=-1'], [2, '--range', 'a..b', '--staged'],
+	[2, '--baseline-path', "$dir/none"], [2, '--config', "$dir/none"], [2, '--enable-rule', 'nothing-of-the-kind'],
+	[2, '--strict', '-b', "$dir/out.json"], [2, '--branch', 'none'], [2, '--range', 'none..HEAD'], [2, '--max-decode-depth', 9],
+) {
+	my ($want, @args) = @$case;
+	scan_run(@args, grep({ /^\Q$dir\E.*tests/ } @args) ? () : $r);
+	is(scan_exit(), $want, "@args[0 .. ($#args > 1 ? 1 : $#args)]: exit $want") or diag(scan_error());
+	like(scan_error(), qr/\S/, 'and says why') if $want == 2;
+}
+scan_run("$dir/none");
+is(scan_exit(), 2, 'a path that is not there is wrong usage');
+like(scan_error(), qr/none: No such file/, 'and is named');
+put("$dir/clean/file", "nothing\n");
+is(scan_run('-q', "$dir/clean"), '', '--quiet has nothing to say');
+is(scan_exit(), 0, 'when nothing is found');
+is(scan_run('--help') =~ /--worktree/ && scan_exit(), 0, '--help helps');
+
+# Details, colours.
+my $table = $out{table};
+unlike($table, qr/\e/, 'a table that is piped has no colour');
+unlike($table, qr/[ \t]$/m, 'and no space at the ends of lines');
+like($table, qr/^2 critical, 1 medium; 1 ignored; /m, 'and sums');
+like(scan_run('-v', $r), qr/to do +Delete the token.*settings\/tokens/s, '-v says what to do');
+is(scan_error(), '', 'and nothing on standard error');
+
+# A key gives ids that join repositories.
+spew("$dir/key", join '', map { chr } 1 .. 32);
+chmod 0600, "$dir/key";
+my @keyed = map { $_->{secret_id} } @{ scan_json('--key-file', "$dir/key", $r)->{findings} };
+is(scalar(grep { defined && /^[0-9a-f]{32}\z/ } @keyed), 3, 'with a key there are ids of secrets');
+put("$dir/other/name", token(1));
+is(scan_json('--key-file', "$dir/key", "$dir/other")->{findings}[0]{secret_id}, $keyed[1], 'the same elsewhere');
+isnt(scan_json("$dir/other")->{findings}[0]{location_id}, $f->{location_id}, 'the other id names the path, too');
+chmod 0644, "$dir/key";
+scan_run('--key-file', "$dir/key", $r);
+isnt(scan_exit(), 1, 'a key that others can read is refused');
+done_testing;
