@@ -188,17 +188,18 @@ static int git_spawn(
 	return code;
 }
 
-/* Reads until the other side closes; FALSE when the time was over first. */
-static gboolean tail_read(int fd, GString *tail, gint64 until_us)
+/* Reads until the other side closes; FALSE when the time was over first, or a signal said stop. */
+static gboolean tail_read(int fd, GString *tail, gint64 until_us, const gint *stop)
 {
 	for (;;) {
 		struct pollfd poll_fd = {fd, POLLIN, 0};
 		gint64 left_ms = (until_us - g_get_monotonic_time()) / 1000;
 		char bytes[1024];
 
-		if (left_ms <= 0)
+		if (left_ms <= 0 || (stop != NULL && g_atomic_int_get(stop) != 0))
 			return FALSE;
-		int ready = poll(&poll_fd, 1, (int)MIN(left_ms, 60 * 1000));
+		/* A signal just before poll() does not wake it. */
+		int ready = poll(&poll_fd, 1, (int)MIN(left_ms, stop != NULL ? 200 : 60 * 1000));
 		if (ready == 0 || (ready < 0 && errno == EINTR))
 			continue;
 		ssize_t n = read(fd, bytes, sizeof(bytes));
@@ -241,8 +242,8 @@ static void folder_remove(const char *folder)
 	rmdir(folder);
 }
 
-static gboolean clone_run(
-	const char *url, const char *folder, gboolean is_mirror, guint timeout_s, GError **error)
+static gboolean clone_run(const char *url, const char *folder, gboolean is_mirror, guint timeout_s,
+	const gint *stop, GError **error)
 {
 	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
 	g_autoptr(GString) tail = g_string_new(NULL);
@@ -262,8 +263,8 @@ static gboolean clone_run(
 			g_strerror(code));
 		return FALSE;
 	}
-	gboolean in_time = tail_read(
-		pipe_fds[0], tail, g_get_monotonic_time() + (gint64)timeout_s * G_USEC_PER_SEC);
+	gboolean in_time = tail_read(pipe_fds[0], tail,
+		g_get_monotonic_time() + (gint64)timeout_s * G_USEC_PER_SEC, stop);
 	close(pipe_fds[0]);
 	if (!in_time)
 		kill(-pid, SIGKILL);
@@ -276,7 +277,8 @@ static gboolean clone_run(
 			"cannot put the clone in its place: %s", g_strerror(errno));
 	} else if (!in_time) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
-			"cloning took longer than %u seconds", timeout_s);
+			"cloning took longer than %u second%s", timeout_s,
+			timeout_s == 1 ? "" : "s");
 	} else {
 		g_autofree char *reason = tail_reason(tail);
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, reason);
@@ -287,10 +289,11 @@ static gboolean clone_run(
 
 gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)
 {
-	return clone_run(url, folder, FALSE, timeout_s, error);
+	return clone_run(url, folder, FALSE, timeout_s, NULL, error);
 }
 
-gboolean repo_clone_mirror(const char *url, const char *folder, guint timeout_s, GError **error)
+gboolean repo_clone_mirror(
+	const char *url, const char *folder, guint timeout_s, const gint *stop, GError **error)
 {
-	return clone_run(url, folder, TRUE, timeout_s, error);
+	return clone_run(url, folder, TRUE, timeout_s, stop, error);
 }

@@ -36,8 +36,12 @@ char *repo_url_name(const char *url, GError **error);
  */
 gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error);
 
-/* The same without a working tree, with every ref of the remote: for a scan of its history. */
-gboolean repo_clone_mirror(const char *url, const char *folder, guint timeout_s, GError **error);
+/*
+ * The same without a working tree, with every ref of the remote: for a scan of its history. stop:
+ * ends git when it is not 0, MUSTER_ERROR_BUSY; may be NULL.
+ */
+gboolean repo_clone_mirror(
+	const char *url, const char *folder, guint timeout_s, const gint *stop, GError **error);
 
 /* The address a clone came from, or NULL. Freed by the caller. */
 char *repo_clone_origin(const char *folder);

@@ -49,13 +49,40 @@ static void on_bus_error(int number)
 	_exit(EXIT_PARTLY);
 }
 
-static void signals_set(void)
+/*
+ * An interrupt ends the reading, so that what was made for a while (a clone, a line on the
+ * terminal) goes away; a second one ends the program.
+ */
+static gint stop_signal;
+static struct scan_progress *stop_progress;
+
+static void on_stop(int number)
 {
+	g_atomic_int_set(&stop_signal, number);
+	scan_progress_cancel(stop_progress);
+}
+
+static void signals_set(struct scan_progress *progress)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action = {.sa_handler = on_bus_error};
+	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESETHAND};
+
+	stop_progress = progress;
+	sigemptyset(&stop.sa_mask);
+	for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+		if (signal(numbers[i], SIG_IGN) !=
+			SIG_IGN) /* nohup, and what a shell puts behind */
+			sigaction(numbers[i], &stop, NULL);
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGBUS, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static gboolean is_over(const struct scan_job *job)
+{
+	return scan_job_is_stopped(job) || scan_meter_is_over(job->meter);
 }
 
 /* One thing could not be read at all: the others still are. */
@@ -115,7 +142,7 @@ static gboolean folder_add(struct scan_job *job, const char *path, GError **erro
 		return FALSE;
 	for (guint i = 0; i < found->problems->len; i++)
 		scan_job_problem(job, NULL, found->problems->pdata[i]);
-	for (guint i = 0; i < found->repos->len && !scan_meter_is_over(job->meter); i++) {
+	for (guint i = 0; i < found->repos->len && !is_over(job); i++) {
 		const struct find_repo *repo = found->repos->pdata[i];
 		history_add(job, repo->path, repo->path);
 	}
@@ -179,7 +206,7 @@ static gboolean sources_run(struct scan_job *job, GError **error)
 		return scan_stdin(job, error);
 	if (flags->source == SCAN_SOURCE_PUSH)
 		return scan_push(job, error);
-	for (guint i = 0; flags->paths[i] != NULL && !scan_meter_is_over(job->meter); i++)
+	for (guint i = 0; flags->paths[i] != NULL && !is_over(job); i++)
 		if (!path_add(job, flags->paths[i], error))
 			return FALSE;
 	if (scan_meter_is_over(job->meter))
@@ -277,6 +304,8 @@ static int scan_and_print(struct scan_job *job)
 	gboolean is_done = sources_run(job, &error);
 	scan_meter_free(job->meter);
 	job->meter = NULL;
+	if (scan_job_is_stopped(job))
+		return EXIT_OTHER;
 	if (!is_done)
 		return fail(error);
 	finding_maker_finish(job->maker);
@@ -289,7 +318,7 @@ static int scan_and_print(struct scan_job *job)
 	return exit_code_get(job);
 }
 
-int scan_main(int argc, char **argv)
+static int scan_run(int argc, char **argv)
 {
 	g_auto(ScanFlags) flags = {0};
 	g_auto(ScanJob) job = {0};
@@ -299,9 +328,22 @@ int scan_main(int argc, char **argv)
 		fprintf(stderr, "muster scan: %s. See 'muster scan --help'.\n", error->message);
 		return EXIT_USAGE;
 	}
-	signals_set();
+	signals_set(&job.progress);
 	if (!output_check(&flags, &error) || !scan_job_init(&job, &flags, &error) ||
 		!ignore_file_load(&job, &error))
 		return fail(error);
+	job.stop = &stop_signal;
 	return scan_and_print(&job);
+}
+
+int scan_main(int argc, char **argv)
+{
+	int code = scan_run(argc, argv), number = g_atomic_int_get(&stop_signal);
+
+	if (number != 0) {
+		/* Whoever started it sees that it was interrupted. */
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	return code;
 }

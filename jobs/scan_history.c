@@ -246,6 +246,7 @@ static gboolean history_read(struct reading *reading, GError **error)
 				   : NULL,
 		.n_without = options->without != NULL ? options->without->len : 0,
 		.is_unreachable = options->is_unreachable,
+		.cancel = reading->job->stop,
 	};
 	g_autoptr(HistoryRun) run = history_run_new(reading->depot, reading->state, &history);
 	g_autofree guint64 *wanted = g_try_new0(guint64, depot_count(reading->depot) / 64 + 1);

@@ -100,6 +100,11 @@ void scan_job_clear(struct scan_job *job)
 	*job = (struct scan_job){0};
 }
 
+gboolean scan_job_is_stopped(const struct scan_job *job)
+{
+	return job->stop != NULL && g_atomic_int_get(job->stop) != 0;
+}
+
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 {
 	if (job->matcher == NULL)
@@ -140,6 +145,8 @@ void scan_job_problem(struct scan_job *job, const char *name, const char *text)
 	g_autofree char *quoted = quote_format(line);
 
 	job->report->is_partly = TRUE;
+	if (scan_job_is_stopped(job))
+		return;
 	if (job->report->problems->len >= TARGET_PROBLEMS_MAX)
 		return;
 	fprintf(stderr, "muster scan: %s\n", quoted);

@@ -34,6 +34,7 @@ struct scan_job {
 	struct ignore_set *ignores;
 	GHashTable *ignore_files; /* char *: read already, for another path of the same run */
 	struct scan_progress progress;
+	const gint *stop; /* not 0: somebody wants it to end, at once and without a report */
 	struct scan_meter *meter;
 	char *cache;  /* folder of everything that can be made again; NULL: none */
 	char *engine; /* all that decides what is found, beside the rules */
@@ -46,6 +47,8 @@ typedef struct scan_job ScanJob; /* for g_auto */
 gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error);
 void scan_job_clear(struct scan_job *job);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScanJob, scan_job_clear)
+
+gboolean scan_job_is_stopped(const struct scan_job *job);
 
 /* Borrowed; NULL with an error. */
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error);

@@ -232,7 +232,7 @@ gboolean scan_url(struct scan_job *job, const char *url, GError **error)
 	guint seconds = job->flags->timeout_s > 0 ? job->flags->timeout_s : CLONE_SECONDS;
 	if (job->meter != NULL)
 		fprintf(stderr, "Cloning %s …\n", url);
-	gboolean is_done = repo_clone_mirror(url, clone, seconds, error);
+	gboolean is_done = repo_clone_mirror(url, clone, seconds, job->stop, error);
 	if (is_done) {
 		g_autoptr(Repo) r = repo_open(clone, job->user, error);
 		scan_meter_title(job->meter, url);
