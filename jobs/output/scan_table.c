@@ -366,12 +366,17 @@ static void summary_append(
 		g_string_append_printf(
 			out, "; %u line%s to ignore unused", unused, unused == 1 ? "" : "s");
 	g_autofree char *size = bytes_format(bytes);
-	g_string_append_printf(out, "; %" G_GUINT64_FORMAT " file%s, %s", scanned,
-		scanned == 1 ? "" : " versions", size);
+	if (known > 0 && scanned == 0)
+		g_string_append_printf(out, "; nothing new in %" G_GUINT64_FORMAT " file version%s",
+			known, known == 1 ? "" : "s");
+	else
+		g_string_append_printf(out, "; %" G_GUINT64_FORMAT "%s file%s%s, %s", scanned,
+			known > 0 ? " new" : "", commits > 0 ? " version" : "",
+			scanned == 1 ? "" : "s", size);
 	if (commits > 0)
 		g_string_append_printf(
 			out, ", %" G_GUINT64_FORMAT " commit%s", commits, commits == 1 ? "" : "s");
-	if (known > 0)
+	if (known > 0 && scanned > 0)
 		g_string_append_printf(out, ", %" G_GUINT64_FORMAT " known before", known);
 	if (places > 1)
 		g_string_append_printf(out, " in %u repositories or folders", places);

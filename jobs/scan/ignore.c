@@ -187,6 +187,8 @@ gboolean ignore_set_add(struct ignore_set *set, enum finding_ignore kind, const 
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "%s is too large", source);
 		return FALSE;
 	}
+	/* Applied when the caller's is long gone. */
+	repository = finding_report_text(report, repository, -1);
 	for (guint32 number = 1; at < end; number++) {
 		const char *newline = memchr(at, '\n', (gsize)(end - at));
 		gsize size = (gsize)((newline != NULL ? newline : end) - at);
