@@ -93,13 +93,17 @@ static char *base_name(const struct finding_report *report, const struct finding
 	return g_strdup("%SRCROOT%");
 }
 
-static json_object *region_new(const struct finding_place *place)
+/* Where a person who opens the file sees it: the line in HEAD, if it is there. */
+static json_object *region_new(const struct finding *f)
 {
 	json_object *region = json_object_new_object();
+	const struct finding_place *place = &f->place;
+	guint32 line = MAX(scan_output_line(f), 1);
+	guint32 more = place->end_line > place->line ? place->end_line - place->line : 0;
 
-	json_object_object_add(region, "startLine", json_object_new_int64(MAX(place->line, 1)));
+	json_object_object_add(region, "startLine", json_object_new_int64(line));
 	json_object_object_add(region, "startColumn", json_object_new_int64(MAX(place->column, 1)));
-	json_object_object_add(region, "endLine", json_object_new_int64(MAX(place->end_line, 1)));
+	json_object_object_add(region, "endLine", json_object_new_int64((gint64)line + more));
 	/* Ours is the last byte, SARIF's is behind it. */
 	json_object_object_add(
 		region, "endColumn", json_object_new_int64((gint64)place->end_column + 1));
@@ -110,7 +114,7 @@ static json_object *locations_new(const struct finding_report *report, const str
 {
 	json_object *list = json_object_new_array(), *location = json_object_new_object();
 	json_object *physical = json_object_new_object(), *artifact = json_object_new_object();
-	json_object *region = region_new(&f->place), *snippet = json_object_new_object();
+	json_object *region = region_new(f), *snippet = json_object_new_object();
 	g_autofree char *uri = uri_format(f->path != NULL ? f->path : "");
 	g_autofree char *base = base_name(report, f);
 	g_autofree char *sample = quote_format(f->sample != NULL ? f->sample : "");

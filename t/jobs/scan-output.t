@@ -38,7 +38,7 @@ for my $form (@forms) {
 for my $form (@forms) {
 	my $text = scan_run('--show-secrets', '--format', $form, $r);
 	my $token = token(1) =~ s/_/\\\\?_/r;
-	like($text, qr/$token/, "$form shows secrets when it is asked to") if $form !~ /^(?:sarif|junit)$/;
+	like($text, qr/$token/, "$form shows secrets when it is asked to");
 }
 unlike(scan_run('--redact', $r), qr/ghp_/, '--redact hides all of a secret');
 like(scan_run('--redact=50', '--format', 'gitleaks', $r), qr/"ghp_\w{16}\W/, '--redact=50 hides the half of it');
