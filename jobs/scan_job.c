@@ -53,6 +53,17 @@ static gboolean rules_load(struct scan_job *job, GError **error)
 	return FALSE;
 }
 
+static char *engine_text(const struct scan_job *job)
+{
+	GString *text = g_string_new(NULL);
+
+	g_string_printf(text, "%d decode=%u size=%" G_GUINT64_FORMAT " common=", ENGINE_VERSION,
+		job->flags->decode_depth, job->flags->blob_max_bytes);
+	for (guint i = 0; i < RULE_HASH_BYTES; i++)
+		g_string_append_printf(text, "%02x", job->rules->common[i]);
+	return g_string_free(text, FALSE);
+}
+
 gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error)
 {
 	*job = (struct scan_job){.flags = flags};
@@ -68,8 +79,7 @@ gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GEr
 	}
 	job->cache = g_strdup(flags->state_folder != NULL ? flags->state_folder
 							  : conf_get(job->conf, "paths.cache"));
-	job->engine = g_strdup_printf("%d decode=%u size=%" G_GUINT64_FORMAT, ENGINE_VERSION,
-		flags->decode_depth, flags->blob_max_bytes);
+	job->engine = engine_text(job);
 	job->report = finding_report_new(job->rules);
 	job->report->started_us = g_get_real_time();
 	job->report->fail_on = flags->fail_on;

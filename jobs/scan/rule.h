@@ -137,6 +137,7 @@ struct rule_set {
 	guint n_allowlists;
 	const struct rule_problem *problems;
 	guint n_problems;
+	guint8 common[RULE_HASH_BYTES]; /* of what decides for every rule: the allowlists, us */
 	guint8 hash[32]; /* of the rules' hashes and the allowlists: the rule set's name */
 };
 typedef struct rule_set RuleSet; /* for g_autoptr */

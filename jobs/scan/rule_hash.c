@@ -102,6 +102,7 @@ void rule_hash_set(struct rule_set *set)
 	g_byte_array_set_size(bytes, 0);
 	put_number(bytes, HASH_VERSION);
 	put_allowlists(bytes, set->allowlists, set->n_allowlists);
+	sum(bytes, set->common, sizeof set->common);
 	g_byte_array_append(bytes, (const guint8 *)hashes, set->n * sizeof hashes[0]);
 	sum(bytes, set->hash, sizeof set->hash);
 }
