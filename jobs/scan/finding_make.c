@@ -305,16 +305,18 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 	return finding;
 }
 
-/* Up to FINDING_PATHS_MAX other paths; of another repository with its name in front. */
+/* Up to FINDING_PATHS_MAX other paths that have it; of another repository, its name is in front. */
 static void paths_set(struct finding_report *report, struct finding *finding, const GPtrArray *list)
 {
 	const char **paths = g_new0(const char *, FINDING_PATHS_MAX + 1);
 	guint n = 0;
 
-	finding->paths_total = list->len - 1;
-	for (guint i = 0; i < list->len && n < FINDING_PATHS_MAX; i++) {
+	for (guint i = 0; i < list->len; i++) {
 		const struct finding *other = list->pdata[i];
-		if (other == finding || other->path == NULL)
+		if (other == finding || other->status == FINDING_STATUS_REMOVED)
+			continue;
+		finding->paths_total++;
+		if (other->path == NULL || n == FINDING_PATHS_MAX)
 			continue;
 		if (!strcmp(other->repository, finding->repository)) {
 			paths[n++] = other->path;
