@@ -189,7 +189,10 @@ static gboolean new_rules_scan(struct reading *reading, gboolean *is_whole, GErr
 	subset.rules = rules;
 	subset.n = n;
 	state_known(reading->state, reading->depot, wanted);
-	return blobs_scan(reading, &subset, copy, wanted, is_whole, error);
+	if (!blobs_scan(reading, &subset, copy, wanted, is_whole, error))
+		return FALSE;
+	state_keep_known(reading->state, reading->depot);
+	return TRUE;
 }
 
 static void history_problems_add(struct reading *reading, const struct history_run *run)

@@ -159,8 +159,10 @@ gboolean state_is_known(const struct state *state, const struct oid *blob)
 
 guint64 state_known_count(const struct state *state)
 {
-	state_known_open((struct state *)state);
-	return (guint64)state->n_known + state->known_young.n;
+	guint32 n_base =
+		state->is_known_open ? state->n_known : state->base_counts[STATE_BASE_BLOBS];
+
+	return (guint64)n_base + state->known_young.n;
 }
 
 void state_known(const struct state *state, const struct depot *depot, guint64 *wanted)
@@ -170,6 +172,43 @@ void state_known(const struct state *state, const struct depot *depot, guint64 *
 	for (guint32 i = 0; i < n; i++)
 		if (state_is_known(state, depot_oid(depot, i)))
 			wanted[i / 64] |= G_GUINT64_CONSTANT(1) << (i % 64);
+}
+
+void state_keep_known(struct state *state, const struct depot *depot)
+{
+	struct oid_map gaps = {0}, young = state->known_young;
+	guint32 n = 0, number;
+
+	state_known_open(state);
+	for (guint i = 0; i < state->gaps->len; i++)
+		oid_map_add(&gaps, &g_array_index(state->gaps, struct state_gap, i).blob);
+	struct oid *kept = g_new(struct oid, (gsize)state->n_known + 1);
+	for (guint32 i = 0; i < state->n_known; i++)
+		if (depot_find(depot, &state->known[i], &number) &&
+			oid_map_find(&gaps, &state->known[i]) == OID_MAP_NONE)
+			kept[n++] = state->known[i];
+	if (n < state->n_known) {
+		state_known_set(state, kept, n);
+		kept = NULL;
+	}
+	g_free(kept);
+	memset(&state->known_young, 0, sizeof(state->known_young));
+	for (guint32 i = 0; i < young.n; i++)
+		if (depot_find(depot, &young.oids[i], &number) &&
+			oid_map_find(&gaps, &young.oids[i]) == OID_MAP_NONE)
+			oid_map_add(&state->known_young, &young.oids[i]);
+	oid_map_clear(&young);
+	oid_map_clear(&gaps);
+	state->is_dirty = TRUE;
+}
+
+void state_known_set(struct state *state, struct oid *sorted, guint32 n)
+{
+	g_free(state->known_owned);
+	g_clear_pointer(&state->base_files[STATE_BASE_BLOBS], g_mapped_file_unref);
+	state->known = state->known_owned = sorted;
+	state->n_known = n;
+	state->is_base_current[STATE_BASE_BLOBS] = FALSE;
 }
 
 static GBytes *secret_key(const guint8 *digest, guint32 family)

@@ -12,6 +12,8 @@
  *	g_autoptr(State) state = state_open(&options, &note);
  *	state_tips_hash(tips, n_tips, shallow, n_shallow, hash);
  *	if (!state_is_current(state, hash)) {
+ *		new rules, if any: hits from a scan of what is known (state_known()), then
+ *			state_keep_known(state, depot)
  *		run = history_run_new(depot, state, &history_options);
  *		history_run_find(run, wanted, &n, error)		what is new
  *		scan_blobs(scan, depot, wanted, …)
@@ -21,7 +23,6 @@
  *		for each gap that is a failure
  *			state_add_gap(state, oid, reason);
  *		state_add_scanned(state, depot, wanted);
- *		new rules, if any: the same hits from a scan of what was known (state_known())
  *		history_run_attribute(run, error);
  *		if (!state_save(state, hash, &error))
  *			… a note; the result of this scan is whole all the same
@@ -64,8 +65,9 @@ struct state_options {
 
 /*
  * Never fails. `note` (g_free) is set when there was a state that could not be used, saying why in
- * a sentence: damaged, cut off, of another version, unreadable. The old hits of rules whose hash is
- * not in the set are dropped.
+ * a sentence: damaged, cut off, unreadable, another repository's. One of another version or engine
+ * is not used either, without a note. The old hits of rules whose hash is not in the set are
+ * dropped.
  */
 struct state *state_open(const struct state_options *options, char **note);
 void state_free(struct state *state);
@@ -102,6 +104,12 @@ gboolean state_is_known(const struct state *state, const struct oid *blob);
 guint64 state_known_count(const struct state *state);
 /* Sets a bit for each object of the depot that is known: what new rules must be run over. */
 void state_known(const struct state *state, const struct depot *depot, guint64 *wanted);
+
+/*
+ * After new rules ran over what is known: forgets what is not in the depot and what has a gap, for
+ * they have not seen it. It may come back.
+ */
+void state_keep_known(struct state *state, const struct depot *depot);
 
 /* A digest of all zeros is refused with 0; else the number of the secret, from 1. */
 guint32 state_add_secret(struct state *state, const char *family,

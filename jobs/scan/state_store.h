@@ -85,6 +85,9 @@ gboolean state_graph_open(struct state *state);
 /* The same for the known blobs; a base that is damaged is dropped with everything. */
 gboolean state_known_open(struct state *state);
 
+/* Takes the sorted names over as the base of what is known. */
+void state_known_set(struct state *state, struct oid *sorted, guint32 n);
+
 /*
  * Takes what is in the folder's head file. FALSE with a sentence in *note when there is one that
  * cannot be used; the state is reset then.
