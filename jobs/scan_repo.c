@@ -54,6 +54,14 @@ static char *state_folder_of(const struct scan_job *job, const char *place)
 	return state_folder(job->cache, place);
 }
 
+/* What is wrong with what is kept changes no result: it is said, and the scan is whole. */
+static void state_say(const char *text)
+{
+	g_autofree char *quoted = quote_format(text);
+
+	fprintf(stderr, "muster scan: %s\n", quoted);
+}
+
 static struct state *state_make(const struct scan_job *job, const char *folder)
 {
 	struct state_options options = {
@@ -61,8 +69,8 @@ static struct state *state_make(const struct scan_job *job, const char *folder)
 	g_autofree char *note = NULL;
 	struct state *state = state_open(&options, &note);
 
-	if (note != NULL && job->flags->is_verbose)
-		fprintf(stderr, "muster scan: %s\n", note);
+	if (note != NULL)
+		state_say(note);
 	return state;
 }
 
@@ -122,6 +130,8 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	}
 	if (!is_current && !scan_history_read(job, options, depot, state, &is_whole, error))
 		return FALSE;
+	if (state_note(state) != NULL)
+		state_say(state_note(state));
 	if (is_current)
 		options->target->known = state_known_count(state);
 	target_recall(options->target, state);
@@ -129,8 +139,9 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 		return FALSE;
 	if (is_kept && !is_current && is_whole) {
 		g_autoptr(GError) why = NULL;
-		if (!state_save(state, hash, &why) && job->flags->is_verbose)
-			fprintf(stderr, "muster scan: %s\n", why->message);
+		if (!state_save(state, hash, &why) &&
+			!g_error_matches(why, MUSTER_ERROR, MUSTER_ERROR_BUSY))
+			state_say(why->message);
 	}
 	return TRUE;
 }

@@ -47,6 +47,13 @@ guint64 state_sum(const void *bytes, gsize len)
 	return sum;
 }
 
+guint64 state_place(const struct state *state)
+{
+	g_autofree char *name = g_path_get_basename(state->folder);
+
+	return state_sum(name, strlen(name));
+}
+
 static void section_add(GByteArray *out, guint at, enum state_section tag, guint32 size,
 	const void *data, gsize count)
 {
@@ -71,6 +78,7 @@ static GByteArray *head_make(const struct state *state, const guint8 *hash)
 {
 	GByteArray *out = g_byte_array_new();
 	struct state_facts facts = {.problems = state->problems,
+		.place = state_place(state),
 		.has_graph = state->has_graph,
 		.must_walk = state->must_walk};
 	g_autofree guint8 *rules = g_malloc0((gsize)state->rules->n * RULE_HASH_BYTES + 1);
@@ -172,12 +180,8 @@ static void known_settle(struct state *state)
 			b++;
 		}
 	}
-	g_free(state->known_owned);
-	g_clear_pointer(&state->base_files[STATE_BASE_BLOBS], g_mapped_file_unref);
-	state->known = state->known_owned = all;
-	state->n_known = n;
+	state_known_set(state, all, n);
 	oid_map_clear(&state->known_young);
-	state->is_base_current[STATE_BASE_BLOBS] = FALSE;
 }
 
 static gboolean bases_write(struct state *state, GError **error)
@@ -225,16 +229,31 @@ static void bases_clean(const struct state *state, char *const names[2])
 	}
 }
 
+/* Another scan may have made bases of its own, and removed those that are mapped here. */
+static void bases_look(struct state *state, int base)
+{
+	if (state->base_names[base] == NULL)
+		return;
+	g_autofree char *path = g_build_filename(state->folder, state->base_names[base], NULL);
+	if (access(path, F_OK) != 0)
+		state->is_base_current[base] = FALSE;
+}
+
 static gboolean files_write(struct state *state, const guint8 *hash, GError **error)
 {
 	g_autofree char *path = g_build_filename(state->folder, "head", NULL);
 	g_autoptr(GByteArray) head = NULL;
 	char *old[2];
 
-	state_known_open(state);
+	if (!state_known_open(state)) {
+		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_IO, state->late_note);
+		return FALSE;
+	}
 	state_graph_open(state);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		old[i] = g_strdup(state->base_names[i]);
+		bases_look(state, i);
+	}
 	gboolean is_fine = bases_write(state, error);
 	if (is_fine) {
 		gsize n;

@@ -54,6 +54,7 @@ struct state_facts {
 	guint8 hash[STATE_HASH_BYTES], shallow[STATE_HASH_BYTES];
 	guint64 counters[STATE_COUNTERS];
 	guint64 problems;
+	guint64 place; /* state_place() */
 	guint32 has_graph, must_walk;
 	struct {
 		char name[32];
@@ -68,5 +69,8 @@ struct state_base_head {
 };
 
 guint64 state_sum(const void *bytes, gsize len);
+
+/* Of the folder's name, which is the repository's: a state does not move to another one. */
+guint64 state_place(const struct state *state);
 
 #endif

@@ -12,6 +12,9 @@
 
 #define HEAD_MAX ((gsize)1 << 31)
 
+/* Made by another version or with other settings: nothing is wrong, and nothing is said. */
+#define OUTDATED ""
+
 struct loading {
 	struct state *state;
 	const char *bytes;
@@ -37,7 +40,7 @@ static const char *head_check(struct loading *l, gsize len)
 	if (len < sizeof(*head) || memcmp(head->magic, STATE_MAGIC, sizeof(head->magic)) != 0)
 		return "is not one of ours";
 	if (head->version != STATE_VERSION || head->n_sections != STATE_SECTIONS)
-		return "is another version's";
+		return OUTDATED;
 	if (head->len != len || len < sizeof(*head) + STATE_SECTIONS * sizeof(*l->sections))
 		return "is cut off";
 	if (state_sum(l->bytes + sizeof(*head), len - sizeof(*head)) != head->sum)
@@ -51,7 +54,7 @@ static const char *head_check(struct loading *l, gsize len)
 	}
 	gsize count;
 	l->facts = section_get(l, STATE_FACTS, sizeof(*l->facts), &count);
-	return l->facts == NULL || count != 1 ? "is another version's" : NULL;
+	return l->facts == NULL || count != 1 ? OUTDATED : NULL;
 }
 
 static gboolean array_load(const struct loading *l, enum state_section tag, GArray *array)
@@ -203,7 +206,9 @@ static const char *contents_load(struct loading *l)
 	const char *engine = section_get(l, STATE_ENGINE, 1, &n);
 
 	if (engine == NULL || n != strlen(state->engine) || memcmp(engine, state->engine, n) != 0)
-		return "was made by another version or with other settings";
+		return OUTDATED;
+	if (facts->place != state_place(state))
+		return "is another repository's";
 	const char *texts = section_get(l, STATE_TEXTS, 1, &n);
 	if (texts == NULL || !text_pool_load(&state->texts, texts, n) ||
 		!array_load(l, STATE_SECRETS, state->secrets) ||
@@ -263,8 +268,9 @@ gboolean state_load(struct state *state, char **note)
 		why = contents_load(&l);
 	if (why == NULL)
 		return TRUE;
-	*note = g_strdup_printf(
-		"what the last scan left (%s) %s: everything is read again", state->folder, why);
+	if (*why != '\0')
+		*note = g_strdup_printf("what the last scan left (%s) %s: everything is read again",
+			state->folder, why);
 	state_reset(state);
 	return FALSE;
 }
@@ -313,6 +319,16 @@ gboolean state_known_open(struct state *state)
 	return TRUE;
 }
 
+static gboolean graph_drop(struct state *state)
+{
+	state->has_graph = FALSE;
+	state->late_note =
+		g_strdup_printf("what the last scan left of the commits (%s) is damaged: "
+				"they are read again",
+			state->folder);
+	return FALSE;
+}
+
 gboolean state_graph_open(struct state *state)
 {
 	struct commit_graph *graph = &state->graph;
@@ -325,10 +341,8 @@ gboolean state_graph_open(struct state *state)
 	if (state->base_names[STATE_BASE_GRAPH] != NULL) {
 		gsize size = sizeof(struct graph_commit) + sizeof(guint32);
 		const char *data = base_open(state, STATE_BASE_GRAPH, size);
-		if (data == NULL) {
-			state->has_graph = FALSE;
-			return FALSE;
-		}
+		if (data == NULL)
+			return graph_drop(state);
 		graph->n_base = state->base_counts[STATE_BASE_GRAPH];
 		graph->base = (const void *)data;
 		graph->order = (const void *)(data + graph->n_base * sizeof(struct graph_commit));
@@ -338,6 +352,6 @@ gboolean state_graph_open(struct state *state)
 			&graph->names, &g_array_index(graph->young, struct graph_commit, i).oid);
 	if (graph->names.n != graph->young->len ||
 		!commit_graph_check(graph, state->holdings.nodes->len))
-		state->has_graph = FALSE;
-	return state->has_graph;
+		return graph_drop(state);
+	return TRUE;
 }
