@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jobs/scan/finding_sample.h"
+#include "jobs/scan/oid_map.h"
 #include "lib/hash.h"
 
 #define MESSAGE_BYTES_MAX (1024 * 1024)
@@ -99,18 +100,25 @@ static const char *sample_get(gpointer data, const struct state_hit *hit)
 	return state_text(telling->state, hit->sample);
 }
 
-static gsize version_find(const struct sighting *s, const guint32 *blobs, guint32 blob)
+static int version_compare(gconstpointer a, gconstpointer b)
 {
-	gsize low = 0, high = s->n_blobs;
+	const struct finding_version *x = a, *y = b;
 
-	while (low < high) {
-		gsize middle = low + (high - low) / 2;
-		if (blobs[middle] < blob)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return blob != STATE_NONE && low < s->n_blobs && blobs[low] == blob ? low : G_MAXSIZE;
+	return oid_compare(&x->blob, &y->blob);
+}
+
+static gsize version_find(const struct telling *telling, guint32 blob)
+{
+	const struct oid *oid = state_blob(telling->state, blob);
+	guint n = telling->versions->len, at;
+	struct finding_version version;
+
+	if (blob == STATE_NONE || oid == NULL)
+		return G_MAXSIZE;
+	version.blob = *oid;
+	return n > 0 && g_array_binary_search(telling->versions, &version, version_compare, &at)
+		       ? at
+		       : G_MAXSIZE;
 }
 
 static void sighting_tell(
@@ -129,6 +137,8 @@ static void sighting_tell(
 		struct finding_version version = {*state_blob(state, blobs[i]), hits, n};
 		g_array_append_val(telling->versions, version);
 	}
+	/* The state's own order is that in which it met them. */
+	g_array_sort(telling->versions, version_compare);
 	guint n_refs = MIN(s->n_refs, STATE_REFS_MAX);
 	for (guint i = 0; i < n_refs; i++)
 		names[i] = state_text(state, refs[i]);
@@ -140,9 +150,9 @@ static void sighting_tell(
 		.digest = secret->digest,
 		.versions = (const struct finding_version *)(gpointer)telling->versions->data,
 		.n_versions = telling->versions->len,
-		.first = version_find(s, blobs, s->first_blob),
-		.last = version_find(s, blobs, s->last_blob),
-		.head = version_find(s, blobs, s->head_blob),
+		.first = version_find(telling, s->first_blob),
+		.last = version_find(telling, s->last_blob),
+		.head = version_find(telling, s->head_blob),
 		.first_commit = commit_get(telling, s->first, TRUE),
 		.last_commit = commit_get(telling, s->last, FALSE),
 		.in_head = !telling->has_head              ? FINDING_UNKNOWN
