@@ -1,0 +1,363 @@
+#!/usr/bin/perl
+# What a scan leaves for the next one: the same findings as without it, whatever happened to the
+# repository, to the rules or to the files of the state in between.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Fcntl qw(:flock);
+use File::Path qw(remove_tree);
+use Test::More;
+use JSON::PP ();
+use Muster::Audit;
+use Muster::Test qw(build_dir slurp spew);
+
+my $dir = audit_folder();
+my $seed = $ENV{MUSTER_TEST_SEED} // 20261122;
+my $steps = $ENV{MUSTER_TEST_STEPS} // ($ENV{MUSTER_TEST_ALL} ? 600 : 60);
+my $json = JSON::PP->new->canonical->utf8;
+my $state = "$dir/state";
+
+# Rules by name; a file for each set of them.
+my %rule = (
+	alpha => "[[rules]]\nid = \"alpha\"\ndescription = \"alpha\"\nregex = '''alpha_[a-z]{12}'''\nkeywords = [\"alpha_\"]\n",
+	beta => "[[rules]]\nid = \"beta\"\ndescription = \"beta\"\nregex = '''beta_[a-z]{12}'''\nkeywords = [\"beta_\"]\n",
+);
+spew("$dir/a.toml", $rule{alpha});
+spew("$dir/b.toml", $rule{beta});
+spew("$dir/ab.toml", $rule{alpha} . $rule{beta});
+spew("$dir/less.toml", "$rule{alpha}$rule{beta}\n[[allowlists]]\ndescription = \"none with x\"\nregexes = ['''x''']\n");
+
+# Letters that no two numbers share.
+sub token {
+	my ($kind, $n) = @_;
+	my $text = '';
+	for (1 .. 12) {
+		$text .= chr(ord('a') + ($n * 7 + $_ * 5 + int($n / 26) * $_) % 26);
+	}
+	return "${kind}_$text";
+}
+
+my ($exit, $error, $coverage);
+sub scan {
+	my ($rules, $repo, @args) = @_;
+	my @command = (build_dir() . '/jobs/muster', 'scan', '--no-builtin-rules', "--rules=$dir/$rules.toml", qw(--format json), @args, $repo);
+	my $pid = open(my $out, '-|') // die $!;
+	if (!$pid) {
+		open STDERR, '>', "$dir/errors" or die $!;
+		exec @command or die $!;
+	}
+	local $/;
+	my $text = <$out> // '';
+	close $out;
+	$exit = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+	$error = slurp("$dir/errors");
+	my $report = eval { $json->decode($text) };
+	return fail("a report: exit $exit, $error") && {} if !$report;
+	$coverage = $report->{coverage};
+	my %by = (present => [], removed => []);
+	push @{ $by{ $_->{status} } }, $_ for @{ $report->{findings} };
+	return \%by;
+}
+
+sub key { return "$_[0]{rule} $_[0]{location_id}" }
+
+# Which fields of which findings differ.
+sub differences {
+	my ($want, $got) = @_;
+	my %want = map { key($_) => $_ } @$want;
+	my %got = map { key($_) => $_ } @$got;
+	my @wrong;
+	for my $key (sort keys %{ { %want, %got } }) {
+		my ($w, $g) = ($want{$key}, $got{$key});
+		push @wrong, $w ? "$key is missed" : "$key should not be there" if !$w || !$g;
+		next if !$w || !$g;
+		for my $field (sort keys %{ { %$w, %$g } }) {
+			my ($x, $y) = map { $json->allow_nonref->encode($_->{$field}) } $w, $g;
+			push @wrong, "$key: $field is $y and should be $x" if $x ne $y;
+		}
+	}
+	push @wrong, 'some are there twice' if @$want != keys %want || @$got != keys %got;
+	return @wrong;
+}
+
+# A scan with the state and one without say the same of what is there.
+sub agrees {
+	my ($rules, $repo, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $want = scan($rules, $repo, '--no-state');
+	my $want_exit = $exit;
+	my $got = scan($rules, $repo, "--state=$state");
+	my @wrong = differences($want->{present}, $got->{present});
+	my $is_fine = is(scalar(@wrong), 0, $name) or diag(join "\n", @wrong[0 .. ($#wrong < 5 ? $#wrong : 5)]);
+	is($exit, @{ $got->{removed} } ? 1 : $want_exit, "$name: the exit code, too") or diag($error);
+	return ($got, $is_fine);
+}
+
+sub leak { return put("$_[0]/$_[1]", "# a file\nkey = $_[2]\n") }
+
+# ---- what happens to repositories ----
+
+my $r = repo("$dir/r");
+my $next = 0;
+my @path = ('a.env', 'b.env', 'conf/a.env', 'conf/deep/er/b.env', 'other/a b.env');
+
+sub attempt { return !system('git', '-C', $r, '-c', 'advice.detachedHead=false', @_) }
+sub branches { return split /\n/, git($r, qw(for-each-ref --format=%(refname:short) refs/heads)) }
+sub any { return $_[rand @_] }
+
+sub edit {
+	my $path = any(@path);
+	my $how = rand;
+	if ($how < 0.5 || !-e "$r/$path") {
+		my @lines = map { "line $_ of " . int(rand 3) . "\n" } 1 .. 12;
+		my @kinds = (('alpha', 'beta')[rand 2]) x int(rand 3);
+		splice @lines, int(rand 12), 0, 'key = ' . token($_, int rand 9) . "\n" for @kinds;
+		put("$r/$path", join '', @lines);
+	} elsif ($how < 0.7) {
+		unlink "$r/$path";
+	} else {
+		my $text = slurp("$r/$path");
+		unlink "$r/$path" if rand() < 0.6;
+		put("$r/" . any(@path), $text);
+	}
+	return;
+}
+
+sub step {
+	my $how = rand;
+	my $date = 1_600_000_000 + 1000 * ++$next - (rand() < 0.1 ? 50_000 : 0);
+	local $ENV{GIT_AUTHOR_DATE} = "$date +0100";
+	local $ENV{GIT_COMMITTER_DATE} = "$date -0200";
+	open my $loud, '>&', \*STDERR or die $!;
+	open my $out, '>&', \*STDOUT or die $!;
+	open STDERR, '>', '/dev/null' or die $!;
+	open STDOUT, '>', '/dev/null' or die $!;
+	if ($how < 0.4) {
+		edit() for 0 .. rand 3;
+		commit($r, "step $next", date => $date);
+	} elsif ($how < 0.5) {
+		attempt(qw(checkout -q -f -B), "b$next", git($r, 'rev-parse', any(branches())));
+		edit();
+		commit($r, "step $next", date => $date);
+	} elsif ($how < 0.65) {
+		my @other = (any(branches()), rand() < 0.2 ? any(branches()) : ());
+		attempt(qw(merge -q --no-edit -X), any('ours', 'theirs'), @other) or attempt(qw(merge -q --no-edit -s ours), @other)
+			or attempt(qw(merge --abort));
+		if (rand() < 0.3) {
+			edit();
+			attempt(qw(add -A));
+			attempt(qw(commit -q --amend --no-edit --allow-empty));
+		}
+	} elsif ($how < 0.7) {
+		attempt(qw(revert --no-edit HEAD)) or attempt(qw(revert --abort));
+	} elsif ($how < 0.77) {
+		edit();
+		attempt(qw(add -A));
+		attempt(qw(commit -q --amend --allow-empty -m), "amended $next");
+	} elsif ($how < 0.83) {
+		attempt(qw(reset -q --hard), any('HEAD~1', 'HEAD~2', 'HEAD~4', any(branches())));
+	} elsif ($how < 0.88) {
+		my $name = any(branches());
+		attempt(qw(checkout -q -f --detach)) if rand() < 0.2;
+		attempt(qw(branch -q -D), $name);
+	} elsif ($how < 0.92) {
+		edit();
+		attempt(qw(stash -q -u)) if rand() < 0.7;
+		attempt(qw(stash drop -q)) if rand() < 0.5;
+		attempt(qw(checkout -q -f), any(branches(), 'HEAD'));
+	} elsif ($how < 0.95) {
+		attempt('tag', (rand() < 0.5 ? (qw(-a -m tag)) : ()), "t$next", any('HEAD', 'HEAD^{tree}', any(branches())));
+		my @tags = split /\n/, git($r, 'tag');
+		attempt(qw(tag -d), any(@tags)) if @tags && rand() < 0.5;
+	} else {
+		attempt(qw(reflog expire --expire=now --expire-unreachable=now --all)) if rand() < 0.5;
+		attempt(any([qw(gc -q --prune=now)], [qw(repack -q -a -d -f)], [qw(repack -q -d)], [qw(pack-refs --all)])->@*);
+	}
+	open STDERR, '>&', $loud or die $!;
+	open STDOUT, '>&', $out or die $!;
+	return;
+}
+
+srand $seed;
+my ($before, $told, $n_found, $n_removed) = ({}, undef, 0, 0);
+my $rules = 'ab';
+for my $n (1 .. $steps) {
+	step() for 0 .. rand 3;
+	my $old = $rules;
+	$rules = any(qw(a b ab less)) if rand() < 0.15;
+	my ($got, $is_fine) = agrees($rules, $r, "step $n: with and without a state ($rules)");
+	diag("MUSTER_TEST_SEED=$seed") if !$is_fine;
+	my %now = map { key($_) => 1 } @{ $got->{present} };
+	if ($rules eq $old || ($rules ne 'less' && $old ne 'less')) {
+		my @gone = sort grep { !$now{$_} && $rules =~ /^less|@{[substr $_, 0, 1]}/ } keys %$before;
+		is_deeply([sort map { key($_) } @{ $got->{removed} }], \@gone, "step $n: what is gone is told");
+		$n_removed += @gone;
+	}
+	$n_found += keys %now;
+	my $again = scan($rules, $r, "--state=$state");
+	is_deeply([map { key($_) } @{ $again->{removed} }], [], "step $n: and told once");
+	$before = \%now;
+}
+cmp_ok($n_found, '>', $steps, 'there was something to find');
+cmp_ok($n_removed, '>', 0, 'and something to miss');
+
+my @kept = glob("$state/*/*");
+cmp_ok(scalar @kept, '>', 0, 'a state was kept');
+is(scalar(grep { slurp($_) =~ /(?:alpha|beta)_[a-z]{12}/ } @kept), 0, 'it holds no secret');
+
+# ---- rules ----
+
+$r = repo("$dir/rules");
+leak($r, 'a.env', token('alpha', 1));
+leak($r, 'b.env', token('beta', 2));
+commit($r, 'leaks');
+git($r, qw(checkout -q -b side));
+leak($r, 'side.env', token('beta', 3));
+my $side = commit($r, 'leak');
+git($r, qw(checkout -q main));
+agrees('a', $r, 'one rule');
+my ($got) = agrees('ab', $r, 'a rule that is new finds what is there');
+is($coverage->{scanned}, 0, 'and no other rule looks again');
+agrees('ab', $r, 'nothing new');
+is($coverage->{scanned}, 0, 'nothing is read then');
+agrees('b', $r, 'what a rule found goes with it');
+agrees('ab', $r, 'and comes back with it');
+
+git($r, qw(bundle create -q), "$dir/side.bundle", 'side');
+scan('a', $r, "--state=$state");
+git($r, qw(branch -q -D side));
+git($r, qw(reflog expire --expire=now --all));
+git($r, qw(gc -q --prune=now));
+agrees('ab', $r, 'a new rule after the garbage is gone');
+git($r, qw(fetch -q), "$dir/side.bundle", 'side:side');
+agrees('ab', $r, 'it looks at what came back');
+
+# ---- files of the state ----
+
+# Enough blobs and commits for the tables to be files of their own.
+my $big = "$dir/big.git";
+git($dir, qw(init -q --bare), $big);
+my $stream = '';
+for my $n (1 .. 4500) {
+	my $text = "number $n\n" . ($n % 500 ? '' : 'key = ' . token($n % 1000 ? 'alpha' : 'beta', $n) . "\n");
+	my $at = 1_600_000_000 + $n;
+	$stream .= "commit refs/heads/main\ncommitter C <c\@example.com> $at +0000\ndata 1\nm\nM 100644 inline d@{[$n % 7]}/f@{[$n % 50]}\ndata "
+		. length($text) . "\n$text\n";
+}
+sub feed {
+	my ($text) = @_;
+	open my $in, '|-', 'git', '-C', $big, qw(fast-import --quiet --force) or die $!;
+	print $in $text;
+	close $in or die 'fast-import';
+	return;
+}
+feed($stream);
+my $n_extra = 0;
+sub grow {
+	my $text = "extra $n_extra\n" . ($n_extra % 2 ? 'key = ' . token('alpha', 20 + $n_extra) . "\n" : '');
+	my $at = 1_600_100_000 + ++$n_extra;
+	feed("commit refs/heads/main\ncommitter C <c\@example.com> $at +0000\ndata 1\nm\nfrom refs/heads/main^0\nM 100644 inline e$n_extra\ndata "
+		. length($text) . "\n$text\n");
+	return;
+}
+
+remove_tree($state);
+agrees('ab', $big, 'a larger history');
+my ($folder) = glob("$state/????????????????????????????????");
+my %name = map { s{^.*/}{}r =~ s/-.*//r => s{^.*/}{}r } glob("$folder/*");
+is_deeply([sort keys %name], [qw(blobs graph head lock)], 'its state is three files and a lock');
+is((stat $folder)[2] & 0777, 0700, 'which are nobody else\'s business');
+grow();
+agrees('ab', $big, 'one commit more');
+is($coverage->{scanned}, 1, 'one blob is read');
+is_deeply({ map { s{^.*/}{}r =~ s/-.*//r => s{^.*/}{}r } glob("$folder/*") }, \%name, 'the tables stay as they are');
+system('cp', '-a', $folder, "$dir/good") == 0 or die;
+grow();
+
+sub damaged {
+	my ($name, $break, $note) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	remove_tree($folder);
+	system('cp', '-a', "$dir/good", $folder) == 0 or die;
+	$break->($folder);
+	agrees('ab', $big, "$name: all is found");
+	is(scalar(grep { !/damaged|cut off|is not one of ours|is not used|another/ } split /\n/, $error), 0, "$name: at most a note");
+	like($error, qr/^muster scan: what the last scan left .*\n\z/, "$name: a note, once") if $note;
+	scan('ab', $big, "--state=$state");
+	is($coverage->{scanned}, 0, "$name: the state is whole again");
+	is($error, '', "$name: and nothing is said any more");
+	return;
+}
+
+sub change {
+	my ($path, $how) = @_;
+	my $bytes = slurp($path);
+	$how->($bytes);
+	unlink $path;
+	spew($path, $bytes);
+	return;
+}
+
+for my $kind (qw(head blobs graph)) {
+	my $file = $name{$kind};
+	my $len = -s "$dir/good/$file";
+	for my $to (0, 20, int($len / 2), $len - 1) {
+		damaged("$kind cut to $to bytes", sub { truncate "$_[0]/$file", $to or die }, 1);
+	}
+	my @bits = $ENV{MUSTER_TEST_ALL} ? (0 .. 63, map { int rand $len } 1 .. 100) : (0, 8, 24, 40, $len - 1, map { int rand $len } 1 .. 3);
+	for my $at (@bits) {
+		damaged("$kind with a wrong bit in byte $at", sub {
+			change("$_[0]/$file", sub { substr($_[0], $at, 1) = chr(ord(substr $_[0], $at, 1) ^ 1 << int rand 8) });
+		});
+	}
+	damaged("$kind removed", sub { unlink "$_[0]/$file" });
+	damaged("$kind a folder", sub { unlink "$_[0]/$file"; mkdir "$_[0]/$file" }) if $kind ne 'head';
+	damaged("$kind a link to what never ends", sub { unlink "$_[0]/$file"; symlink '/dev/zero', "$_[0]/$file" });
+	damaged("$kind something else", sub { spew("$_[0]/$file", join '', map { chr int rand 256 } 1 .. 9000) });
+}
+damaged('all removed', sub { remove_tree($_[0]) });
+my ($other) = grep { $_ ne $folder } do { agrees('ab', $r, 'another repository'); glob("$state/????????????????????????????????") };
+damaged('another repository\'s', sub { system('cp', "$other/head", "$_[0]/head") == 0 or die }, 1);
+
+# Other settings are not damage: all is read again, and nothing is said.
+scan('ab', $big, "--state=$state", '--max-decode-depth=0');
+is($error, '', 'with other settings nothing is said');
+cmp_ok($coverage->{scanned}, '>', 4000, 'and all is read');
+
+# ---- what cannot be kept ----
+
+remove_tree($folder);
+system('cp', '-a', "$dir/good", $folder) == 0 or die;
+my %good = map { $_ => slurp("$folder/$_") } values %name;
+{
+	local $SIG{XFSZ} = 'IGNORE';
+	my $want = scan('ab', $big, '--no-state');
+	my $muster = build_dir() . '/jobs/muster';
+	my $text = qx(bash -c 'ulimit -f 2; exec "\$@"' bash $muster scan --no-builtin-rules --rules=$dir/ab.toml --format json --state=$state $big 2>$dir/../errors);
+	is($? >> 8, 1, 'a disk that is full does not change the exit code');
+	my $report = eval { $json->decode($text) };
+	is($json->encode($report->{findings}), $json->encode([@{ $want->{present} }]), 'nor the findings');
+	like(slurp("$dir/../errors"), qr/^muster scan: what this scan found out could not be kept: .*(?:space|large)/i, 'it is said');
+	is_deeply({ map { s{^.*/}{}r => slurp($_) } glob("$folder/* $folder/.[a-z]*") }, \%good, 'and the state stays as it was');
+}
+agrees('ab', $big, 'the next scan is as if nothing had been');
+
+grow();
+{
+	open my $lock, '+<', "$folder/lock" or die $!;
+	my $before = slurp("$folder/head");
+	SKIP: {
+		skip 'locks are of another kind', 3 if !flock $lock, LOCK_EX;
+		agrees('ab', $big, 'while another one is writing');
+		is($error, '', 'nothing is said');
+		is(slurp("$folder/head"), $before, 'and nothing is written');
+	}
+}
+agrees('ab', $big, 'and then it is kept');
+spew("$dir/file", '');
+scan('ab', $r, "--state=$dir/file");
+is($exit, 1, 'a folder that cannot be: the findings are there');
+like($error, qr/could not be kept|Not a directory/, 'with a message');
+
+done_testing;
