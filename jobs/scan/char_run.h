@@ -7,7 +7,7 @@
 /*
  * Long words, found fast: so many letters and digits in a row, so many characters of base64's two
  * alphabets, so many hex digits and dashes as UUIDs have. Some bytes in a hundred of a usual text
- * are in one; 16 bytes are looked at in a step.
+ * are in one; 64 bytes are looked at in a step.
  */
 enum char_run_kind {
 	CHAR_RUN_KIND_ALNUM,  /* 0-9A-Za-z */

@@ -126,31 +126,32 @@ static gboolean line_behind(
 	       behind->from == p && holds_on(line, behind);
 }
 
+/* When it is too far in, the run is empty. */
 static gboolean base64_at(const guint8 *data, gsize len, gsize at, struct decode_run *run)
 {
-	struct line line, other;
+	struct line first, line, other;
 
 	while (at > 0 && data[at] == '=' && data[at - 1] == '=')
 		at--;
 	if (data[at] == '=' && at > 0)
 		at--;
-	if (!is_base64(data[at]) || !line_at(data, len, at, &line))
+	*run = (struct decode_run){at, at, DECODE_BASE64};
+	if (!is_base64(data[at]) || !line_at(data, len, at, &first))
 		return FALSE;
-	run->to = line.to;
-	other = line;
+	line = first;
 	while (line_before(data, len, &line, &other)) {
 		line = other;
 		if (at - line.from > DECODE_RUN_MAX)
 			return FALSE;
 	}
 	run->from = line.from;
-	for (line = (struct line){0}, line_at(data, len, at, &line);
+	run->to = first.to;
+	for (line = first;
 		run->to - run->from < DECODE_RUN_MAX && line_behind(data, len, &line, &other);) {
 		line = other;
 		run->to = line.to;
 	}
 	run->to = MIN(run->to, run->from + DECODE_RUN_MAX);
-	run->kind = DECODE_BASE64;
 	return run->to - run->from >= DECODE_RUN_MIN && at < run->to;
 }
 
@@ -160,20 +161,21 @@ static inline gboolean is_escape(const guint8 *data, gsize len, gsize at)
 	       class_of[data[at + 2]] & H;
 }
 
+/* Likewise. */
 static gboolean percent_at(const guint8 *data, gsize len, gsize at, struct decode_run *run)
 {
-	gsize least = at > DECODE_RUN_MAX ? at - DECODE_RUN_MAX : 0;
+	gsize least = at > DECODE_RUN_MAX ? at - DECODE_RUN_MAX : 0, from = at;
 	guint n = 0;
 
-	run->from = at;
-	while (run->from > least && class_of[data[run->from - 1]] & P)
-		run->from--;
-	if (run->from == least && least > 0)
+	*run = (struct decode_run){at, at, DECODE_PERCENT};
+	while (from > least && class_of[data[from - 1]] & P)
+		from--;
+	if (from == least && least > 0)
 		return FALSE;
-	gsize most = len - run->from > DECODE_RUN_MAX ? run->from + DECODE_RUN_MAX : len;
-	for (run->to = run->from; run->to < most && class_of[data[run->to]] & P; run->to++)
+	gsize most = len - from > DECODE_RUN_MAX ? from + DECODE_RUN_MAX : len;
+	run->from = from;
+	for (run->to = from; run->to < most && class_of[data[run->to]] & P; run->to++)
 		n += is_escape(data, len, run->to);
-	run->kind = DECODE_PERCENT;
 	return n >= ESCAPES_MIN && at < run->to;
 }
 
@@ -235,13 +237,38 @@ static gboolean next_at_edge(struct decode_cursor *cursor, struct decode_run *ru
 		guint edge = cursor->n_edges++;
 		gsize at = edge / 2 % 2 + (edge < 4 ? cursor->from : cursor->to - (cursor->to > 0));
 		enum decode_kind kind = edge % 2 == 0 ? DECODE_BASE64 : DECODE_PERCENT;
-		if (at >= cursor->len || !decode_run_at(cursor->data, cursor->len, at, kind, run) ||
-			is_known(cursor, run))
+		struct decode_run *last = &cursor->last[edge % 2];
+		/* What is tried in vain from one of its bytes need not be tried from the next. */
+		if (at >= cursor->len || (at >= last->from && at < last->to))
+			continue;
+		gboolean is_run = decode_run_at(cursor->data, cursor->len, at, kind, run);
+		*last = *run;
+		if (!is_run || is_known(cursor, run))
 			continue;
 		cursor->edges[edge % 2][edge / 2] = run->from;
 		return TRUE;
 	}
 	return FALSE;
+}
+
+/*
+ * Behind what is no run: where the next may begin. All lines of a run that are too far in are
+ * passed at once, else each would be traced back anew.
+ */
+static gsize base64_skip(const struct decode_cursor *cursor, gsize at, const struct decode_run *run)
+{
+	const guint8 *data = cursor->data;
+	gsize len = cursor->len;
+	struct line line, other;
+
+	if (run->from == run->to && line_at(data, len, at, &line)) {
+		while (line.from <= cursor->to && line_behind(data, len, &line, &other))
+			line = other;
+		return MAX(line.to, at + 1);
+	}
+	while (at < len && is_base64(data[at]))
+		at++;
+	return at;
 }
 
 static gboolean next_base64(struct decode_cursor *cursor, struct decode_run *run)
@@ -265,9 +292,7 @@ static gboolean next_base64(struct decode_cursor *cursor, struct decode_run *run
 				return TRUE;
 			continue;
 		}
-		while (at < end && is_base64(cursor->data[at]))
-			at++;
-		cursor->base64 = at;
+		cursor->base64 = base64_skip(cursor, at, run);
 	}
 	return FALSE;
 }
@@ -280,6 +305,10 @@ static gboolean next_percent(struct decode_cursor *cursor, struct decode_run *ru
 		G_MAXSIZE) {
 		gboolean is_run = percent_at(cursor->data, cursor->len, at, run);
 		cursor->percent = MAX(at + 1, run->to);
+		/* Too far in, and so is all that follows. */
+		while (run->from == run->to && cursor->percent < cursor->len &&
+			class_of[cursor->data[cursor->percent]] & P)
+			cursor->percent++;
 		if (is_run && !is_known(cursor, run))
 			return TRUE;
 	}

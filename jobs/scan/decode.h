@@ -40,7 +40,8 @@ struct decode_cursor {
 	gsize len, from, to, base64, percent, base;
 	const GArray *runs;
 	guint next, n_edges;
-	gsize edges[2][4]; /* where runs begin that were found from the edges */
+	gsize edges[2][4];         /* where runs begin that were found from the edges */
+	struct decode_run last[2]; /* the last that was looked at there, by kind */
 };
 
 void decode_cursor_init(struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from,

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jobs/scan/char_run.h"
 #include "jobs/scan/matcher.h"
 #include "jobs/scan/rule.h"
 #include "t/unit/check.h"
@@ -225,6 +226,60 @@ static void test_reach(void)
 	g_assert_cmpuint(sieve_reach(&rule, 12).behind, ==, 77);
 }
 
+/* Words and what is between them, of all lengths: mostly one kind of characters at a time. */
+static gsize make_words(GRand *random, guint8 *text, gsize max)
+{
+	static const char *const kinds[] = {
+		"0123456789abcdefABCDEF-", "azAZ09gGzZ", "aZ09gG-+/_=aZ09", "aZ09.:@[`{ \n%,"};
+	gsize len = (gsize)g_rand_int_range(random, 0, (gint32)max);
+
+	for (gsize i = 0; i < len;) {
+		const char *kind = kinds[g_rand_int_range(random, 0, 4)];
+		gint32 n = g_rand_int_range(random, 1, g_rand_int_range(random, 2, 150));
+		for (; n > 0 && i < len; n--)
+			text[i++] = (guint8)kind[g_rand_int_range(random, 0, (gint32)strlen(kind))];
+	}
+	return len;
+}
+
+static guint find_slowly(
+	const guint8 *text, gsize len, enum char_run_kind kind, gsize skip, struct char_run *run)
+{
+	guint n = 0;
+
+	for (gsize from = 0, to; from < len; from = to + 1) {
+		for (to = from; to < len && char_run_has(kind, text[to]);)
+			to++;
+		if (to - from >= char_run_least(kind) && n++ == skip)
+			*run = (struct char_run){from, to, kind};
+	}
+	return n;
+}
+
+static void test_words(void)
+{
+	g_autoptr(GRand) random = g_rand_new_with_seed(7);
+	g_autoptr(GArray) runs = g_array_new(FALSE, FALSE, sizeof(struct char_run));
+	guint8 text[400];
+
+	for (guint round = 0; round < 3000; round++) {
+		guint seen[CHAR_RUN_KINDS] = {0};
+		gsize len = make_words(random, text, sizeof(text));
+		g_array_set_size(runs, 0);
+		char_run_find(text, 0, len, runs);
+		for (guint i = 0; i < runs->len; i++) {
+			const struct char_run *run = &g_array_index(runs, struct char_run, i);
+			struct char_run right = {0};
+			find_slowly(text, len, run->kind, seen[run->kind]++, &right);
+			g_assert_cmpuint(run->from, ==, right.from);
+			g_assert_cmpuint(run->to, ==, right.to);
+		}
+		for (guint kind = 0; kind < CHAR_RUN_KINDS; kind++)
+			g_assert_cmpuint(
+				seen[kind], ==, find_slowly(text, len, kind, G_MAXSIZE, NULL));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
@@ -235,5 +290,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/sieve/a damaged or cut cache is made anew", test_damage);
 	g_test_add_func("/sieve/a cache that others could write is not used", test_foreign);
 	g_test_add_func("/sieve/a pattern's reach is told from the pattern", test_reach);
+	g_test_add_func("/sieve/every long word is found, as long as it is", test_words);
 	return check_run();
 }
