@@ -61,17 +61,17 @@ static void check_texts(struct rule_check *check, const struct rule *rule)
 		WARNING("description: ends with a full stop");
 	if (rule->flags & RULE_FOREIGN)
 		return;
-	if (n < EXAMPLES_MIN && !(rule->flags & RULE_PATH_ONLY))
+	if (n < EXAMPLES_MIN)
 		rule_check_add(check, is_strict, rule, "examples: %u, and at least %d are needed",
 			n, EXAMPLES_MIN);
-	if (m < EXAMPLES_MIN && !(rule->flags & RULE_PATH_ONLY))
+	if (m < EXAMPLES_MIN)
 		rule_check_add(check, is_strict, rule, "negatives: %u, and at least %d are needed",
 			m, EXAMPLES_MIN);
 	if (rule->remedy == NULL)
 		rule_check_add(check, is_strict, rule, "no remedy: what to do when it has leaked");
 	if (rule->rotate != NULL && !g_str_has_prefix(rule->rotate, "https://"))
 		ERROR("rotate: is no https:// address");
-	if (rule->keywords[0] == NULL && !(rule->flags & RULE_PATH_ONLY))
+	if (rule->keywords[0] == NULL)
 		rule_check_add(check, is_strict, rule, "no keywords");
 	if (rule->checksum != NULL && checksum_find(rule->checksum) == NULL) {
 		g_autoptr(GString) names = g_string_new(NULL);
@@ -205,6 +205,21 @@ static gboolean check_examples(struct rule_check *check, const struct rule_set *
 	return TRUE;
 }
 
+static void check_costs(struct rule_check *check, const struct rule_set *set,
+	const gboolean *is_fit, gboolean is_each)
+{
+	g_autofree const struct rule **rules = g_new(const struct rule *, set->n + 1);
+	g_autofree struct rule_cost **costs = g_new(struct rule_cost *, set->n + 1);
+	guint n = 0;
+
+	for (guint i = 0; i < set->n; i++)
+		if (is_fit[i] && *set->rules[i].sieve != NULL) {
+			rules[n] = &set->rules[i];
+			costs[n++] = &check->costs[i];
+		}
+	rule_check_costs(check, rules, costs, n, is_each);
+}
+
 static int compare_fault(gconstpointer a, gconstpointer b)
 {
 	const struct rule_fault *x = *(struct rule_fault *const *)a,
@@ -227,10 +242,8 @@ struct rule_check *rule_check_new(
 		check_texts(check, &set->rules[i]);
 		is_fit[i] = check_patterns(check, &set->rules[i], &check->costs[i]);
 	}
-	g_autoptr(GString) sample = options->no_costs ? NULL : rule_check_sample();
-	for (guint i = 0; i < set->n && sample != NULL; i++)
-		if (is_fit[i] && *set->rules[i].sieve != NULL)
-			rule_check_cost(check, &set->rules[i], &check->costs[i], sample);
+	if (!options->no_costs)
+		check_costs(check, set, is_fit, options->each_alone);
 	if (!check_examples(check, set, is_fit, options->cache_folder, error)) {
 		rule_check_free(check);
 		return NULL;

@@ -29,7 +29,7 @@ struct rule_fault {
 	char *text;
 };
 
-/* What one rule's sieve costs, alone. */
+/* What one rule's sieve costs, alone: times only when measured alone. */
 struct rule_cost {
 	double compile_ms, scan_ms; /* CPU; the second for a MiB */
 	double matches;             /* in a MiB */
@@ -46,6 +46,7 @@ typedef struct rule_check rule_check;
 struct rule_check_options {
 	const char *cache_folder; /* of the matcher; NULL none */
 	gboolean no_costs;        /* measure nothing */
+	gboolean each_alone;      /* measure each rule alone, which takes ten times as long */
 };
 
 /* Errors: only what keeps all of it from being done, as matcher_new() fails. */
@@ -57,10 +58,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(rule_check, rule_check_free)
 /* For rule_check*.c: adds a fault. */
 void rule_check_add(struct rule_check *check, gboolean is_error, const struct rule *rule,
 	const char *format, ...) G_GNUC_PRINTF(4, 5);
-/* For rule_check*.c: fills in one cost; adds what is beyond a bound. */
-void rule_check_cost(struct rule_check *check, const struct rule *rule, struct rule_cost *cost,
-	const GString *text);
-/* The ordinary text. */
-GString *rule_check_sample(void);
+/*
+ * For rule_check*.c: fills in the costs of n rules, which have sieves; adds what is beyond a bound.
+ * is_each: of each alone.
+ */
+void rule_check_costs(struct rule_check *check, const struct rule *const *rules,
+	struct rule_cost *const *costs, guint n, gboolean is_each);
 
 #endif

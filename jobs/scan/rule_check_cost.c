@@ -31,8 +31,10 @@ static const char *const made_up[] = {
 	"{HEX:2}:{HEX:2}:{HEX:2}:{HEX:2}:{HEX:2}:{HEX:2}:{HEX:2}:{HEX:2} {HEX:16} {digits:12} {digits:18}\n",
 };
 #define ROUNDS 60
+/* Sieves in one database, at first. */
+#define TOGETHER 64
 
-GString *rule_check_sample(void)
+static GString *rule_check_sample(void)
 {
 	GString *out = g_string_new(NULL);
 	gsize len;
@@ -58,11 +60,71 @@ static double now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+/* The sieves of some rules, as one database. */
+struct bench {
+	const char **patterns;
+	unsigned *flags, *ids; /* the id is the number of the rule in the list */
+	guint n;
+	guint64 *matches; /* by id */
+};
+
 static int count(
-	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *n)
+	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *data)
 {
-	++*(guint64 *)n;
+	((struct bench *)data)->matches[id]++;
 	return 0;
+}
+
+static void bench_init(struct bench *bench, const struct rule *const *rules, guint n)
+{
+	guint all = 0;
+
+	for (guint i = 0; i < n; i++)
+		all += g_strv_length((char **)rules[i]->sieve);
+	*bench = (struct bench){.patterns = g_new(const char *, all + 1),
+		.flags = g_new(unsigned, all + 1),
+		.ids = g_new(unsigned, all + 1),
+		.matches = g_new0(guint64, n + 1)};
+	for (guint i = 0; i < n; i++)
+		for (const char *const *at = rules[i]->sieve; *at != NULL; at++) {
+			bench->patterns[bench->n] = *at;
+			bench->flags[bench->n] = HS_FLAG_MULTILINE;
+			bench->ids[bench->n++] = i;
+		}
+}
+
+static void bench_clear(struct bench *bench)
+{
+	g_free(bench->patterns);
+	g_free(bench->flags);
+	g_free(bench->ids);
+	g_free(bench->matches);
+}
+
+/* FALSE with `*message`, to be freed, when vectorscan refuses one. */
+static gboolean bench_run(
+	struct bench *bench, const GString *text, struct rule_cost *cost, char **message)
+{
+	hs_database_t *database = NULL;
+	hs_scratch_t *scratch = NULL;
+	hs_compile_error_t *trouble = NULL;
+	double start = now_ms();
+
+	if (hs_compile_multi(bench->patterns, bench->flags, bench->ids, bench->n, HS_MODE_BLOCK,
+		    NULL, &database, &trouble) != HS_SUCCESS) {
+		*message = g_strdup(trouble ? trouble->message : "?");
+		hs_free_compile_error(trouble);
+		return FALSE;
+	}
+	cost->compile_ms = now_ms() - start;
+	if (hs_alloc_scratch(database, &scratch) == HS_SUCCESS) {
+		start = now_ms();
+		hs_scan(database, text->str, (unsigned)text->len, 0, scratch, count, bench);
+		cost->scan_ms = (now_ms() - start) * (1 << 20) / (double)text->len;
+	}
+	hs_free_scratch(scratch);
+	hs_free_database(database);
+	return TRUE;
 }
 
 /* A warning from a third of the bound, an error from the bound. */
@@ -75,37 +137,53 @@ static void judge(struct rule_check *check, const struct rule *rule, double valu
 			value < 10, value, unit, bound);
 }
 
-void rule_check_cost(struct rule_check *check, const struct rule *rule, struct rule_cost *cost,
-	const GString *text)
+/*
+ * Hundreds of sieves one by one take many times as long to compile as together. So they are tried
+ * together, and halved where that is dearer than one alone may be, down to the one at fault.
+ */
+static void try_together(struct rule_check *check, const struct rule *const *rules,
+	struct rule_cost *const *costs, guint n, const GString *text)
 {
-	guint n = g_strv_length((char **)rule->sieve);
-	g_autofree unsigned *flags = g_new(unsigned, n);
-	hs_database_t *database = NULL;
-	hs_scratch_t *scratch = NULL;
-	hs_compile_error_t *trouble = NULL;
-	guint64 matches = 0;
-	double mib = (double)text->len / (1 << 20), start = now_ms();
+	struct bench bench;
+	struct rule_cost cost = {0};
+	g_autofree char *message = NULL;
 
-	for (guint i = 0; i < n; i++)
-		flags[i] = HS_FLAG_MULTILINE;
-	if (hs_compile_multi((const char *const *)rule->sieve, flags, NULL, n, HS_MODE_BLOCK, NULL,
-		    &database, &trouble) != HS_SUCCESS) {
-		rule_check_add(check, TRUE, rule, "sieve: %s", trouble ? trouble->message : "?");
-		hs_free_compile_error(trouble);
+	bench_init(&bench, rules, n);
+	gboolean is_done = bench_run(&bench, text, &cost, &message);
+	gboolean is_dear =
+		cost.compile_ms >= RULE_CHECK_COMPILE_MS || cost.scan_ms * 3 >= RULE_CHECK_SCAN_MS;
+	if (n > 1 && (!is_done || is_dear)) {
+		bench_clear(&bench);
+		try_together(check, rules, costs, n / 2, text);
+		try_together(check, rules + n / 2, costs + n / 2, n - n / 2, text);
 		return;
 	}
-	cost->compile_ms = now_ms() - start;
-	if (hs_alloc_scratch(database, &scratch) == HS_SUCCESS) {
-		start = now_ms();
-		hs_scan(database, text->str, (unsigned)text->len, 0, scratch, count, &matches);
-		cost->scan_ms = (now_ms() - start) / mib;
-		cost->matches = (double)matches / mib;
+	for (guint i = 0; i < n; i++) {
+		costs[i]->matches = (double)bench.matches[i] * (1 << 20) / (double)text->len;
+		judge(check, rules[i], costs[i]->matches, RULE_CHECK_MATCHES, "matches",
+			"times in a MiB of ordinary text");
 	}
-	hs_free_scratch(scratch);
-	hs_free_database(database);
-	judge(check, rule, cost->compile_ms, RULE_CHECK_COMPILE_MS, "takes", "ms to compile alone");
-	judge(check, rule, cost->scan_ms, RULE_CHECK_SCAN_MS, "takes",
+	bench_clear(&bench);
+	if (n > 1)
+		return;
+	if (!is_done) {
+		rule_check_add(check, TRUE, rules[0], "sieve: %s", message);
+		return;
+	}
+	costs[0]->compile_ms = cost.compile_ms;
+	costs[0]->scan_ms = cost.scan_ms;
+	judge(check, rules[0], cost.compile_ms, RULE_CHECK_COMPILE_MS, "takes",
+		"ms to compile alone");
+	judge(check, rules[0], cost.scan_ms, RULE_CHECK_SCAN_MS, "takes",
 		"ms for a MiB of ordinary text");
-	judge(check, rule, cost->matches, RULE_CHECK_MATCHES, "matches",
-		"times in a MiB of ordinary text");
+}
+
+void rule_check_costs(struct rule_check *check, const struct rule *const *rules,
+	struct rule_cost *const *costs, guint n, gboolean is_each)
+{
+	g_autoptr(GString) text = rule_check_sample();
+	guint together = is_each ? 1 : TOGETHER;
+
+	for (guint i = 0; i < n; i += together)
+		try_together(check, rules + i, costs + i, MIN(together, n - i), text);
 }
