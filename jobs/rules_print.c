@@ -47,7 +47,7 @@ static void put_padded(GString *out, const struct output_style *style, const cha
 		put(out, style, colour, text);
 	else
 		g_string_append(out, safe);
-	for (glong i = columns; i < (glong)width + 2; i++)
+	for (glong i = MIN(columns, (glong)width); i < (glong)width + 2; i++)
 		g_string_append_c(out, ' ');
 }
 
