@@ -110,6 +110,26 @@ static int run_list(const struct arguments *a, char **words)
 	return EXIT_FINE;
 }
 
+/* The rule of that id, else all that go by that name elsewhere or in their family. */
+static gboolean show(const struct rule_set *set, const char *name, gboolean is_json,
+	const struct output_style *style, GString *out)
+{
+	const struct rule *one = rule_find(set, name);
+	gboolean is_there = FALSE;
+
+	for (guint i = 0; i < set->n; i++) {
+		const struct rule *rule = &set->rules[i];
+		if (one != NULL ? rule != one : !rule_has_name(rule, name))
+			continue;
+		if (is_json)
+			rules_print_one_json(rule, out);
+		else
+			rules_print_one(rule, style, out);
+		is_there = TRUE;
+	}
+	return is_there;
+}
+
 static int run_show(const struct arguments *a, char **words)
 {
 	g_autoptr(GError) error = NULL;
@@ -123,17 +143,12 @@ static int run_show(const struct arguments *a, char **words)
 	terminal_style_init(&style, STDOUT_FILENO);
 	GString *out = g_string_new(NULL);
 	for (; *words != NULL; words++) {
-		const struct rule *rule = rule_find(set, *words);
-		if (rule == NULL) {
+		if (!show(set, *words, a->is_json, &style, out)) {
 			g_autofree char *quoted = quote_format(*words);
 			fprintf(stderr, "muster rules: there is no rule '%s'\n", quoted);
 			g_string_free(out, TRUE);
 			return EXIT_USAGE;
 		}
-		if (a->is_json)
-			rules_print_one_json(rule, out);
-		else
-			rules_print_one(rule, &style, out);
 	}
 	print(out);
 	return EXIT_FINE;
@@ -156,7 +171,8 @@ static int run_check(struct arguments *a, char **words)
 	g_autofree char *cache = g_build_filename(g_get_user_cache_dir(), "muster", NULL);
 	const struct rule_check_options options = {
 		.cache_folder = g_file_test(cache, G_FILE_TEST_IS_DIR) ? cache : NULL,
-		.no_costs = a->no_costs};
+		.no_costs = a->no_costs,
+		.each_alone = a->is_verbose};
 	g_autoptr(rule_check) check = rule_check_new(set, &options, &error);
 	if (check == NULL)
 		return fail(error);

@@ -79,7 +79,7 @@ static gboolean is_redacted(const char *secret)
 static gboolean has_rule(const struct rule_set *rules, const char *id)
 {
 	for (guint i = 0; rules != NULL && i < rules->n; i++)
-		if (!strcmp(rules->rules[i].id, id))
+		if (rule_has_name(&rules->rules[i], id))
 			return TRUE;
 	return FALSE;
 }
@@ -253,7 +253,7 @@ static gboolean foreign_holds(
 		return !strcmp(id, f->location_id);
 	}
 	return line_is(f, entry->at_line) &&
-	       (entry->is_rule_unknown || !strcmp(entry->rule, f->rule->id));
+	       (entry->is_rule_unknown || rule_has_name(f->rule, entry->rule));
 }
 
 static gboolean foreign_apply(struct baseline *baseline, guint threads, GError **error)

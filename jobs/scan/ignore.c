@@ -70,7 +70,7 @@ static gboolean has_rule(const struct ignore_set *set, const char *name)
 	const struct rule_set *rules = set->report->rules;
 
 	for (guint i = 0; rules != NULL && i < rules->n; i++)
-		if (!strcmp(rules->rules[i].id, name) || !g_strcmp0(rules->rules[i].family, name))
+		if (rule_has_name(&rules->rules[i], name))
 			return TRUE;
 	return FALSE;
 }
@@ -240,11 +240,6 @@ gboolean ignore_set_add(struct ignore_set *set, enum finding_ignore kind, const 
 	return TRUE;
 }
 
-static gboolean rule_is(const struct finding *f, const char *name)
-{
-	return !strcmp(f->rule->id, name) || !g_strcmp0(f->rule->family, name);
-}
-
 static gboolean line_is(const struct finding *f, guint32 line)
 {
 	for (guint32 i = 0; i < f->n_places; i++)
@@ -267,7 +262,7 @@ static gboolean rule_holds(const struct ignore_rule *rule, const struct finding 
 		return !strcmp(rule->location_id, f->location_id);
 	if (rule->secret_id != NULL)
 		return !strcmp(rule->secret_id, f->secret_id);
-	if (rule->rule != NULL && !rule->is_rule_unknown && !rule_is(f, rule->rule))
+	if (rule->rule != NULL && !rule->is_rule_unknown && !rule_has_name(f->rule, rule->rule))
 		return FALSE;
 	if (rule->path != NULL && g_strcmp0(rule->path, f->path) != 0)
 		return FALSE;

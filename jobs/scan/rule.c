@@ -78,6 +78,13 @@ static const char *const *join(struct toml *doc, const char *const *a, const cha
 			under->rule.field = over->rule.field;                                      \
 	} while (0)
 
+static void add_allowlists(
+	struct toml *doc, struct rule_draft *under, const struct rule_draft *over)
+{
+	for (guint i = 0; i < over->rule.n_allowlists; i++)
+		rule_draft_add_allowlist(doc, under, &over->rule.allowlists[i]);
+}
+
 /* As in gitleaks: what is said wins; tags, keywords and allowlists are added. */
 static void lay_over(struct toml *doc, struct rule_draft *under, const struct rule_draft *over)
 {
@@ -112,8 +119,7 @@ static void lay_over(struct toml *doc, struct rule_draft *under, const struct ru
 	}
 	rule->tags = join(doc, rule->tags, over->rule.tags);
 	rule->keywords = join(doc, rule->keywords, over->rule.keywords);
-	for (guint i = 0; i < over->rule.n_allowlists; i++)
-		rule_draft_add_allowlist(doc, under, &over->rule.allowlists[i]);
+	add_allowlists(doc, under, over);
 	rule->flags = (rule->flags & ~over->flags_given) | (over->rule.flags & over->flags_given);
 	under->flags_given |= over->flags_given;
 	rule->source = over->rule.source;
@@ -122,14 +128,101 @@ static void lay_over(struct toml *doc, struct rule_draft *under, const struct ru
 }
 #undef LAY
 
+gboolean rule_is_called(const struct rule *rule, const char *name)
+{
+	if (rule->id == NULL)
+		return FALSE;
+	return !strcmp(rule->id, name) ||
+	       (rule->aliases != NULL && g_strv_contains(rule->aliases, name));
+}
+
+/* Whether the list has all that it is for other scanners: it may be several rules of theirs. */
+static gboolean is_covered(const struct rule *rule, const char *const *list)
+{
+	if (rule->id == NULL || g_strv_contains(list, rule->id))
+		return rule->id != NULL;
+	if (rule->aliases == NULL || *rule->aliases == NULL)
+		return FALSE;
+	for (const char *const *at = rule->aliases; *at != NULL; at++)
+		if (!g_strv_contains(list, *at))
+			return FALSE;
+	return TRUE;
+}
+
+/*
+ * A foreign file speaks of rules by the names of its scanner: what it changes of one is changed in
+ * each of ours that is called so. One that is more than that gets the allowlists alone. FALSE when
+ * there is none.
+ */
+static gboolean lay_over_called(struct builder *b, const struct rule_draft *draft)
+{
+	const char *const names[] = {draft->rule.id, NULL};
+	gboolean is_there = FALSE;
+
+	for (guint i = 0; i < b->drafts->len; i++) {
+		struct rule_draft *under = &g_array_index(b->drafts, struct rule_draft, i);
+		if (!rule_is_called(&under->rule, draft->rule.id))
+			continue;
+		if (is_covered(&under->rule, names))
+			lay_over(b->set->memory, under, draft);
+		else
+			add_allowlists(b->set->memory, under, draft);
+		is_there = TRUE;
+	}
+	return is_there;
+}
+
+/* A rule that is taken out stays as a hole: id NULL. */
+static void drop(struct builder *b, struct rule *rule)
+{
+	g_hash_table_remove(b->by_id, rule->id);
+	rule->id = NULL;
+}
+
+/* Every rule that these names cover, but for draft `except` - 1. */
+static void drop_covered(struct builder *b, const char *const *names, guint except)
+{
+	for (guint i = 0; i < b->drafts->len; i++) {
+		struct rule *rule = &g_array_index(b->drafts, struct rule_draft, i).rule;
+		if (i + 1 != except && is_covered(rule, names))
+			drop(b, rule);
+	}
+}
+
+static gboolean has_called(struct builder *b, const char *name)
+{
+	for (guint i = 0; i < b->drafts->len; i++)
+		if (rule_is_called(&g_array_index(b->drafts, struct rule_draft, i).rule, name))
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean add_draft(struct builder *b, struct rule_file *file, struct rule_draft *draft,
 	gboolean is_over, GError **error)
 {
 	guint at = GPOINTER_TO_UINT(g_hash_table_lookup(b->by_id, draft->rule.id));
 	gboolean is_whole = draft->rule.regex != NULL || draft->rule.path != NULL;
+	gboolean is_foreign = file->is_foreign && (is_over || !is_whole);
+	const char *const names[] = {draft->rule.id, NULL};
 
+	if (is_foreign && draft->rule.regex == NULL && lay_over_called(b, draft))
+		return TRUE;
+	if (is_foreign && !is_whole) {
+		rule_problem_add(file, RULE_PROBLEM_DROPPED, draft->rule.line, draft->rule.id,
+			"it has neither regex nor path, and there is none to change");
+		return TRUE;
+	}
+	if (is_foreign)
+		drop_covered(b, names, at);
 	if (at > 0) {
 		struct rule_draft *old = &g_array_index(b->drafts, struct rule_draft, at - 1);
+		if (old->rule.source == file->name && file->is_foreign) {
+			rule_problem_add(file, RULE_PROBLEM_DROPPED, old->rule.line, old->rule.id,
+				"line %u has another rule of this id, which stands instead",
+				draft->rule.line);
+			*old = *draft;
+			return TRUE;
+		}
 		if (old->rule.source == file->name || (old->rule.is_builtin && file->is_builtin))
 			return rule_file_fail(file, draft->rule.line, error,
 				"rule '%s' is already in line %u of %s", draft->rule.id,
@@ -154,24 +247,6 @@ static gboolean add_draft(struct builder *b, struct rule_file *file, struct rule
 	return TRUE;
 }
 
-/* A rule that is taken out stays as a hole: id NULL. */
-static gboolean drop(struct builder *b, const char *id)
-{
-	guint at = GPOINTER_TO_UINT(g_hash_table_lookup(b->by_id, id));
-
-	for (guint i = 0; at == 0 && i < b->drafts->len; i++) {
-		const struct rule *rule = &g_array_index(b->drafts, struct rule_draft, i).rule;
-		if (rule->id != NULL && rule->aliases != NULL && g_strv_contains(rule->aliases, id))
-			at = i + 1;
-	}
-	if (at == 0)
-		return FALSE;
-	struct rule *rule = &g_array_index(b->drafts, struct rule_draft, at - 1).rule;
-	g_hash_table_remove(b->by_id, rule->id);
-	rule->id = NULL;
-	return TRUE;
-}
-
 static gboolean parse(
 	struct builder *b, struct rule_file *file, const char *text, gsize len, GError **error)
 {
@@ -183,17 +258,29 @@ static gboolean parse(
 	return rule_file_read(file, error);
 }
 
+static void check_targets(
+	struct builder *b, struct rule_file *file, const struct rule_allowlist *list)
+{
+	for (const char *const *id = list->rules; *id != NULL; id++)
+		if (!has_called(b, *id))
+			rule_problem_add(file, RULE_PROBLEM_UNKNOWN, list->line, NULL,
+				"targetRules: there is no rule '%s'", *id);
+}
+
 /* Everything that a file says, over what is there. */
 static gboolean add_file(
 	struct builder *b, struct rule_file *file, gboolean is_over, GError **error)
 {
 	for (guint i = 0; file->disabled[i] != NULL; i++)
-		if (!drop(b, file->disabled[i]))
+		if (!has_called(b, file->disabled[i]))
 			rule_problem_add(file, RULE_PROBLEM_UNKNOWN, file->extend_line, NULL,
 				"disabledRules: there is no rule '%s'", file->disabled[i]);
+	drop_covered(b, file->disabled, 0);
 	for (guint i = 0; i < file->n; i++)
 		if (!add_draft(b, file, &file->drafts[i], is_over, error))
 			return FALSE;
+	for (guint i = 0; i < file->n_allowlists; i++)
+		check_targets(b, file, &file->allowlists[i]);
 	if (file->n_allowlists > 0)
 		g_array_append_vals(b->allowlists, file->allowlists, file->n_allowlists);
 	return TRUE;
@@ -282,7 +369,15 @@ static gboolean add_path(struct builder *b, struct rule_file *file, guint depth,
 				"extend.path: more than %d files on top of one another",
 				EXTEND_MAX);
 		g_autofree char *folder = g_path_get_dirname(file->name);
-		g_autofree char *path = g_canonicalize_filename(file->extend_path, folder);
+		g_autofree char *path = g_path_is_absolute(file->extend_path)
+						? g_strdup(file->extend_path)
+						: g_build_filename(folder, file->extend_path, NULL);
+		/* gitleaks looks from where it is started. */
+		if (file->is_foreign && !g_file_test(path, G_FILE_TEST_EXISTS) &&
+			g_file_test(file->extend_path, G_FILE_TEST_EXISTS)) {
+			g_free(path);
+			path = g_strdup(file->extend_path);
+		}
 		gsize len;
 		g_autofree char *text = load(path, &len, error);
 		if (text == NULL) {
@@ -323,15 +418,23 @@ static gboolean load_paths(struct builder *b, const struct rule_options *options
 	return TRUE;
 }
 
+gboolean rule_has_name(const struct rule *rule, const char *name)
+{
+	return rule_is_called(rule, name) || !g_strcmp0(rule->family, name);
+}
+
 static gboolean is_chosen(const struct rule *rule, const char *const *list)
 {
-	if (g_strv_contains(list, rule->id) ||
-		(rule->family != NULL && g_strv_contains(list, rule->family)))
-		return TRUE;
-	for (const char *const *at = rule->aliases; at != NULL && *at != NULL; at++)
-		if (g_strv_contains(list, *at))
+	for (; *list != NULL; list++)
+		if (rule_has_name(rule, *list))
 			return TRUE;
 	return FALSE;
+}
+
+static gboolean is_left_out(const struct rule *rule, const char *const *list)
+{
+	return is_covered(rule, list) ||
+	       (rule->family != NULL && g_strv_contains(list, rule->family));
 }
 
 /* From --enable-rule and --disable-rule: a name that fits nothing is a mistake. */
@@ -341,12 +444,11 @@ static gboolean choose(struct builder *b, const struct rule_options *options, GE
 
 	for (guint k = 0; k < G_N_ELEMENTS(lists); k++) {
 		for (guint i = 0; lists[k] != NULL && lists[k][i] != NULL; i++) {
-			const char *const one[] = {lists[k][i], NULL};
 			gboolean is_there = FALSE;
 			for (guint j = 0; j < b->drafts->len && !is_there; j++) {
 				struct rule *rule =
 					&g_array_index(b->drafts, struct rule_draft, j).rule;
-				is_there = rule->id != NULL && is_chosen(rule, one);
+				is_there = rule->id != NULL && rule_has_name(rule, lists[k][i]);
 			}
 			if (!is_there) {
 				g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
@@ -362,8 +464,8 @@ static gboolean choose(struct builder *b, const struct rule_options *options, GE
 		if (rule->id == NULL)
 			continue;
 		if ((options->only != NULL && !is_chosen(rule, options->only)) ||
-			(options->without != NULL && is_chosen(rule, options->without)))
-			drop(b, rule->id);
+			(options->without != NULL && is_left_out(rule, options->without)))
+			drop(b, rule);
 	}
 	return TRUE;
 }

@@ -56,6 +56,8 @@ struct rule_allowlist {
 	const char *const *paths;     /* PCRE2, held against the path */
 	const char *const *commits;   /* full or short names in hex, small letters */
 	const char *const *rules;     /* targetRules of a global list: for these ids only */
+	const char *source;           /* its file */
+	guint line;                   /* in there */
 };
 
 /* Another rule that must match near this one, or this one is no finding. */
@@ -71,9 +73,8 @@ enum rule_flag {
 	RULE_PLACEHOLDER = 1 << 1, /* a secret that looks like a placeholder is refused */
 	RULE_FOREIGN = 1 << 2,     /* from a file in gitleaks' format */
 	RULE_HIDDEN = 1 << 3,      /* only there because another one requires it: not reported */
-	RULE_PATH_ONLY = 1 << 4,   /* no regex: the path alone is the finding */
-	RULE_DERIVED = 1 << 5,     /* the sieve was made by us from keywords or the pattern */
-	RULE_SLOW = 1 << 6,        /* no sieve can be made: run over whole objects, and listed */
+	RULE_DERIVED = 1 << 4,     /* the sieve was made by us from keywords or the pattern */
+	RULE_SLOW = 1 << 5,        /* no sieve can be made: run over whole objects, and listed */
 };
 
 struct rule {
@@ -83,7 +84,7 @@ struct rule {
 	enum severity severity;
 	guint specificity; /* 1 to 100; of two findings on the same bytes the greater stays */
 
-	const char *regex;           /* PCRE2 in bytes, no flags; NULL with RULE_PATH_ONLY */
+	const char *regex;           /* PCRE2 in bytes, no flags */
 	guint secret_group;          /* 0: the first group that took part, else the whole match */
 	const char *const *sieve;    /* vectorscan in bytes, no flags; any of them */
 	const char *const *keywords; /* in small letters */
@@ -160,6 +161,9 @@ struct rule_set *rule_set_load(const struct rule_options *options, GError **erro
 struct rule_set *rule_set_parse(const char *name, const char *text, gsize len, GError **error);
 void rule_set_free(struct rule_set *set);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleSet, rule_set_free)
+
+/* Whether it is its id, its family, or what another scanner calls it: for what people write. */
+gboolean rule_has_name(const struct rule *rule, const char *name);
 
 /* NULL when there is none. */
 const struct rule *rule_find(const struct rule_set *set, const char *id);

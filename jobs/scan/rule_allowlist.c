@@ -106,9 +106,16 @@ gboolean rule_allowlist_read(struct rule_file *file, const struct toml_table *ta
 		if (!read_entry(file, &table->entries[i], rule, is_global, &read, error))
 			return FALSE;
 	if (*read.regexes == NULL && *read.stopwords == NULL && *read.paths == NULL &&
-		*read.commits == NULL)
-		return rule_file_fail(file, line, error,
-			"an allowlist needs one of regexes, stopwords, paths, commits");
+		*read.commits == NULL) {
+		if (!file->is_foreign)
+			return rule_file_fail(file, line, error,
+				"an allowlist needs one of regexes, stopwords, paths, commits");
+		rule_problem_add(file, RULE_PROBLEM_UNSUPPORTED, line, rule,
+			"an allowlist without regexes, stopwords, paths and commits does nothing");
+		read.is_and = FALSE;
+	}
+	read.source = file->name;
+	read.line = line;
 	*list = read;
 	return TRUE;
 }

@@ -70,6 +70,8 @@ gboolean rule_filter_read(struct rule_file *file, struct rule_draft *draft, cons
 /* A global `filter` or `prefilter`, likewise into the file's allowlists. */
 gboolean rule_filter_read_global(
 	struct rule_file *file, const char *key, const char *text, guint line, GError **error);
+/* Whether it is its id, or what another scanner calls it; FALSE without an id. */
+gboolean rule_is_called(const struct rule *rule, const char *name);
 void rule_draft_add_allowlist(
 	struct toml *doc, struct rule_draft *draft, const struct rule_allowlist *list);
 

@@ -143,9 +143,34 @@ static gboolean fail_kind(const struct rule_file *file, const char *key,
 		toml_kind_name(value->kind));
 }
 
+/* gitleaks' reader takes a string for a list whose entries are parted by commas. */
+static const char *const *split(struct rule_file *file, const struct toml_value *value)
+{
+	guint n = 0;
+	char *text = toml_copy(file->doc, value->string, value->len);
+
+	for (const char *at = text; *at; at++)
+		n += *at == ',';
+	if (n >= RULE_LIST_MAX)
+		return NULL;
+	const char **list = toml_take(file->doc, (n + 2) * sizeof *list);
+	for (guint i = 0; *text; i++) {
+		list[i] = text;
+		text += strcspn(text, ",");
+		if (*text)
+			*text++ = '\0';
+	}
+	return list;
+}
+
 gboolean rule_list_read(struct rule_file *file, const char *key, const struct toml_value *value,
 	const char *const **list, GError **error)
 {
+	if (value->kind == TOML_STRING && file->is_foreign) {
+		*list = split(file, value);
+		return *list != NULL || rule_file_fail(file, value->line, error, "%s: more than %d",
+						key, RULE_LIST_MAX);
+	}
 	if (value->kind == TOML_STRING) {
 		const char **one = toml_take(file->doc, 2 * sizeof *one);
 		one[0] = value->string;
@@ -191,14 +216,22 @@ static gboolean is_id(const char *id)
 static gboolean read_integer(const struct rule_file *file, const char *key,
 	const struct toml_value *value, gint64 least, gint64 most, gint64 *number, GError **error)
 {
-	if (value->kind != TOML_INTEGER)
+	gint64 said = value->integer;
+
+	/* In quotes, gitleaks takes it too. */
+	if (value->kind == TOML_STRING && file->is_foreign) {
+		if (!g_ascii_string_to_signed(value->string, 10, least, most, &said, NULL))
+			return rule_file_fail(file, value->line, error,
+				"%s: an integer is expected in the string", key);
+	} else if (value->kind != TOML_INTEGER) {
 		return fail_kind(file, key, value, "an integer", error);
-	if (value->integer < least || value->integer > most)
+	}
+	if (said < least || said > most)
 		return rule_file_fail(file, value->line, error,
 			"%s: %" G_GINT64_FORMAT " is not between %" G_GINT64_FORMAT
 			" and %" G_GINT64_FORMAT,
-			key, value->integer, least, most);
-	*number = value->integer;
+			key, said, least, most);
+	*number = said;
 	return TRUE;
 }
 
@@ -358,10 +391,15 @@ static gboolean read_entropy(
 	struct rule_file *file, struct rule *rule, const struct toml_value *value, GError **error)
 {
 	double bits = value->kind == TOML_INTEGER ? (double)value->integer : value->number;
+	char *end = NULL;
 
-	if (value->kind != TOML_INTEGER && value->kind != TOML_FLOAT)
+	if (value->kind == TOML_STRING && file->is_foreign)
+		bits = g_ascii_strtod(value->string, &end);
+	if (end != NULL ? end == value->string || *end
+			: value->kind != TOML_INTEGER && value->kind != TOML_FLOAT)
 		return fail_kind(file, "entropy", value, "a number", error);
-	if (!(bits >= 0 && bits <= 8))
+	/* More than 8 is there to find nothing. */
+	if (!(bits >= 0 && (bits <= 8 || file->is_foreign)))
 		return rule_file_fail(file, value->line, error, "entropy: not between 0 and 8");
 	rule->entropy = bits;
 	return TRUE;

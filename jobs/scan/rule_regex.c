@@ -14,7 +14,10 @@
  * and pcre2pattern(3):
  *
  *  - without (?m), `$` is the end of the text only, not also before a last newline: `\z`;
- *  - in a class, "[." and "[=" are two characters there and an error here;
+ *  - in a class, "[." and "[=" are two characters there and an error here, as are "[:" and the like
+ *    at its start: a name such as [:alpha:] is only one within brackets of its own;
+ *  - `\v` is the vertical tab alone, not all that ends lines; `\12` is an octal number, never a
+ *    group; `{,3}` is four characters;
  *  - patterns there see code points and ours bytes, so \x{…} above 7F becomes UTF-8; a class that
  *    holds such a character becomes a class of bytes, which is said in a note;
  *  - `\pL` and `\C` see bytes, likewise.
@@ -38,7 +41,7 @@ static const char note_property[] = "\\p and \\C are tried byte by byte";
 static gboolean is_changed(const char *regex)
 {
 	for (; *regex; regex++)
-		if (*regex == '$' || *regex == '\\' || *regex == '[' || (guchar)*regex >= 0x80)
+		if (strchr("$\\[{", *regex) || (guchar)*regex >= 0x80)
 			return TRUE;
 	return FALSE;
 }
@@ -87,6 +90,11 @@ static void translate_code(struct translation *t)
 	t->at = end + 1;
 }
 
+static gboolean is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
 static void translate_escape(struct translation *t)
 {
 	const char *end;
@@ -100,6 +108,19 @@ static void translate_escape(struct translation *t)
 	}
 	if (t->at[1] == 'x' && t->at[2] == '{') {
 		translate_code(t);
+		return;
+	}
+	if (t->at[1] == 'v') {
+		g_string_append(t->out, "\\x0b");
+		t->at += 2;
+		return;
+	}
+	if (strchr("1234567", t->at[1]) && t->at[1] && is_octal(t->at[2])) {
+		guint code = 0, n = 1;
+		for (; n <= 3 && is_octal(t->at[n]); n++)
+			code = code * 8 + (guint)(t->at[n] - '0');
+		g_string_append_printf(t->out, "\\x%02x", code & 0xff);
+		t->at += n;
 		return;
 	}
 	if (t->at[1] == 'p' || t->at[1] == 'P' || t->at[1] == 'C')
@@ -116,8 +137,12 @@ static void open_class(struct translation *t)
 	g_string_append_c(t->out, *t->at++);
 	if (*t->at == '^')
 		g_string_append_c(t->out, *t->at++);
-	if (*t->at == ']')
+	if (*t->at == ']') {
 		g_string_append_c(t->out, *t->at++);
+	} else if (*t->at == ':' || *t->at == '.' || *t->at == '=') {
+		g_string_append_c(t->out, '\\');
+		g_string_append_c(t->out, *t->at++);
+	}
 }
 
 static void translate_class(struct translation *t)
@@ -146,6 +171,10 @@ static void translate_one(struct translation *t)
 	case '(':
 		open_group(t);
 		return;
+	case '{':
+		if (t->at[1] == ',')
+			g_string_append_c(t->out, '\\');
+		break;
 	case ')':
 		t->depth -= t->depth > 0;
 		break;

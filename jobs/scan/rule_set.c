@@ -30,8 +30,6 @@ static void fill_in(struct rule_draft *draft)
 		rule->specificity = SPECIFICITY_DEFAULT;
 	if (rule->within == 0)
 		rule->within = WITHIN_DEFAULT;
-	if (rule->regex == NULL)
-		rule->flags |= RULE_PATH_ONLY;
 	/* Other scanners decode too, and none of them has our placeholder filter. */
 	unsigned defaults =
 		rule->flags & RULE_FOREIGN ? RULE_DECODE : RULE_DECODE | RULE_PLACEHOLDER;
@@ -43,6 +41,11 @@ static gboolean check_patterns(const struct rule *rule, GError **error)
 {
 	guint groups = 0;
 
+	if (rule->regex == NULL && rule->id != NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"no regex: files are not found by their names alone");
+		return FALSE;
+	}
 	if (rule->regex != NULL && !rule_regex_check(rule->regex, &groups, error)) {
 		g_prefix_error(error, "regex: ");
 		return FALSE;
@@ -100,12 +103,23 @@ static gboolean check_global(const struct rule_allowlist *list, GError **error)
 {
 	const struct rule fake = {.allowlists = list, .n_allowlists = 1};
 
-	return check_patterns(&fake, error);
+	if (check_patterns(&fake, error))
+		return TRUE;
+	g_prefix_error(error, "%s:%u: ", list->source, list->line);
+	return FALSE;
+}
+
+static gboolean is_target(const struct rule_allowlist *list, const struct rule *rule)
+{
+	for (const char *const *id = list->rules; *id != NULL; id++)
+		if (rule_is_called(rule, *id))
+			return TRUE;
+	return FALSE;
 }
 
 /* An allowlist for some rules becomes theirs; one for all stays the set's. */
-static gboolean spread_allowlists(struct rule_private *set, GArray *drafts, GArray *allowlists,
-	GHashTable *by_id, GError **error)
+static gboolean spread_allowlists(
+	struct rule_private *set, GArray *drafts, GArray *allowlists, GError **error)
 {
 	struct rule_allowlist *all = toml_take(set->memory, (allowlists->len + 1) * sizeof *all);
 
@@ -119,26 +133,13 @@ static gboolean spread_allowlists(struct rule_private *set, GArray *drafts, GArr
 			all[set->set.n_allowlists++] = *list;
 			continue;
 		}
-		for (const char *const *id = list->rules; *id != NULL; id++) {
-			guint at = GPOINTER_TO_UINT(g_hash_table_lookup(by_id, *id));
-			if (at > 0)
-				rule_draft_add_allowlist(set->memory,
-					&g_array_index(drafts, struct rule_draft, at - 1), list);
+		for (guint k = 0; k < drafts->len; k++) {
+			struct rule_draft *draft = &g_array_index(drafts, struct rule_draft, k);
+			if (is_target(list, &draft->rule))
+				rule_draft_add_allowlist(set->memory, draft, list);
 		}
 	}
 	return TRUE;
-}
-
-static GHashTable *index_drafts(GArray *drafts)
-{
-	GHashTable *by_id = g_hash_table_new(hash_text, g_str_equal);
-
-	for (guint i = 0; i < drafts->len; i++) {
-		const char *id = g_array_index(drafts, struct rule_draft, i).rule.id;
-		if (id != NULL)
-			g_hash_table_insert(by_id, (gpointer)id, GUINT_TO_POINTER(i + 1));
-	}
-	return by_id;
 }
 
 static void find_required(struct rule_private *set, GArray *problems)
@@ -174,9 +175,8 @@ gboolean rule_set_finish(struct rule_private *set, GArray *drafts, GArray *allow
 	GArray *problems, GError **error)
 {
 	struct rule_set *s = &set->set;
-	g_autoptr(GHashTable) by_id = index_drafts(drafts);
 
-	if (!spread_allowlists(set, drafts, allowlists, by_id, error))
+	if (!spread_allowlists(set, drafts, allowlists, error))
 		return FALSE;
 	s->rules = toml_take(set->memory, (drafts->len + 1) * sizeof *s->rules);
 	for (guint i = 0; i < drafts->len; i++) {
@@ -191,7 +191,7 @@ gboolean rule_set_finish(struct rule_private *set, GArray *drafts, GArray *allow
 			return FALSE;
 		if (rule->id == NULL)
 			continue;
-		if (*rule->sieve == NULL && rule->regex != NULL)
+		if (*rule->sieve == NULL)
 			rule_sieve_derive(set->memory, rule);
 		s->rules[s->n++] = *rule;
 	}

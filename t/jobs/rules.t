@@ -71,6 +71,7 @@ cmp_ok($checked->{negatives}, '>=', 2 * grep({ defined $_->{regex} } @{ $all->{r
 like(rules('list'), qr/^github-pat +github +critical +\S.*\n.*^\d+ rules$/ms, 'the table has a line for each');
 like(rules('show', 'github-pat'), qr/^github-pat  critical\n.*^  checksum +crc32_62\n.*^  rotate at +https:/ms, 'one rule is shown');
 unlike(rules('show', 'github-pat'), qr/ghp_(?!x{36})[0-9A-Za-z]{36}/, 'without a token in it');
+like(rules('show', 'aws-access-token'), qr/^aws-access-key-id  .*^aws-access-key-pair  /ms, 'by what gitleaks calls it, all that it is here are');
 rules('show', 'githup-pat');
 is($exit, 2, 'a rule that is not there cannot be shown');
 

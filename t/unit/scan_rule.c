@@ -133,10 +133,9 @@ static void test_foreign(void)
 		      "[[rules]]\nid = 'd'\npath = 'id_rsa$'\nvalidate = 'x'\n"
 		      "[[allowlists]]\ntargetRules = ['c']\npaths = ['vendor/']\n"
 		      "[[allowlists]]\ncommits = ['ABC']\n");
-	const struct rule *a = rule_find(set, "a key"), *c = rule_find(set, "c"),
-			  *d = rule_find(set, "d");
+	const struct rule *a = rule_find(set, "a key"), *c = rule_find(set, "c");
 
-	g_assert_cmpuint(set->n, ==, 3);
+	g_assert_cmpuint(set->n, ==, 2);
 	g_assert_cmpstr(a->regex, ==, "xa_([0-9a-f]{8})\\z");
 	g_assert_cmpstr(a->keywords[0], ==, "xa_");
 	g_assert_cmpuint(a->secret_group, ==, 1);
@@ -147,12 +146,44 @@ static void test_foreign(void)
 	g_assert_cmpstr(c->allowlists[1].paths[0], ==, "vendor/");
 	g_assert_cmpuint(set->n_allowlists, ==, 1);
 	g_assert_cmpstr(set->allowlists[0].commits[0], ==, "abc");
-	g_assert_cmpuint(d->flags & RULE_PATH_ONLY, !=, 0);
+	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 20, "not found by their names"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNKNOWN, 8, "unknown key 'colour'"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 10, "regex: missing closing"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 16, "tokenEfficiency"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 23, "validate is not done, in 1"));
-	g_assert_cmpuint(set->n_problems, ==, 4);
+	g_assert_cmpuint(set->n_problems, ==, 5);
+}
+
+/* What gitleaks' reader (viper) lets pass, and its own checks. */
+static void test_foreign_loose(void)
+{
+	g_autoptr(RuleSet) set =
+		parse("[extend]\nurl = 'https://example.org/x'\n"
+		      "[[rules]]\nid = 'a'\nregex = 'aaaa_(b)'\nentropy = '2.5'\n"
+		      "secretGroup = '1'\nkeywords = 'AAAA_,cccc'\n"
+		      "[rules.allowlist]\ndescription = 'empty'\ncondition = 'and'\n"
+		      "[[rules]]\nid = 'b'\nregex = 'bbbb'\n"
+		      "[[rules]]\nid = 'b'\nregex = 'cccc'\n"
+		      "[[rules]]\nid = 'd'\ntags = ['x']\n"
+		      "[[allowlists]]\npaths = ['\\.lock$']\n"
+		      "[[allowlists]]\ntargetRules = ['b', 'z']\nstopwords = ['x']\n");
+	const struct rule *a = rule_find(set, "a"), *b = rule_find(set, "b");
+
+	g_assert_cmpuint(set->n, ==, 2);
+	g_assert_cmpfloat(a->entropy, ==, 2.5);
+	g_assert_cmpuint(a->secret_group, ==, 1);
+	g_assert_cmpstr(a->keywords[0], ==, "aaaa_");
+	g_assert_cmpstr(a->keywords[1], ==, "cccc");
+	g_assert_false(a->allowlists[0].is_and);
+	g_assert_cmpstr(b->regex, ==, "cccc");
+	g_assert_cmpuint(b->n_allowlists, ==, 1);
+	g_assert_cmpstr(set->allowlists[0].paths[0], ==, "\\.lock\\z");
+	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 2, "nothing is fetched"));
+	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 9, "does nothing"));
+	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 12, "line 15 has another rule"));
+	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 18, "none to change"));
+	g_assert_true(has_problem(set, RULE_PROBLEM_UNKNOWN, 23, "there is no rule 'z'"));
+	g_assert_cmpuint(set->n_problems, ==, 5);
 }
 
 static void test_filter(void)
@@ -207,6 +238,11 @@ static void test_regex(void)
 		{ "\\x{41}", "\\x{41}" },
 		{ "\xe2\x80\x99*", "(?:\xe2\x80\x99)*" },
 		{ "\\Qa$\\E$", "\\Qa$\\E\\z" },
+		{ "[:alpha:]+", "[\\:alpha:]+" },
+		{ "[^.a.]", "[^\\.a.]" },
+		{ "\\v[\\v]", "\\x0b[\\x0b]" },
+		{ "a{,3}b{2,3}", "a\\{,3}b{2,3}" },
+		{ "(a)\\101\\.\\12", "(a)\\x41\\.\\x0a" },
 	};
 	/* clang-format on */
 	g_autoptr(Toml) doc = toml_parse("", "", 0, NULL);
@@ -256,6 +292,15 @@ static void test_layers(void)
 	g_autofree char *extends = file("extends.toml",
 		"[extend]\nuseDefault = true\ndisabledRules = ['github-oauth', 'nothing']\n"
 		"[[rules]]\nid = 'github-pat'\ndescription = 'Mine'\n");
+	/* By the names that gitleaks gives them. */
+	g_autofree char *theirs = file("theirs.toml",
+		"[extend]\nuseDefault = true\ndisabledRules = ['anthropic-admin-api-key']\n"
+		"[[rules]]\nid = 'aws-access-token'\n"
+		"allowlists = [{regexTarget = 'line', regexes = ['^#']}]\n"
+		"[[rules]]\nid = 'huggingface-access-token'\nregex = 'hf_[a-z]{34}'\n"
+		"[[rules]]\nid = 'github-oauth'\ndescription = 'Mine'\n"
+		"allowlists = [{stopwords = ['aaaa']}]\n"
+		"[[allowlists]]\ntargetRules = ['perplexity-api-key']\npaths = ['doc/']\n");
 	g_autofree char *over = file("over.toml",
 		"[extend]\npath = 'alone.toml'\n[[rules]]\nid = 'al'\nentropy = 3\nkeywords = ['al_']\n");
 
@@ -273,6 +318,25 @@ static void test_layers(void)
 	g_assert_null(rule_find(c, "github-oauth"));
 	g_assert_cmpstr(rule_find(c, "github-pat")->description, ==, "Mine");
 	g_assert_true(has_problem(c, RULE_PROBLEM_UNKNOWN, 1, "there is no rule 'nothing'"));
+	g_assert_nonnull(rule_find(c, "github-token-unproven")); /* it is more than that */
+	g_autoptr(RuleSet) e = load(theirs, NULL);
+	g_assert_cmpuint(e->n, ==, builtin->n - 1);
+	g_assert_cmpuint(e->n_problems, ==, 0);
+	g_assert_null(rule_find(e, "anthropic-admin-key"));
+	g_assert_null(rule_find(e, "huggingface-token"));
+	g_assert_cmpstr(rule_find(e, "huggingface-access-token")->regex, ==, "hf_[a-z]{34}");
+	for (guint i = 0; i < 2; i++) {
+		const char *id = i ? "aws-access-key-id" : "github-token-unproven";
+		const struct rule *was = rule_find(builtin, id), *is = rule_find(e, id);
+		g_assert_cmpuint(is->n_allowlists, ==, was->n_allowlists + 1);
+		g_assert_cmpstr(is->description, ==, was->description);
+	}
+	g_assert_cmpstr(rule_find(e, "github-oauth")->description, ==, "Mine");
+	const struct rule *called = rule_find(e, "perplexity-key");
+	g_assert_cmpstr(called->allowlists[called->n_allowlists - 1].paths[0], ==, "doc/");
+	g_assert_true(rule_has_name(called, "perplexity-api-key"));
+	g_assert_true(rule_has_name(rule_find(e, "aws-access-key-id"), "aws"));
+	g_assert_false(rule_has_name(rule_find(e, "aws-access-key-id"), "aws-access"));
 	g_autoptr(RuleSet) d = load(over, NULL);
 	g_assert_cmpuint(d->n, ==, 1);
 	g_assert_cmpfloat(d->rules[0].entropy, ==, 3);
@@ -347,6 +411,8 @@ int main(int argc, char **argv)
 		"/rule/what is wrong in our format is refused with its line", test_refusals);
 	g_test_add_func(
 		"/rule/gitleaks' files are read and what is not done is said", test_foreign);
+	g_test_add_func(
+		"/rule/what gitleaks' reader lets pass is read as it does", test_foreign_loose);
 	g_test_add_func("/rule/betterleaks' filters become bounds and allowlists", test_filter);
 	g_test_add_func("/rule/RE2's syntax becomes PCRE2's", test_regex);
 	g_test_add_func("/rule/a rule without a sieve gets one or is slow", test_derive);
