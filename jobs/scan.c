@@ -308,6 +308,7 @@ static int scan_and_print(struct scan_job *job)
 		return EXIT_OTHER;
 	if (!is_done)
 		return fail(error);
+	scan_job_gave_up(job, job->matcher, job->rules);
 	finding_maker_finish(job->maker);
 	if (!ignores_apply(job, &error))
 		return fail(error);

@@ -161,6 +161,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		is_done = hits_keep(reading, scan, numbers, error);
 	}
 	g_clear_pointer(&scan, scan_free);
+	scan_job_gave_up(job, own, rules);
 	matcher_free(own);
 	return is_done;
 }

@@ -163,6 +163,24 @@ void scan_job_problem(struct scan_job *job, const char *name, const char *text)
 	g_ptr_array_add(job->report->problems, g_steal_pointer(&line));
 }
 
+void scan_job_gave_up(
+	struct scan_job *job, const struct matcher *matcher, const struct rule_set *rules)
+{
+	for (guint i = 0; matcher != NULL && i < rules->n; i++) {
+		const struct rule *rule = &rules->rules[i];
+		guint n = matcher_gave_up(matcher, i);
+		if (n == 0)
+			continue;
+		g_autofree char *text =
+			g_strdup_printf("%s:%u: rule '%s' gave up at %u place%s: %s", rule->source,
+				rule->line, rule->id, n, n == 1 ? "" : "s",
+				rule->flags & RULE_SLOW
+					? "without a sieve, it is too slow for what is there"
+					: "its pattern tries too much");
+		scan_job_problem(job, NULL, text);
+	}
+}
+
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage)
 {

@@ -56,6 +56,10 @@ struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
 struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
 	struct secret_table *secrets, GError **error);
 
+/* Says which rules gave up, if any did; NULL: none was used. */
+void scan_job_gave_up(
+	struct scan_job *job, const struct matcher *matcher, const struct rule_set *rules);
+
 /* A new target at the end of the report; borrowed until the next one. */
 struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind);
 /* A sentence: standard error, the report, and the scan is not whole. */

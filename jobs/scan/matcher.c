@@ -18,6 +18,8 @@
 #define WHOLE_MAX_BYTES (4 * 1024 * 1024)
 /* Matches of one such rule in one object. */
 #define WHOLE_MATCHES_MAX 1000
+/* A pattern that gave up so often, and at every other place, takes time and decides nothing. */
+#define GIVEN_UP_MAX 100
 
 struct matcher {
 	const struct rule_set *rules;
@@ -25,6 +27,12 @@ struct matcher {
 	struct judge *judge;
 	guint16 *slow;
 	guint n_slow;
+	guint *given_up; /* atomic, by rule */
+};
+
+/* What came of a rule's places. */
+struct effort {
+	guint tried, given_up;
 };
 
 struct matcher_thread {
@@ -39,6 +47,7 @@ struct matcher_thread {
 	guint32 call;
 	struct matcher_counts counts;
 	guint64 *rule_matches;
+	struct effort *efforts; /* by rule */
 };
 
 /* One call of vectorscan. */
@@ -66,6 +75,7 @@ struct matcher *matcher_new(const struct rule_set *rules, const char *cache_fold
 		return NULL;
 	}
 	matcher->slow = g_new(guint16, rules->n + 1);
+	matcher->given_up = g_new0(guint, rules->n + 1);
 	for (guint i = 0; i < rules->n; i++)
 		if (rules->rules[i].regex != NULL && rules->rules[i].sieve[0] == NULL)
 			matcher->slow[matcher->n_slow++] = (guint16)i;
@@ -79,6 +89,7 @@ void matcher_free(struct matcher *matcher)
 	sieve_free(matcher->sieve);
 	judge_free(matcher->judge);
 	g_free(matcher->slow);
+	g_free(matcher->given_up);
 	g_free(matcher);
 }
 
@@ -96,6 +107,11 @@ const guint16 *matcher_slow_rules(const struct matcher *matcher, guint *n)
 {
 	*n = matcher->n_slow;
 	return matcher->slow;
+}
+
+guint matcher_gave_up(const struct matcher *matcher, guint rule)
+{
+	return (guint)g_atomic_int_get((gint *)&matcher->given_up[rule]);
 }
 
 gboolean matcher_was_cached(const struct matcher *matcher)
@@ -121,6 +137,7 @@ struct matcher_thread *matcher_thread_new(struct matcher *matcher, struct secret
 	thread->last = g_new0(guint64, matcher->rules->n + 1);
 	thread->rule_matches = g_new0(guint64, matcher->rules->n + 1);
 	thread->counts.rule_matches = thread->rule_matches;
+	thread->efforts = g_new0(struct effort, matcher->rules->n + 1);
 	for (guint i = 0; i < SIEVE_PARTS; i++)
 		alloc_scratch(thread, matcher->sieve->parts[i].database);
 	for (guint i = 0; i <= DEPTH_MAX; i++)
@@ -140,6 +157,7 @@ void matcher_thread_free(struct matcher_thread *thread)
 		g_array_unref(thread->words[i]);
 	g_free(thread->last);
 	g_free(thread->rule_matches);
+	g_free(thread->efforts);
 	g_free(thread);
 }
 
@@ -408,6 +426,28 @@ void matcher_window(
 	candidate->verdict = CANDIDATE_UNSET;
 }
 
+static void give_up(struct matcher_thread *thread, guint rule)
+{
+	thread->counts.undecided++;
+	thread->efforts[rule].given_up++;
+	g_atomic_int_inc((gint *)&thread->matcher->given_up[rule]);
+}
+
+/* judge_look(), for as long as there is hope. */
+static void look(struct matcher_thread *thread, guint rule, const guint8 *subject, gsize len,
+	gsize from, gsize at, guint width, struct judgement *judgement)
+{
+	struct effort *effort = &thread->efforts[rule];
+
+	if (effort->given_up >= GIVEN_UP_MAX && effort->given_up >= effort->tried / 2) {
+		*judgement = (struct judgement){.verdict = CANDIDATE_UNDECIDED};
+		return;
+	}
+	effort->tried++;
+	judge_look(thread->matcher->judge, thread->judge, rule, subject, len, from, at, width,
+		judgement);
+}
+
 /* Takes over what the judge found at shift in the object; the secret is bytes + at. */
 static void settle(struct matcher_thread *thread, struct candidate *candidate,
 	const struct judgement *judgement, const guint8 *bytes)
@@ -417,7 +457,7 @@ static void settle(struct matcher_thread *thread, struct candidate *candidate,
 	candidate->verdict = (guint8)judgement->verdict;
 	thread->counts.without_jit += judgement->without_jit;
 	if (judgement->verdict == CANDIDATE_UNDECIDED)
-		thread->counts.undecided++;
+		give_up(thread, candidate->rule);
 	if (judgement->verdict != CANDIDATE_ACCEPTED)
 		return;
 	candidate->flags |= (guint8)judgement->flags;
@@ -465,8 +505,7 @@ static gboolean judge_runs(struct matcher_thread *thread, const guint8 *data, gs
 			continue;
 		if (outer == NULL)
 			*place = run;
-		judge_look(thread->matcher->judge, thread->judge, candidate->rule, text->bytes,
-			text->len, 0, inner, width, &judgement);
+		look(thread, candidate->rule, text->bytes, text->len, 0, inner, width, &judgement);
 		if (judgement.verdict != CANDIDATE_REFUSED) {
 			settle(thread, candidate, &judgement, text->bytes);
 			return TRUE;
@@ -508,8 +547,8 @@ void matcher_judge(
 		return;
 	}
 	const guint8 *window = data + candidate->from;
-	judge_look(thread->matcher->judge, thread->judge, candidate->rule, window,
-		candidate->to - candidate->from, 0, candidate->at - candidate->from,
+	look(thread, candidate->rule, window, candidate->to - candidate->from, 0,
+		candidate->at - candidate->from,
 		thread->matcher->sieve->reach[candidate->rule].width, &judgement);
 	settle(thread, candidate, &judgement, window);
 	candidate->secret_at = candidate->from + judgement.secret_at;
@@ -528,8 +567,8 @@ void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len,
 			candidate.rule = thread->matcher->slow[i];
 			candidate.flags = CANDIDATE_WHOLE | CANDIDATE_AT_START | CANDIDATE_AT_END;
 			thread->counts.judged++;
-			judge_look(thread->matcher->judge, thread->judge, candidate.rule, data,
-				size, from, JUDGE_ANYWHERE, 0, &judgement);
+			look(thread, candidate.rule, data, size, from, JUDGE_ANYWHERE, 0,
+				&judgement);
 			if (judgement.verdict == CANDIDATE_REFUSED)
 				break;
 			settle(thread, &candidate, &judgement, data);
@@ -547,7 +586,7 @@ void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len,
 			rest.rule = thread->matcher->slow[i];
 			rest.flags = CANDIDATE_WHOLE;
 			rest.verdict = CANDIDATE_UNDECIDED;
-			thread->counts.undecided++;
+			give_up(thread, rest.rule);
 			g_array_append_val(candidates, rest);
 		}
 	}

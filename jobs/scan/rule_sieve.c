@@ -11,7 +11,7 @@
  *
  *  - the pattern itself, when vectorscan takes it, its matches are bounded and not too wide, and
  *    its keywords are in it: elsewhere in a file they are a condition of their own;
- *  - its keywords as literals, which stand in or beside every match;
+ *  - its keywords as literals, which stand in or near every match;
  *  - the longest run of plain characters that every match has;
  *  - none: the rule is run over whole objects, and listed as slow.
  */
@@ -19,6 +19,9 @@
 #define LITERAL_MIN 4
 /* Repeats of a class this wide make vectorscan's machines big. */
 #define REPEAT_MAX 200
+/* A keyword that is not part of the pattern may stand so far from what it announces, in bytes. */
+#define NEAR_BEFORE 2048
+#define NEAR_BEHIND 4096
 
 /*
  * gitleaks' generic patterns begin with a repeat of a class that may be empty, `[\w.-]{0,50}?`: it
@@ -180,7 +183,8 @@ static void set(struct toml *doc, struct rule *rule, GPtrArray *patterns)
 void rule_sieve_derive(struct toml *doc, struct rule *rule)
 {
 	g_autoptr(GPtrArray) patterns = g_ptr_array_new_with_free_func(g_free);
-	char *one = holds_keywords(rule->regex, rule->keywords) ? from_pattern(rule->regex) : NULL;
+	gboolean is_inside = holds_keywords(rule->regex, rule->keywords);
+	char *one = is_inside ? from_pattern(rule->regex) : NULL;
 
 	if (one != NULL) {
 		g_ptr_array_add(patterns, one);
@@ -196,6 +200,10 @@ void rule_sieve_derive(struct toml *doc, struct rule *rule)
 			g_autoptr(GString) text = g_string_new("(?i)");
 			append_literal(text, rule->keywords[i], strlen(rule->keywords[i]));
 			g_ptr_array_add(patterns, g_strdup(text->str));
+		}
+		if (!is_inside && rule->behind == 0) {
+			rule->before = NEAR_BEFORE;
+			rule->behind = NEAR_BEHIND;
 		}
 	} else {
 		one = from_literal(rule->regex);

@@ -170,6 +170,9 @@ struct sieve_reach sieve_reach(const struct rule *rule, guint sieve_width)
 		reach.before = MIN(rule->before, MATCHER_BEFORE_BYTES - MATCHER_LINE_BYTES);
 	if (rule->behind != 0)
 		reach.behind = MIN(rule->behind, KEY_BEHIND);
+	/* A keyword and what it announces, some lines apart. */
+	if (rule->flags & RULE_DERIVED && rule->behind != 0)
+		reach.one_line = FALSE;
 	if (rule->context[0] != NULL || rule->n_required != 0) {
 		guint within = rule->context[0] != NULL ? rule->within : 0;
 		reach.before =
