@@ -2,7 +2,7 @@
 /*
  * Which refs lead to what. A ref leads to a sighting when it leads to one of the commits that
  * introduced it: whoever holds it has it from one. Sightings introduced by the same commits share
- * their answer; a bit for each such group goes from commits to their children, 256 groups at once.
+ * their answer; a bit for each such group goes from commits to their children, up to 256 groups at once.
  */
 #include "config.h"
 
@@ -12,12 +12,8 @@
 #include "lib/error.h"
 #include "lib/hash.h"
 
-#define WORDS 4
-#define GROUPS (WORDS * 64)
-
-struct mask {
-	guint64 words[WORDS];
-};
+#define WORDS_MAX 4
+#define GROUPS_MAX (WORDS_MAX * 64)
 
 struct group {
 	guint32 refs, n_refs, refs_total;
@@ -100,27 +96,31 @@ static void own_add(GArray *own, guint32 commit, guint32 bit)
 	g_array_append_val(own, pair);
 }
 
-static void masks_spread(const struct commit_graph *graph, const GArray *own, struct mask *masks)
+/* masks: n_words for each commit. */
+static inline void masks_spread(
+	const struct commit_graph *graph, const GArray *own, guint64 *masks, guint32 n_words)
 {
 	guint32 count = commit_graph_count(graph), next = 0;
 	const struct pair *pairs = (const struct pair *)(const void *)own->data;
 
 	for (guint32 c = own->len > 0 ? pairs[0].a : count; c < count; c++) {
-		struct mask mask = {{0}};
+		const struct graph_commit *commit = commit_graph_get(graph, c);
+		guint64 *mask = masks + (gsize)c * n_words;
+		guint32 p = commit->parents[0];
 		for (; next < own->len && pairs[next].a == c; next++)
-			mask.words[pairs[next].b / 64] |= G_GUINT64_CONSTANT(1)
-							  << (pairs[next].b % 64);
-		guint32 p;
-		for (guint32 i = 0; (p = commit_graph_parent(graph, c, i)) != COMMIT_GRAPH_NONE;
-			i++)
-			for (int w = 0; w < WORDS; w++)
-				mask.words[w] |= masks[p].words[w];
-		masks[c] = mask;
+			mask[pairs[next].b / 64] |= G_GUINT64_CONSTANT(1) << (pairs[next].b % 64);
+		for (guint32 i = 1; p != COMMIT_GRAPH_NONE; i++) {
+			for (guint32 w = 0; w < n_words; w++)
+				mask[w] |= masks[(gsize)p * n_words + w];
+			if (commit->parents[1] == COMMIT_GRAPH_NONE)
+				break;
+			p = commit_graph_parent(graph, c, i);
+		}
 	}
 }
 
-static void tips_tell(struct groups *groups, const struct mask *masks, const GArray *own,
-	guint32 first, guint32 *names)
+static void tips_tell(struct groups *groups, const guint64 *masks, guint32 n_words,
+	const GArray *own, guint32 first, guint32 *names)
 {
 	struct sight *sight = groups->sight;
 	struct history_run *run = sight->run;
@@ -128,20 +128,19 @@ static void tips_tell(struct groups *groups, const struct mask *masks, const GAr
 
 	for (guint32 i = 0; i < run->targets->len; i++) {
 		guint32 place = g_array_index(run->targets, struct history_target, i).place;
-		struct mask mask = {{0}};
+		guint64 mask[WORDS_MAX] = {0};
 		if (place != COMMIT_GRAPH_NONE)
-			mask = masks[place];
+			memcpy(mask, masks + (gsize)place * n_words, n_words * sizeof(*mask));
 		for (guint k = own->len; k-- > 0;) { /* trees and blobs: behind the commits */
 			struct pair pair = g_array_index(own, struct pair, k);
 			if (pair.a < count)
 				break;
 			if (pair.a == count + i)
-				mask.words[pair.b / 64] |= G_GUINT64_CONSTANT(1) << (pair.b % 64);
+				mask[pair.b / 64] |= G_GUINT64_CONSTANT(1) << (pair.b % 64);
 		}
-		for (int w = 0; w < WORDS; w++)
-			for (guint64 bits = mask.words[w]; bits != 0; bits &= bits - 1) {
-				guint32 at =
-					first + (guint32)w * 64 + (guint32)__builtin_ctzll(bits);
+		for (guint32 w = 0; w < n_words; w++)
+			for (guint64 bits = mask[w]; bits != 0; bits &= bits - 1) {
+				guint32 at = first + w * 64 + (guint32)__builtin_ctzll(bits);
 				ref_add(&g_array_index(groups->list, struct group, at),
 					sight->result.refs, &names[i], run->options.tips[i].name,
 					&run->state->texts);
@@ -157,24 +156,26 @@ gboolean sight_refs(struct sight *sight, GError **error)
 	g_autoptr(GArray) own = g_array_new(FALSE, FALSE, sizeof(struct pair));
 	g_autofree guint32 *of = g_new0(guint32, sight->seen->len + 1);
 	g_autofree guint32 *names = g_new(guint32, sight->run->options.n_tips + 1);
-	g_autofree struct mask *masks = g_try_new0(struct mask, commit_graph_count(graph) + 1);
 	struct groups groups = {.sight = sight, .list = list, .of = of};
 
-	if (masks == NULL) {
-		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
-			"there is not enough memory for the commits");
-		return FALSE;
-	}
 	memset(names, 0xff, (sight->run->options.n_tips + 1) * sizeof(*names));
 	if (sight->introductions->len > 1)
 		qsort(sight->introductions->data, sight->introductions->len, sizeof(struct pair),
 			pair_compare);
 	groups_make(&groups, commits);
+	guint32 n_words = (MIN(list->len, GROUPS_MAX) + 63) / 64;
+	gsize n_masks = (gsize)commit_graph_count(graph) * n_words;
+	g_autofree guint64 *masks = g_try_new0(guint64, n_masks + 1);
+	if (masks == NULL) {
+		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"there is not enough memory for the commits");
+		return FALSE;
+	}
 	g_array_set_size(sight->result.refs, list->len * STATE_REFS_MAX);
 	for (guint i = 0; i < list->len; i++)
 		g_array_index(list, struct group, i).refs = i * STATE_REFS_MAX;
-	for (guint32 first = 0; first < list->len; first += GROUPS) {
-		guint32 to = MIN(first + GROUPS, list->len);
+	for (guint32 first = 0; first < list->len; first += GROUPS_MAX) {
+		guint32 to = MIN(first + GROUPS_MAX, list->len);
 		g_array_set_size(own, 0);
 		for (guint32 g = first; g < to; g++) {
 			const struct group *group = &g_array_index(list, struct group, g);
@@ -185,9 +186,12 @@ gboolean sight_refs(struct sight *sight, GError **error)
 		if (own->len > 1)
 			qsort(own->data, own->len, sizeof(struct pair), pair_compare);
 		if (first > 0)
-			memset(masks, 0, commit_graph_count(graph) * sizeof(*masks));
-		masks_spread(graph, own, masks);
-		tips_tell(&groups, masks, own, first, names);
+			memset(masks, 0, n_masks * sizeof(*masks));
+		if (n_words == 1)
+			masks_spread(graph, own, masks, 1);
+		else
+			masks_spread(graph, own, masks, n_words);
+		tips_tell(&groups, masks, n_words, own, first, names);
 		if (history_is_cancelled(sight->run, error))
 			return FALSE;
 	}

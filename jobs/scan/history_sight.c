@@ -67,6 +67,7 @@ static void change_tell(struct sight *sight, guint32 path, guint32 blob, guint32
 {
 	const struct commit_graph *graph = &sight->run->state->graph;
 
+	sight->n_told++;
 	if (sight->seen->len >= SEEN_MAX || sight->introductions->len >= INTRODUCTIONS_MAX)
 		return;
 	guint32 number = seen_add(sight, path, secret);
@@ -151,33 +152,63 @@ static void held_differ(struct sight *sight, guint32 path, guint32 held, guint f
 	}
 }
 
+/*
+ * The same for one other. Most merges take up a branch that left before something changed: the same
+ * two are compared again and again, and most of the time nothing is missing.
+ */
+static void pair_differ(
+	struct sight *sight, guint32 held, guint32 other, guint32 commit, enum change change)
+{
+	guint64 before = sight->n_told;
+	guint top = sight->others->len;
+	gboolean is_new;
+
+	if (held == other || held == 0 ||
+		pair_map_find(&sight->quiet, held, other) != PAIR_MAP_NONE)
+		return;
+	g_array_append_val(sight->others, other);
+	held_differ(sight, SIGHT_PATH_ROOT, held, top, top + 1, commit, change);
+	g_array_set_size(sight->others, top);
+	if (sight->n_told == before)
+		pair_map_add(&sight->quiet, held, other, &is_new);
+}
+
+/* Nine of ten commits change nothing of interest: that is seen without a list. */
+static gboolean is_like_parents(const struct commit_graph *graph, const struct graph_commit *commit)
+{
+	guint32 first = commit->parents[0], second = commit->parents[1];
+
+	return first != COMMIT_GRAPH_NONE && commit_graph_get(graph, first)->held == commit->held &&
+	       (second == COMMIT_GRAPH_NONE ||
+		       ((second & COMMIT_GRAPH_MORE) == 0 &&
+			       commit_graph_get(graph, second)->held == commit->held));
+}
+
 static void commit_differ(struct sight *sight, guint32 commit)
 {
 	const struct commit_graph *graph = &sight->run->state->graph;
-	guint32 held = commit_graph_get(graph, commit)->held, parent;
-	gboolean is_same = FALSE, is_alone = TRUE;
+	const struct graph_commit *node = commit_graph_get(graph, commit);
+	guint32 held = node->held, parent;
+	gboolean is_same = FALSE;
 
+	if (is_like_parents(graph, node))
+		return;
 	g_array_set_size(sight->others, 0);
 	for (guint32 i = 0; (parent = commit_graph_parent(graph, commit, i)) != COMMIT_GRAPH_NONE;
 		i++) {
 		guint32 theirs = commit_graph_get(graph, parent)->held;
 		is_same |= theirs == held;
-		is_alone &= theirs == held;
 		g_array_append_val(sight->others, theirs);
 	}
-	if (is_alone && sight->others->len > 0)
-		return;
 	guint n = sight->others->len;
-	if (!is_same && held != 0)
+	if (n == 1)
+		pair_differ(sight, held, g_array_index(sight->others, guint32, 0), commit,
+			CHANGE_INTRODUCED);
+	else if (!is_same && held != 0)
 		held_differ(sight, SIGHT_PATH_ROOT, held, 0, n, commit, CHANGE_INTRODUCED);
-	for (guint i = 0; i < n; i++) {
-		guint32 theirs = g_array_index(sight->others, guint32, i);
-		if (theirs == held || theirs == 0)
-			continue;
-		g_array_append_val(sight->others, held);
-		held_differ(sight, SIGHT_PATH_ROOT, theirs, n, n + 1, commit, CHANGE_REMOVED);
-		g_array_set_size(sight->others, n);
-	}
+	for (guint i = 0; i < n; i++)
+		pair_differ(sight, g_array_index(sight->others, guint32, i), held, commit,
+			CHANGE_REMOVED);
 }
 
 /* Calls for each place of held that was not visited; visited: (path, child). */
@@ -360,6 +391,7 @@ gboolean history_sight(struct history_run *run, GError **error)
 	}
 	pair_map_clear(&sight.paths);
 	pair_map_clear(&sight.keys);
+	pair_map_clear(&sight.quiet);
 	g_array_unref(sight.seen);
 	g_array_unref(sight.introductions);
 	g_array_unref(sight.versions);
