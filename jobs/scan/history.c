@@ -7,7 +7,8 @@
 #include "jobs/scan/history_inside.h"
 #include "lib/error.h"
 
-#define TAGS_MAX 64 /* tags of tags that are followed */
+#define TAGS_MAX 64         /* tags of tags that are followed */
+#define TIPS_KEPT_MAX 65536 /* refs whose commits need not be looked for next time */
 
 struct history_run *history_run_new(
 	struct depot *depot, struct state *state, const struct history_options *options)
@@ -35,6 +36,7 @@ void history_run_free(struct history_run *run)
 	g_array_unref(run->problems);
 	g_array_unref(run->trees);
 	oid_map_clear(&run->shallow);
+	oid_map_clear(&run->tips);
 	g_free(run);
 }
 
@@ -141,6 +143,60 @@ static struct history_target target_get(struct history_run *run, const struct oi
 	return target;
 }
 
+/* A tip that the last scan had, too: nothing of it need be read. */
+static gboolean target_recall(
+	struct history_run *run, const struct oid *tip, struct history_target *target)
+{
+	struct state *state = run->state;
+	guint32 at = oid_map_find(&run->tips, tip), number;
+
+	if (at == OID_MAP_NONE || !depot_find(run->depot, tip, &number))
+		return FALSE;
+	guint32 place = g_array_index(state->tip_places, guint32, at);
+	if (place >= commit_graph_count(&state->graph) ||
+		!depot_find(run->depot, &commit_graph_get(&state->graph, place)->oid, &number))
+		return FALSE;
+	*target = (struct history_target){number, DEPOT_NONE, DEPOT_NONE, place, 0};
+	return TRUE;
+}
+
+static void targets_find(struct history_run *run, gboolean has_graph)
+{
+	const GArray *names = run->state->tip_names;
+
+	/* A name that is there twice spoils the numbers: none is known then. */
+	for (guint i = 0; has_graph && i < names->len; i++)
+		oid_map_add(&run->tips, &g_array_index(names, struct oid, i));
+	if (run->tips.n != names->len)
+		oid_map_clear(&run->tips);
+	for (gsize i = 0; i < run->options.n_tips; i++) {
+		const struct oid *tip = &run->options.tips[i].oid;
+		struct history_target target;
+		if (!has_graph || !target_recall(run, tip, &target))
+			target = target_get(run, tip);
+		g_array_append_val(run->targets, target);
+	}
+	run->n_refs_broken = run->n_problems;
+}
+
+static void tips_keep(struct history_run *run)
+{
+	struct state *state = run->state;
+
+	oid_map_clear(&run->tips);
+	g_array_set_size(state->tip_names, 0);
+	g_array_set_size(state->tip_places, 0);
+	for (guint i = 0; i < run->targets->len && run->tips.n < TIPS_KEPT_MAX; i++) {
+		guint32 place = g_array_index(run->targets, struct history_target, i).place;
+		const struct oid *name = &run->options.tips[i].oid;
+		guint32 n = run->tips.n;
+		if (place == COMMIT_GRAPH_NONE || oid_map_add(&run->tips, name) < n)
+			continue;
+		g_array_append_vals(state->tip_names, name, 1);
+		g_array_append_val(state->tip_places, place);
+	}
+}
+
 static void shallow_hash(const struct history_run *run, guint8 hash[STATE_HASH_BYTES])
 {
 	state_tips_hash(NULL, 0, run->options.shallow, run->options.n_shallow, hash);
@@ -168,7 +224,8 @@ static void all_want(struct history_run *run, guint64 *wanted)
 			wanted[i / 64] |= G_GUINT64_CONSTANT(1) << (i % 64);
 }
 
-static gboolean can_be_new(struct history_run *run)
+/* Whether what the last scan left can be gone on with. */
+static gboolean has_graph(struct history_run *run)
 {
 	struct state *state = run->state;
 	guint8 hash[STATE_HASH_BYTES];
@@ -193,12 +250,9 @@ gboolean history_run_find(
 	gboolean is_done = FALSE;
 
 	state_known_open(run->state);
-	for (gsize i = 0; i < run->options.n_tips; i++) {
-		struct history_target target = target_get(run, &run->options.tips[i].oid);
-		g_array_append_val(run->targets, target);
-	}
-	run->n_refs_broken = run->n_problems;
-	if (can_be_new(run) && !history_new_find(run, wanted, &is_done, error))
+	gboolean can_be_new = has_graph(run);
+	targets_find(run, can_be_new);
+	if (can_be_new && !history_new_find(run, wanted, &is_done, error))
 		return FALSE;
 	if (is_done) {
 		gaps_want(run, wanted);
@@ -240,6 +294,8 @@ static gboolean walk_all(struct history_run *run, GError **error)
 	holding_table_reset(&state->holdings);
 	oid_map_clear(&state->lost);
 	g_array_set_size(state->lost_kinds, 0);
+	for (guint i = 0; i < run->targets->len; i++)
+		g_array_index(run->targets, struct history_target, i).place = COMMIT_GRAPH_NONE;
 	state->is_base_current[STATE_BASE_GRAPH] = FALSE;
 	state->is_graph_open = TRUE;
 	g_array_set_size(run->trees, 0);
@@ -324,6 +380,7 @@ gboolean history_run_attribute(struct history_run *run, GError **error)
 	state->problems = run->n_problems;
 	state->must_walk = must_walk;
 	state->has_graph = TRUE;
+	tips_keep(run);
 	shallow_hash(run, state->shallow);
 	return TRUE;
 }

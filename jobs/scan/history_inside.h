@@ -41,6 +41,8 @@ struct history_run {
 	struct history_counts counts;
 	gboolean is_found; /* history_run_find() was called */
 
+	struct oid_map tips; /* of the last scan: numbers in state->tip_places */
+
 	guint64 n_refs_broken; /* problems of the tips themselves */
 
 	/* Depot numbers of the trees of the graph's commits, from place first_new on. */

@@ -294,7 +294,7 @@ static gboolean targets_follow(struct range *range)
 		struct history_target *target =
 			&g_array_index(run->targets, struct history_target, i);
 		guint32 index;
-		if (target->commit == DEPOT_NONE)
+		if (target->commit == DEPOT_NONE || target->place != COMMIT_GRAPH_NONE)
 			continue;
 		target->place = place_get(range, target->commit, &index);
 		if (target->place != COMMIT_GRAPH_NONE || index == G_MAXUINT32)

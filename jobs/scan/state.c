@@ -35,6 +35,8 @@ static void contents_init(struct state *state)
 	state->gaps_before = g_array_new(FALSE, FALSE, sizeof(struct state_gap));
 	state->removed = g_array_new(FALSE, FALSE, sizeof(struct sighting));
 	state->lost_kinds = g_array_new(FALSE, FALSE, sizeof(guint8));
+	state->tip_names = g_array_new(FALSE, FALSE, sizeof(struct oid));
+	state->tip_places = g_array_new(FALSE, FALSE, sizeof(guint32));
 	commit_graph_init(&state->graph);
 	holding_table_init(&state->holdings, HISTORY_DEPTH_MAX, HISTORY_PLACES_MAX);
 	state_result_init(&state->result);
@@ -56,6 +58,8 @@ static void contents_clear(struct state *state)
 	oid_map_clear(&state->blobs);
 	oid_map_clear(&state->lost);
 	g_array_unref(state->lost_kinds);
+	g_array_unref(state->tip_names);
+	g_array_unref(state->tip_places);
 	g_free(state->late_note);
 	commit_graph_clear(&state->graph);
 	holding_table_clear(&state->holdings);

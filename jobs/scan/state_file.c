@@ -119,6 +119,8 @@ static GByteArray *head_make(const struct state *state, const guint8 *hash)
 	array_add(out, n++, STATE_COMMITS, state->result.commits);
 	array_add(out, n++, STATE_REFS, state->result.refs);
 	array_add(out, n++, STATE_VERSIONS, state->result.blobs);
+	array_add(out, n++, STATE_TIPS, state->tip_names);
+	array_add(out, n++, STATE_TIP_PLACES, state->tip_places);
 	g_assert(n == STATE_SECTIONS);
 
 	struct state_head head = {

@@ -13,7 +13,7 @@
 #include "jobs/scan/state_store.h"
 
 #define STATE_MAGIC "MUSTSCAN"
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 struct state_head {
 	char magic[8];
@@ -42,8 +42,10 @@ enum state_section {
 	STATE_COMMITS,
 	STATE_REFS,
 	STATE_VERSIONS,
+	STATE_TIPS,
+	STATE_TIP_PLACES,
 };
-#define STATE_SECTIONS STATE_VERSIONS
+#define STATE_SECTIONS STATE_TIP_PLACES
 
 struct state_section_head {
 	guint32 tag, size; /* of one element */

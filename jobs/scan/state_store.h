@@ -50,6 +50,8 @@ struct state {
 	gboolean must_walk;  /* something was broken: look at everything again */
 	struct oid_map lost; /* what trees name and is not there: holdings name it */
 	GArray *lost_kinds;  /* guint8: enum history_gap */
+	GArray *tip_names;   /* struct oid: what refs named when the graph was made … */
+	GArray *tip_places;  /* guint32: … and the commit of the graph that each led to */
 	guint8 shallow[STATE_HASH_BYTES];
 	struct commit_graph graph;
 	struct holding_table holdings;
