@@ -28,6 +28,7 @@ check_PROGRAMS += \
 	t/unit/run_frame \
 	t/unit/scan_engine \
 	t/unit/scan_example \
+	t/unit/scan_filter \
 	t/unit/scan_finding \
 	t/unit/scan_rule \
 	t/unit/scan_sieve \
@@ -37,6 +38,7 @@ check_PROGRAMS += \
 
 t_unit_scan_finding_LDADD = t/unit/libcheck.a jobs/libscanoutput.a jobs/libaudit.a $(SCAN_LIBS)
 t_unit_scan_example_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+t_unit_scan_filter_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_rule_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_toml_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_engine_LDADD = t/unit/libcheck.a $(SCAN_LIBS)

@@ -163,8 +163,8 @@ static void details_append(
 		pair_append(out, "occurrences", text);
 	}
 	if (f->lowered_for != NULL) {
-		g_autofree char *text = g_strdup_printf("%s, lowered: it is in a %s",
-			severity_name(f->rule->severity), f->lowered_for);
+		g_autofree char *text = g_strdup_printf("%s, lowered: %s",
+			severity_name(f->rule->severity), finding_lowered_text(f));
 		pair_append(out, "severity", text);
 	}
 	if (!finding_is_counted(f)) {

@@ -212,8 +212,8 @@ static void details_append(GString *out, const struct output_style *style, const
 		detail_append(out, style, "also in", text);
 	}
 	if (f->lowered_for != NULL) {
-		g_autofree char *text = g_strdup_printf("%s, lowered: it is in a %s",
-			severity_name(f->rule->severity), f->lowered_for);
+		g_autofree char *text = g_strdup_printf("%s, lowered: %s",
+			severity_name(f->rule->severity), finding_lowered_text(f));
 		detail_append(out, style, "severity", text);
 	}
 	detail_append(out, style, "id", f->location_id);

@@ -157,7 +157,8 @@ static guint8 hit_flags(guint8 flags)
 {
 	return (flags & CANDIDATE_MARKED ? HIT_MARKED : 0) |
 	       (flags & CANDIDATE_DECODED ? HIT_DECODED : 0) |
-	       (flags & CANDIDATE_CONDITIONAL ? HIT_CONDITIONAL : 0);
+	       (flags & CANDIDATE_CONDITIONAL ? HIT_CONDITIONAL : 0) |
+	       (flags & CANDIDATE_WEAK ? HIT_WEAK : 0);
 }
 
 /* What was accepted becomes hits; places in lines come last, when all of the blob's are known. */

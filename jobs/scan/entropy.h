@@ -21,9 +21,9 @@ double entropy_bits(const guint8 *text, gsize len);
 gboolean entropy_reaches(const guint8 *text, gsize len, double bits);
 
 /*
- * Whether text reads like words of English or of programs: whether its pairs of neighbouring letters
- * are those that are common there. 0 to 1; about 0.2 for random letters, 0.8 for words, 0.5 between;
- * 0 when there are fewer than 4 pairs.
+ * Whether text reads like words of English or of programs: whether its pairs of neighbouring
+ * letters are those that are common there. 0 to 1; about 0.2 for random letters, 0.8 for words, 0.5
+ * between; 0 when there are fewer than 4 pairs.
  */
 double entropy_wordiness(const guint8 *text, gsize len);
 

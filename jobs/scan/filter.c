@@ -107,32 +107,34 @@ static gboolean is_template(const guint8 *text, gsize len)
 	return holds_any(text, len, marks);
 }
 
-gboolean filter_is_placeholder(const guint8 *secret, gsize len)
+gboolean filter_is_stand_in(const guint8 *text, gsize len)
 {
 	static const char *const words[] = {"example", "placeholder", "changeme", "change_me",
 		"change-me", "yourtoken", "your_", "your-", "yourapi", "yourkey", "yoursecret",
 		"yourpass", "insert", "replace", "redacted", "dummy", "sample", "notreal",
-		"not_real", "thisis", "foobar", "todo_", "xxxx", "****", "....", "####", "____",
+		"not_real", "thisis", "foobar", "todo_", "xxxx", "***", "...", "####", "____",
 		"----", "mytoken", "my_token", "mysecret", "goes_here", "goeshere", "somesecret",
 		"fake_", "fake-", "testtest", NULL};
 
 	if (len == 0)
 		return TRUE;
-	gsize run = longest_run(secret, len);
-	gsize sequence =
-		MAX(longest_sequence(secret, len, 1) + 1, longest_sequence(secret, len, 2) + 2);
+	gsize run = longest_run(text, len);
 	if (len >= 8 && (run >= 8 || run * 2 >= len))
 		return TRUE;
-	if (len >= 12 && len <= 512 && distinct(secret, len) <= 4)
-		return TRUE;
-	if (len >= 8 && len <= 512 && sequence >= 8)
-		return TRUE;
-	if (len <= 512 && is_repetition(secret, len))
-		return TRUE;
-	if (len <= 512 && is_template(secret, len))
-		return TRUE;
 	/* Four characters of a base64 text of many thousand are a word now and then. */
-	return len <= 512 && holds_any(secret, len, words);
+	return len <= 512 && (is_template(text, len) || holds_any(text, len, words));
+}
+
+gboolean filter_is_placeholder(const guint8 *secret, gsize len)
+{
+	if (filter_is_stand_in(secret, len))
+		return TRUE;
+	gsize sequence =
+		MAX(longest_sequence(secret, len, 1) + 1, longest_sequence(secret, len, 2) + 2);
+	if (len > 512)
+		return FALSE;
+	return (len >= 12 && distinct(secret, len) <= 4) || (len >= 8 && sequence >= 8) ||
+	       is_repetition(secret, len);
 }
 
 static gsize count(const guint8 *text, gsize len, gboolean (*is)(guint8 c))
@@ -196,6 +198,22 @@ static gboolean is_code(const guint8 *text, gsize len)
 	       entropy_wordiness(text, len) >= 0.5;
 }
 
+gboolean filter_is_file_name(const guint8 *text, gsize len)
+{
+	static const char *const ends[] = {".c", ".cert", ".cfg", ".conf", ".crt", ".css", ".csv",
+		".go", ".gz", ".h", ".html", ".ini", ".java", ".jks", ".jpg", ".js", ".json",
+		".key", ".log", ".md", ".p12", ".pdf", ".pem", ".pfx", ".php", ".png", ".py", ".rb",
+		".sh", ".sql", ".svg", ".tar", ".toml", ".ts", ".txt", ".xml", ".yaml", ".yml",
+		".zip", NULL};
+
+	for (const char *const *end = ends; *end != NULL; end++) {
+		gsize n = strlen(*end);
+		if (len > n && memcmp(text + len - n, *end, n) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static gboolean is_path_or_url(const guint8 *text, gsize len)
 {
 	gsize slashes = 0;
@@ -205,7 +223,35 @@ static gboolean is_path_or_url(const guint8 *text, gsize len)
 		return TRUE;
 	for (gsize i = 0; i < len; i++)
 		slashes += text[i] == '/';
+	if (filter_is_file_name(text, len) || (slashes == 1 && entropy_wordiness(text, len) >= 0.7))
+		return TRUE;
 	return slashes >= 2 && entropy_wordiness(text, len) >= 0.55;
+}
+
+static gboolean is_joint(guint8 c)
+{
+	return c == '_' || c == '-' || c == '/' || c == '.';
+}
+
+/* 1.2.3-beta.4 */
+static gboolean is_version(const guint8 *text, gsize len)
+{
+	gsize numbers = 0;
+
+	for (gsize i = 0; i + 1 < len; i++)
+		numbers += g_ascii_isdigit(text[i]) && text[i + 1] == '.';
+	return len < 20 && g_ascii_isdigit(text[0]) && numbers >= 2;
+}
+
+/* port8080, test1234, app-b-12 */
+static gboolean is_word_and_number(const guint8 *text, gsize len)
+{
+	gsize i = 0, letters = 0;
+
+	for (; i < len && (g_ascii_islower(text[i]) || is_joint(text[i])); i++)
+		letters += !is_joint(text[i]);
+	return letters > 0 && letters <= 8 && len - i <= 4 &&
+	       count(text + i, len - i, is_digit) == len - i;
 }
 
 gboolean filter_is_ordinary(const guint8 *secret, gsize len)
@@ -225,7 +271,8 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len)
 	letters = count(secret, len, is_alpha);
 	digits = count(secret, len, is_digit);
 	/* Versions, dates, numbers, times. */
-	if (letters == 0 || (letters <= 1 && digits + letters >= len - 3 && len < 16))
+	if (letters == 0 || (letters <= 1 && digits + letters + 6 >= len) ||
+		is_version(secret, len) || is_word_and_number(secret, len))
 		return TRUE;
 	if (count(secret, len, is_word) * 10 < len * 6)
 		return TRUE;
@@ -236,6 +283,9 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len)
 	if (digits == 0 && letters == len && count(secret, len, is_upper) == 0 && len < 24)
 		return TRUE;
 	if (wordy >= 0.65 && letters * 10 >= len * 7)
+		return TRUE;
+	gsize joints = count(secret, len, is_joint);
+	if (joints > 0 && wordy >= 0.55 && digits <= 3)
 		return TRUE;
 	/* A word and some digits behind it, as in port8080 or TestUser1. */
 	return len < 24 && wordy >= 0.5 && holds_any(secret, len, words);

@@ -18,6 +18,9 @@
  */
 gboolean filter_is_placeholder(const guint8 *secret, gsize len);
 
+/* The part of it that goes for passwords too, which may be abcd1234: words, runs, templates. */
+gboolean filter_is_stand_in(const guint8 *text, gsize len);
+
 /*
  * Not a secret although it is assigned to something named so: words, names of variables, calls,
  * paths, URLs, versions, dates, numbers, markup. For rules that know no more than a name ("password
@@ -26,11 +29,26 @@ gboolean filter_is_placeholder(const guint8 *secret, gsize len);
 gboolean filter_is_ordinary(const guint8 *secret, gsize len);
 
 /*
- * The same for rules that look for passwords: a bad password is one too, but the name of a variable,
- * a label, a template, a word of the page, and what is only there to be changed are none. Of random
- * letters it lets 19 in 20 pass, of words and names 1 in 50.
+ * The same for rules that look for passwords (tagged "chosen"): a bad password is one too, but the
+ * name of a variable, a label, a template, a word of the page, and what is only there to be changed
+ * are none. Of random letters it lets 19 in 20 pass, of words and names 1 in 50.
  */
 gboolean filter_is_no_password(const guint8 *secret, gsize len);
+
+/*
+ * Whether a name says that its value is about a secret, and none: password_field, tokenType,
+ * publicKey, csrf_token, cacheKey. Read from its last word; signs and a change of case part words.
+ */
+gboolean filter_is_other_name(const guint8 *name, gsize len);
+
+/*
+ * Whether a password is one that everybody tries, in a sense that can be shown to all: secret,
+ * postgres, admin123, Passw0rd; or belongs to a machine that is only reached from itself or stands
+ * in examples (behind it in the window: @localhost, @127.0.0.1, @db.example.org). Such a finding is
+ * true and does little harm.
+ */
+gboolean filter_is_default_password(const guint8 *secret, gsize len);
+gboolean filter_is_for_local_host(const guint8 *window, gsize len, gsize secret_end);
 
 /*
  * Whether one of the words is in the window at most `within` bytes before from or behind to, in any
@@ -38,6 +56,9 @@ gboolean filter_is_no_password(const guint8 *secret, gsize len);
  */
 gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize to,
 	const char *const *words, guint within);
+
+/* Whether text ends as the name of a file does: .json, .pem, .html. */
+gboolean filter_is_file_name(const guint8 *text, gsize len);
 
 /* Whether text holds the word (in small letters) in any case of letters. */
 gboolean filter_holds(const guint8 *text, gsize len, const char *word);

@@ -7,8 +7,8 @@
 #include "jobs/scan/filter.h"
 
 /*
- * Passwords are short, and many are bad: entropy tells nothing about eight characters. What helps is
- * that programs put three other things where a password would be: names (of variables, columns,
+ * Passwords are short, and many are bad: entropy tells nothing about eight characters. What helps
+ * is that programs put three other things where a password would be: names (of variables, columns,
  * labels), words of the page that a person sees, and templates.
  */
 
@@ -80,7 +80,7 @@ static struct shape shape_of(const guint8 *text, gsize len)
 	return shape;
 }
 
-/* #password, .field, @param, :symbol, !ref, *name, &name, +name+, %name%: what is not the text itself. */
+/* #password, .field, @param, :symbol, !ref, *name, &name, +name+, %name%: not the text itself. */
 static gboolean is_reference(const guint8 *text, gsize len, const struct shape *shape)
 {
 	gboolean is_joined =
@@ -113,27 +113,87 @@ static gboolean is_address(const guint8 *text, gsize len)
 	       g_ascii_isalpha(text[len - 1]);
 }
 
+/* $2b$12$..., $argon2id$v=19$...: the hash of a password, which has rules of its own. */
+static gboolean is_hash(const guint8 *text, gsize len)
+{
+	gsize i = 1;
+
+	if (text[0] != '$' || len < 12)
+		return FALSE;
+	while (i < 12 && g_ascii_isalnum(text[i]))
+		i++;
+	return text[i] == '$' && i > 1;
+}
+
+static gboolean names_itself(const guint8 *text, gsize len)
+{
+	static const char *const words[] = {"passw", "pwd", "secret", "token", "changeme", NULL};
+
+	for (const char *const *word = words; *word != NULL; word++)
+		if (filter_holds(text, len, *word))
+			return TRUE;
+	return FALSE;
+}
+
+gboolean filter_is_default_password(const guint8 *secret, gsize len)
+{
+	struct shape shape;
+
+	if (len == 0 || len > 24)
+		return FALSE;
+	shape = shape_of(secret, len);
+	if (is_core(shape.core) || shape.is_sequence || shape.letters == 0)
+		return TRUE;
+	return shape.digits <= 4 && names_itself(secret, len);
+}
+
+gboolean filter_is_for_local_host(const guint8 *window, gsize len, gsize secret_end)
+{
+	static const char *const begins[] = {
+		"localhost", "127.", "0.0.0.0", "[::1]", "example.", "your", NULL};
+	/* Names that containers have for one another, and words where a name would be. */
+	static const char *const names[] = {"db", "host", "hostname", "mongo", "mysql", "postgres",
+		"rabbitmq", "redis", "server", NULL};
+	gsize from = secret_end + 1, to = from;
+
+	if (from >= len || window[secret_end] != '@')
+		return FALSE;
+	while (to < len && (g_ascii_isalnum(window[to]) || memchr(".-_[]:", window[to], 6) != NULL))
+		to++;
+	const char *host = (const char *)window + from;
+	gsize n = to - from;
+	for (const char *const *begin = begins; *begin != NULL; begin++)
+		if (n >= strlen(*begin) && !g_ascii_strncasecmp(host, *begin, strlen(*begin)))
+			return TRUE;
+	for (const char *const *name = names; *name != NULL; name++) {
+		gsize k = strlen(*name);
+		if (n >= k && !g_ascii_strncasecmp(host, *name, k) && (n == k || host[k] == ':'))
+			return TRUE;
+	}
+	return filter_holds(window + from, n, ".example") ||
+	       filter_holds(window + from, n, ".local");
+}
+
 gboolean filter_is_no_password(const guint8 *secret, gsize len)
 {
-	if (len < 4 || filter_is_placeholder(secret, len))
+	if (len < 4 || filter_is_stand_in(secret, len))
 		return TRUE;
 	struct shape shape = shape_of(secret, len);
 	if (!shape.is_ascii || shape.has_run || shape.is_sequence)
 		return TRUE;
-	if (is_reference(secret, len, &shape) || is_address(secret, len) || is_core(shape.core))
+	if (is_reference(secret, len, &shape) || is_address(secret, len) || is_core(shape.core) ||
+		is_hash(secret, len) || filter_is_file_name(secret, len))
 		return TRUE;
 	/* Numbers, versions, dates, and lines of signs. */
 	if (shape.letters == 0)
 		return shape.digits != len || shape.digits < 8;
 	if (shape.letters <= 1 && shape.dots > 0 && shape.signs == 0)
 		return TRUE;
-	gboolean names_itself =
-		filter_holds(secret, len, "passw") || filter_holds(secret, len, "pwd") ||
-		filter_holds(secret, len, "secret") || filter_holds(secret, len, "token");
+	gboolean is_own_name = names_itself(secret, len);
 	double wordy = entropy_wordiness(secret, len);
 	/* A name: letters, with joints, dots or a change of case between its words. */
 	if (shape.digits == 0 && shape.inner_signs == 0) {
-		if (shape.letters < 6 || names_itself)
+		if (shape.letters < 6 || is_own_name)
 			return TRUE;
 		if (shape.joints + shape.dots > 0)
 			return wordy >= 0.35;
@@ -144,12 +204,15 @@ gboolean filter_is_no_password(const guint8 *secret, gsize len)
 	}
 	if (shape.inner_signs == 0) {
 		/* new_password2, user-1, column3, config.db1.pass */
-		if (names_itself && shape.digits <= 4)
+		if (is_own_name && shape.digits <= 4)
 			return TRUE;
-		if (shape.joints + shape.dots > 0 && shape.digits <= 2 && wordy >= 0.5)
+		if (shape.joints + shape.dots > 0 && wordy >= 0.5 &&
+			(shape.digits <= 2 || shape.letters >= 12))
 			return TRUE;
 		return len < 6 && shape.digits <= 1;
 	}
-	/* Markup, formats and sentences have signs too. */
-	return names_itself && shape.digits == 0;
+	/* Markup, formats, paths and sentences have signs too. */
+	if (shape.digits <= 1 && wordy >= 0.5 && memchr(secret, '/', len) != NULL)
+		return TRUE;
+	return shape.digits == 0 && (is_own_name || strchr(":!?,;.", secret[len - 1]) != NULL);
 }

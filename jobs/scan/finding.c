@@ -197,13 +197,32 @@ static const char *lower_word(const char *word, gsize len)
 	return NULL;
 }
 
-/* A folder by its whole name; a file by its words: test_login.py, login.spec.ts, .env.example. */
+/* The last word of a name: smoke-tests, dockerTest, integration_test. */
+static const char *last_word(const char *name, gsize len)
+{
+	gsize i = len;
+
+	while (i > 0 && name[i - 1] != '.' && name[i - 1] != '_' && name[i - 1] != '-') {
+		i--;
+		if (i > 0 && g_ascii_isupper(name[i]) && g_ascii_islower(name[i - 1]))
+			break;
+	}
+	return name + i;
+}
+
+/*
+ * A folder by its whole name or its last word; a file by its words: test_login.py, login.spec.ts,
+ * .env.example.
+ */
 static const char *lower_why(const char *path)
 {
 	const char *at = path, *slash, *why = NULL;
 
 	while (why == NULL && (slash = strchr(at, '/')) != NULL) {
+		const char *word = last_word(at, (gsize)(slash - at));
 		why = lower_word(at, (gsize)(slash - at));
+		if (why == NULL)
+			why = lower_word(word, (gsize)(slash - word));
 		at = slash + 1;
 	}
 	while (why == NULL && *at != '\0') {
@@ -219,10 +238,33 @@ static const char *lower_why(const char *path)
 	return why;
 }
 
-enum severity finding_severity(enum severity declared, const char *path, const char **why)
+enum severity finding_severity(
+	enum severity declared, const char *path, gboolean is_weak, const char **why)
 {
-	*why = path != NULL && declared > SEVERITY_LOW ? lower_why(path) : NULL;
+	*why = NULL;
+	if (declared <= SEVERITY_LOW)
+		return declared;
+	*why = path != NULL ? lower_why(path) : NULL;
+	if (*why == NULL && is_weak)
+		*why = "default";
 	if (*why == NULL)
 		return declared;
 	return declared - 2 > SEVERITY_LOW ? declared - 2 : SEVERITY_LOW;
+}
+
+const char *finding_lowered_text(const struct finding *finding)
+{
+	static const struct {
+		const char *why, *text;
+	} texts[] = {
+		{"test", "it is in a test"},
+		{"fixture", "it is in a fixture"},
+		{"example", "it is in an example"},
+		{"default", "it is a default, or for a local host"},
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
+		if (!g_strcmp0(finding->lowered_for, texts[i].why))
+			return texts[i].text;
+	return NULL;
 }

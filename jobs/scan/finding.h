@@ -75,7 +75,7 @@ enum finding_answer {
 struct finding {
 	const struct rule *rule;
 	enum severity severity;     /* as counted: lowered in tests, fixtures and examples */
-	const char *lowered_for;    /* "test", "fixture", "example"; NULL: as the rule has it */
+	const char *lowered_for;    /* "test", "fixture", "example", "default"; NULL: it is not */
 	const char *repository;     /* folder as given or URL; "" for files in none */
 	const char *path;           /* relative to it; NULL when no tree names it */
 	const char *const *paths;   /* other paths of the same secret; NULL-terminated or NULL */
@@ -197,8 +197,13 @@ char *finding_mask_secret(const guint8 *secret, gsize len, const struct finding_
 
 /*
  * The severity counted for a finding at this path: two steps lower, though not below low, where a
- * part of the path says that it is a test, a fixture or an example; *why is that word or NULL.
+ * part of the path says that it is a test, a fixture or an example, or where the secret is_weak
+ * (HIT_WEAK, at all its places); *why is that word, "default" for the latter, or NULL.
  */
-enum severity finding_severity(enum severity declared, const char *path, const char **why);
+enum severity finding_severity(
+	enum severity declared, const char *path, gboolean is_weak, const char **why);
+
+/* Why it was lowered, as a clause: "it is in a test". NULL when it was not. */
+const char *finding_lowered_text(const struct finding *finding);
 
 #endif

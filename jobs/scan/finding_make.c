@@ -19,6 +19,7 @@ struct finding_maker {
 	/* What rules say about the path at hand, by number: 0 not asked, 1 no, 2 yes. */
 	guint8 *concerned;
 	char *path;
+	gboolean is_weak; /* of the view at hand: all that is found at its places */
 };
 
 struct finding_maker *finding_maker_new(
@@ -179,6 +180,7 @@ static const struct state_hit *version_add(struct finding_maker *maker,
 		}
 		if (!is_there)
 			g_array_append_val(maker->places, place);
+		maker->is_weak &= (hit->hit.flags & HIT_WEAK) != 0;
 		if (best == NULL || is_stronger(maker, hit, best))
 			best = hit;
 	}
@@ -255,6 +257,7 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 		memset(maker->concerned, 0, report->rules->n);
 	}
 	g_array_set_size(maker->places, 0);
+	maker->is_weak = TRUE;
 	for (gsize i = 0; i < view->n_versions; i++) {
 		guint before = maker->places->len;
 		best = version_add(maker, view, &view->versions[i], best);
@@ -276,8 +279,8 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 
 	struct finding *finding = finding_report_add(report);
 	finding->rule = rule_of(maker, best);
-	finding->severity =
-		finding_severity(finding->rule->severity, view->path, &finding->lowered_for);
+	finding->severity = finding_severity(
+		finding->rule->severity, view->path, maker->is_weak, &finding->lowered_for);
 	finding->repository = finding_report_text(report, view->repository, -1);
 	finding->path = finding_report_text(report, view->path, -1);
 	finding->secret = finding_report_text(report, view->masked, -1);

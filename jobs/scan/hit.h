@@ -24,6 +24,7 @@ enum hit_flag {
 	HIT_DECODED = 1 << 1, /* found inside base64, hex or percent encoding */
 	HIT_UTF16 = 1 << 2, /* the blob is UTF-16: line and column are those of its text as UTF-8 */
 	HIT_CONDITIONAL = 1 << 3, /* an allowlist holds if its paths or commits do: see rule.h */
+	HIT_WEAK = 1 << 4,        /* a password that everybody tries, or one for the local host */
 };
 
 struct hit {

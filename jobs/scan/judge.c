@@ -25,6 +25,7 @@
 /* Matches on one window: a line of 64 KiB may hold thousands, and a place is one of them. */
 #define MATCHES_MAX 10000
 #define GROUPS_MAX 64
+#define NAME_MAX_BYTES 96
 /* Rules up to this know a name and no form. */
 #define GENERIC_SPECIFICITY 30
 
@@ -35,6 +36,7 @@ struct allow {
 
 struct compiled {
 	pcre2_code *code; /* NULL: it does not compile */
+	guint name_group; /* of what the secret is given to; 0 none */
 	const struct checksum *checksum;
 	gboolean is_generic;
 	gboolean is_chosen; /* tagged so: by a person, and so bad ones are found too */
@@ -137,7 +139,11 @@ static gboolean fill(
 			!add_allow(compiled, &judge->rules->allowlists[i], error))
 			return FALSE;
 	compiled->code = compile_pattern(rule->regex, error);
-	return compiled->code != NULL;
+	if (compiled->code == NULL)
+		return FALSE;
+	int group = pcre2_substring_number_from_name(compiled->code, (PCRE2_SPTR) "name");
+	compiled->name_group = group > 0 && !(rule->flags & RULE_FOREIGN) ? (guint)group : 0;
+	return TRUE;
 }
 
 static const struct compiled *get_compiled(struct judge *judge, guint index, GError **error)
@@ -256,7 +262,25 @@ struct span {
 	gsize from, to;
 };
 
-static struct span pick_secret(const struct rule *rule, const PCRE2_SIZE *groups, int n)
+/* The whole name, of which a pattern may have seen the end only. */
+static struct span pick_name(
+	const struct compiled *compiled, const guint8 *subject, const PCRE2_SIZE *groups, int n)
+{
+	guint g = compiled->name_group;
+
+	if (g == 0 || g >= (guint)n || groups[2 * g] == PCRE2_UNSET ||
+		groups[2 * g] >= groups[2 * g + 1])
+		return (struct span){0, 0};
+	struct span name = {groups[2 * g], groups[2 * g + 1]};
+	while (name.from > 0 && name.to - name.from < NAME_MAX_BYTES &&
+		(g_ascii_isalnum(subject[name.from - 1]) ||
+			memchr("_.-$", subject[name.from - 1], 4) != NULL))
+		name.from--;
+	return name;
+}
+
+static struct span pick_secret(
+	const struct rule *rule, guint name_group, const PCRE2_SIZE *groups, int n)
 {
 	struct span whole = {groups[0], groups[1]};
 
@@ -271,7 +295,8 @@ static struct span pick_secret(const struct rule *rule, const PCRE2_SIZE *groups
 		return whole;
 	}
 	for (int g = 1; g < n; g++)
-		if (groups[2 * g] != PCRE2_UNSET && groups[2 * g] < groups[2 * g + 1])
+		if ((guint)g != name_group && groups[2 * g] != PCRE2_UNSET &&
+			groups[2 * g] < groups[2 * g + 1])
 			return (struct span){groups[2 * g], groups[2 * g + 1]};
 	return whole;
 }
@@ -308,7 +333,7 @@ static guint allow_verdict(const struct allow *allow, const guint8 *subject, gsi
 }
 
 static guint consider(const struct rule *rule, const struct compiled *compiled,
-	const guint8 *subject, gsize len, struct span whole, struct span secret,
+	const guint8 *subject, gsize len, struct span whole, struct span secret, struct span name,
 	struct judge_scratch *scratch, struct judgement *judgement)
 {
 	const guint8 *text = subject + secret.from;
@@ -333,6 +358,8 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 		   filter_is_ordinary(text, n)) {
 		return CANDIDATE_REFUSED;
 	}
+	if (name.to > name.from && filter_is_other_name(subject + name.from, name.to - name.from))
+		return CANDIDATE_REFUSED;
 	if (rule->context[0] != NULL && !filter_has_context(subject, len, whole.from, whole.to,
 						rule->context, rule->within))
 		return CANDIDATE_REFUSED;
@@ -350,6 +377,10 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 	}
 	if (filter_is_marked(subject, len, whole.from, whole.to))
 		flags |= CANDIDATE_MARKED;
+	if (compiled->checksum == NULL &&
+		(filter_is_default_password(text, n) ||
+			filter_is_for_local_host(subject, len, secret.to)))
+		flags |= CANDIDATE_WEAK;
 	judgement->flags = flags;
 	judgement->match_at = (guint32)MIN(whole.from, secret.from);
 	judgement->match_len = (guint32)(MAX(whole.to, secret.to) - MIN(whole.from, secret.from));
@@ -364,7 +395,7 @@ void judge_look(struct judge *judge, struct judge_scratch *scratch, guint index,
 {
 	const struct rule *rule = &judge->rules->rules[index];
 	const struct compiled *compiled = get_compiled(judge, index, NULL);
-	struct span near = {0, 0}, near_secret = near;
+	struct span near = {0, 0}, near_secret = near, near_name = near;
 	gboolean has_near = FALSE;
 	/* A keyword may stand on either side of what it announces. */
 	gboolean is_loose = at == JUDGE_ANYWHERE || rule->flags & RULE_DERIVED;
@@ -386,25 +417,27 @@ void judge_look(struct judge *judge, struct judge_scratch *scratch, guint index,
 			return;
 		}
 		const PCRE2_SIZE *groups = pcre2_get_ovector_pointer(scratch->match);
-		struct span secret = pick_secret(rule, groups, n);
+		struct span secret = pick_secret(rule, compiled->name_group, groups, n);
+		struct span name = pick_name(compiled, subject, groups, n);
 		struct span whole = {MIN(groups[0], groups[1]), groups[1]};
 		/* An empty match must not be found for ever. */
 		from = MAX(whole.to, from + (whole.to == from));
 		if (!is_loose && whole.from >= at)
 			break;
 		if (is_loose || whole.to >= at) {
-			guint verdict = consider(
-				rule, compiled, subject, len, whole, secret, scratch, judgement);
+			guint verdict = consider(rule, compiled, subject, len, whole, secret, name,
+				scratch, judgement);
 			judgement->verdict = verdict;
 			if (verdict != CANDIDATE_REFUSED || !is_loose)
 				return;
 		} else if (whole.to + width > at) {
 			near = whole;
 			near_secret = secret;
+			near_name = name;
 			has_near = TRUE;
 		}
 	}
 	if (has_near)
-		judgement->verdict = consider(
-			rule, compiled, subject, len, near, near_secret, scratch, judgement);
+		judgement->verdict = consider(rule, compiled, subject, len, near, near_secret,
+			near_name, scratch, judgement);
 }

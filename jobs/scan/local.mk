@@ -49,6 +49,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/example_random.h \
 	jobs/scan/filter.c \
 	jobs/scan/filter.h \
+	jobs/scan/filter_name.c \
 	jobs/scan/filter_password.c \
 	jobs/scan/finding.c \
 	jobs/scan/finding.h \

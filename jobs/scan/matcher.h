@@ -64,6 +64,7 @@ enum candidate_flag {
 	CANDIDATE_AT_END = 8,       /* ... by its end: to is the length */
 	CANDIDATE_WHOLE = 16,       /* of a rule without a sieve */
 	CANDIDATE_CONDITIONAL = 32, /* accepted; an allowlist holds if its paths or commits do */
+	CANDIDATE_WEAK = 64,        /* accepted; everybody tries it, or it is for a local host */
 };
 
 struct candidate {

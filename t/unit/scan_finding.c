@@ -54,7 +54,7 @@ static struct finding *finding_new(struct finding_report *report, const char *ru
 
 	memcpy(digest, secret, MIN(strlen(secret), sizeof(digest)));
 	f->rule = rule_find(report->rules, rule);
-	f->severity = finding_severity(f->rule->severity, path, &f->lowered_for);
+	f->severity = finding_severity(f->rule->severity, path, FALSE, &f->lowered_for);
 	f->path = path;
 	f->place.line = f->place.end_line = line;
 	f->place.column = 1;
@@ -105,18 +105,24 @@ static void test_severity(void)
 		{"src/LoginTest.java", "test"},
 		{"latest/contest.c", NULL},
 		{"src/test_login.py", "test"},
+		{"app/src/dockerTest/server.key", "test"},
+		{"boot-smoke-tests/a.c", "test"},
+		{"greatest/a.c", NULL},
 		{NULL, NULL},
 	};
 	const char *why;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-		enum severity severity = finding_severity(SEVERITY_CRITICAL, cases[i].path, &why);
+		enum severity severity =
+			finding_severity(SEVERITY_CRITICAL, cases[i].path, FALSE, &why);
 		g_assert_cmpstr(why, ==, cases[i].why);
 		g_assert_cmpint(
 			severity, ==, cases[i].why != NULL ? SEVERITY_MEDIUM : SEVERITY_CRITICAL);
 	}
-	g_assert_cmpint(finding_severity(SEVERITY_MEDIUM, "test/a", &why), ==, SEVERITY_LOW);
-	g_assert_cmpint(finding_severity(SEVERITY_INFO, "test/a", &why), ==, SEVERITY_INFO);
+	g_assert_cmpint(finding_severity(SEVERITY_MEDIUM, "test/a", FALSE, &why), ==, SEVERITY_LOW);
+	g_assert_cmpint(finding_severity(SEVERITY_INFO, "test/a", FALSE, &why), ==, SEVERITY_INFO);
+	g_assert_cmpint(finding_severity(SEVERITY_HIGH, "src/a", TRUE, &why), ==, SEVERITY_LOW);
+	g_assert_cmpstr(why, ==, "default");
 }
 
 static void test_ids(void)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobs/scan/filter.h"
+
+/*
+ * A name is read as words: password_reset_url, passwordResetUrl and PASSWORD-RESET-URL are the same
+ * three. What it is about stands last.
+ */
+
+#define WORDS_MAX 16
+#define WORD_MAX 24
+
+/* Ends of names of what is said about a secret. Sorted, for bsearch(). */
+static const char *const tails[] = {"action", "actions", "age", "algo", "algorithm", "alias", "arg",
+	"args", "arn", "attr", "attribute", "attributes", "audience", "button", "buttons",
+	"callback", "change", "changed", "check", "checks", "class", "cmd", "col", "column",
+	"columns", "command", "commands", "confirm", "confirmation", "confirmed", "constant",
+	"constants", "count", "counter", "date", "delimiter", "desc", "description", "dir",
+	"directory", "disabled", "domain", "empty", "enable", "enabled", "encoder", "encoding",
+	"endpoint", "endpoints", "error", "errors", "event", "events", "exists", "expiration",
+	"expire", "expired", "expires", "expiry", "factory", "failed", "field", "fields", "file",
+	"filename", "filepath", "files", "flag", "flags", "folder", "form", "format", "formats",
+	"forms", "generator", "grant", "handler", "handlers", "header", "headers", "help", "hint",
+	"hints", "host", "hostname", "icon", "id", "ids", "index", "info", "input", "inputs",
+	"interval", "invalid", "issuer", "kind", "label", "labels", "len", "length", "limit",
+	"line", "lines", "link", "links", "list", "location", "locations", "manager", "managers",
+	"max", "message", "messages", "method", "min", "mismatch", "missing", "mode", "modes",
+	"msg", "msgs", "name", "names", "option", "options", "page", "pages", "param", "parameter",
+	"parameters", "params", "path", "paths", "pattern", "placeholder", "policies", "policy",
+	"port", "prefix", "prompt", "properties", "property", "provider", "providers", "realm",
+	"ref", "reference", "references", "refs", "regex", "regexp", "request", "required", "reset",
+	"response", "role", "rotation", "rule", "rules", "schema", "scheme", "scope", "scopes",
+	"selector", "separator", "service", "services", "size", "source", "sources", "spec",
+	"state", "status", "store", "stores", "strength", "style", "suffix", "template",
+	"templates", "text", "texts", "time", "timeout", "title", "titles", "tokens", "ttl", "type",
+	"types", "uri", "uris", "url", "urls", "usage", "user", "username", "users", "valid",
+	"validation", "validations", "validator", "validators", "validity", "variable", "variables",
+	"version", "view", "views"};
+
+/* Anywhere in a name: what is public, made anew with each page, or a mark in a list. */
+static const char *const heads[] = {"antiforgery", "authenticity", "chunk", "continuation", "csrf",
+	"csrfmiddlewaretoken", "csrftoken", "next", "page", "pub", "pubkey", "public", "publickey",
+	"xsrf", "xsrftoken"};
+
+/* Keys that open nothing. */
+static const char *const key_heads[] = {"bucket", "cache", "column", "dictionary", "feature",
+	"field", "foreign", "group", "hash", "host", "hot", "i18n", "idempotency", "index", "item",
+	"json", "lang", "locale", "map", "message", "object", "partition", "primary", "property",
+	"query", "react", "route", "routing", "row", "s3", "sort", "translation", "unique"};
+
+static int order(const void *key, const void *word)
+{
+	return strcmp(key, *(const char *const *)word);
+}
+
+static gboolean is_in(const char *word, const char *const *list, gsize n)
+{
+	return bsearch(word, list, n, sizeof(*list), order) != NULL;
+}
+
+/* Where a word ends: behind it a sign, capitals behind small letters, or the last of capitals. */
+static gboolean begins_word(const guint8 *name, gsize len, gsize i)
+{
+	if (i == 0 || !g_ascii_isupper(name[i]))
+		return FALSE;
+	return g_ascii_islower(name[i - 1]) || g_ascii_isdigit(name[i - 1]) ||
+	       (g_ascii_isupper(name[i - 1]) && i + 1 < len && g_ascii_islower(name[i + 1]));
+}
+
+static guint split(const guint8 *name, gsize len, char words[WORDS_MAX][WORD_MAX])
+{
+	guint n = 0;
+	gsize at = 0;
+
+	for (gsize i = 0; i <= len && n < WORDS_MAX; i++) {
+		if (i == len || !g_ascii_isalnum(name[i]) || begins_word(name, len, i)) {
+			words[n][at] = '\0';
+			n += at > 0 ? 1 : 0;
+			at = 0;
+		}
+		if (i < len && n < WORDS_MAX && g_ascii_isalnum(name[i]) && at < WORD_MAX - 1)
+			words[n][at++] = g_ascii_tolower((gchar)name[i]);
+	}
+	return n;
+}
+
+gboolean filter_is_other_name(const guint8 *name, gsize len)
+{
+	char words[WORDS_MAX][WORD_MAX];
+	guint n = split(name, len, words);
+
+	/* password_field_2 */
+	while (n > 0 && strspn(words[n - 1], "0123456789") == strlen(words[n - 1]))
+		n--;
+	if (n == 0)
+		return FALSE;
+	if (is_in(words[n - 1], tails, G_N_ELEMENTS(tails)))
+		return TRUE;
+	gboolean is_key = !strcmp(words[n - 1], "key") || !strcmp(words[n - 1], "keys");
+	for (guint i = 0; i < n; i++)
+		if (is_in(words[i], heads, G_N_ELEMENTS(heads)) ||
+			(is_key && is_in(words[i], key_heads, G_N_ELEMENTS(key_heads))))
+			return TRUE;
+	return FALSE;
+}
