@@ -61,6 +61,11 @@ gboolean depot_is_partial(const struct depot *depot)
 	return depot->is_partial;
 }
 
+enum depot_type depot_type_peek(const struct depot *depot, guint32 number)
+{
+	return (enum depot_type)depot_type_known(depot, number);
+}
+
 static gboolean problem_is_new(struct depot *depot, guint32 number)
 {
 	if (number == DEPOT_NONE)

@@ -78,6 +78,9 @@ gboolean depot_find(const struct depot *depot, const struct oid *oid, guint32 *n
 /* Looks at headers along the chain of bases, once; a loose object is read. */
 enum depot_type depot_type(struct depot *depot, guint32 number);
 
+/* The same without looking anywhere: DEPOT_UNREADABLE when nobody has asked or walked yet. */
+enum depot_type depot_type_peek(const struct depot *depot, guint32 number);
+
 /* A pack says that what it names may be missing: a partial clone. */
 gboolean depot_is_partial(const struct depot *depot);
 

@@ -16,6 +16,8 @@
 #define ALTERNATES_MAX_BYTES (1u << 20)
 #define ALTERNATES_DEPTH_MAX 5 /* git's own bound */
 #define TRAILER_BYTES 20u
+/* A header and an empty deflate stream: no entry of a pack is shorter. */
+#define ENTRY_BYTES_MIN 9u
 
 struct reading {
 	struct depot *depot;
@@ -75,6 +77,9 @@ static enum depot_reason pack_map(struct depot_pack *pack, int folder_fd, const 
 	if (!depot_pack_parse(pack->map, pack->len, &count))
 		return DEPOT_BAD_PACK;
 	pack->end = pack->len;
+	/* Tables are made for what an idx lists: that must not be more than can be there. */
+	if (pack->idx.count > pack->len / ENTRY_BYTES_MIN && pack->idx.count > count)
+		return DEPOT_BAD_INDEX;
 	/* Cut off, or another's: each entry is checked anyway, and what is there is read. */
 	if (pack->len < TRAILER_BYTES || count != pack->idx.count ||
 		memcmp(pack->map + pack->len - TRAILER_BYTES, pack->idx.pack_name, TRAILER_BYTES) !=

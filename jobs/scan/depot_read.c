@@ -10,6 +10,8 @@
 #define CACHED_BYTES_MAX (64u * 1024)
 #define RESCUE_DEPTH_MAX 4u
 #define RESCUE_LINKS_MAX 64u /* links of one chain whose copies are looked for */
+/* Entries looked at for one object, when its copies lead to copies: what a chain can have, and this. */
+#define READ_STEPS 4096u
 
 struct cached {
 	guint64 offset;
@@ -318,8 +320,9 @@ gboolean depot_read(struct depot_reader *reader, guint32 number, gsize max_bytes
 	guint8 found_type;
 
 	oid_format(depot_oid(reader->depot, number), hex);
-	enum depot_reason reason =
-		depot_reader_rescue(reader, number, G_MAXUINT64, &found_type, &found, &found_len);
+	reader->steps = 0;
+	enum depot_reason reason = depot_reader_rescue(reader, number,
+		(guint64)depot_count(reader->depot) + READ_STEPS, &found_type, &found, &found_len);
 	if (reason == DEPOT_FINE &&
 		(found_len > max_bytes || found_len > reader->depot->options.object_max_bytes)) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
