@@ -88,6 +88,13 @@ guint32 history_gap_add(struct history_run *run, enum history_gap kind, const st
 	return HOLDING_GAP | number;
 }
 
+gboolean history_is_other_kind(const struct history_run *run, guint32 number, gboolean is_folder)
+{
+	enum depot_type type = depot_type_peek(run->depot, number);
+
+	return type != DEPOT_UNREADABLE && type != (is_folder ? DEPOT_TREE : DEPOT_BLOB);
+}
+
 gboolean history_commit_read(struct history_run *run, guint32 number, struct commit_bytes *commit)
 {
 	enum depot_type type;
@@ -105,8 +112,9 @@ static struct history_target target_get(struct history_run *run, const struct oi
 {
 	struct history_target target = {DEPOT_NONE, DEPOT_NONE, DEPOT_NONE, COMMIT_GRAPH_NONE, 0};
 	struct oid oid = *tip;
+	int depth;
 
-	for (int depth = 0; depth < TAGS_MAX; depth++) {
+	for (depth = 0; depth < TAGS_MAX; depth++) {
 		enum depot_type type;
 		const guint8 *bytes;
 		gsize len;
@@ -139,7 +147,8 @@ static struct history_target target_get(struct history_run *run, const struct oi
 		}
 		break;
 	}
-	history_problem_add(run, HISTORY_PROBLEM_BROKEN, &oid);
+	history_problem_add(run, depth == TAGS_MAX ? HISTORY_PROBLEM_LIMIT : HISTORY_PROBLEM_BROKEN,
+		depth == TAGS_MAX ? tip : &oid);
 	return target;
 }
 

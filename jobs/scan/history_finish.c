@@ -83,7 +83,7 @@ static guint32 path_text(struct finish *finish, guint32 path)
 	g_string_truncate(finish->path, 0);
 	for (guint32 at = path; at != SIGHT_PATH_ROOT; at = pairs[at].a) {
 		const char *name = text_pool_get(&finish->state->texts, pairs[at].b);
-		gsize len = strlen(name);
+		gsize len = name != NULL ? strlen(name) : HISTORY_PATH_MAX;
 		if (finish->path->len + len >= HISTORY_PATH_MAX)
 			break;
 		if (finish->path->len > 0)

@@ -63,6 +63,12 @@ gboolean history_is_cancelled(const struct history_run *run, GError **error);
 /* HOLDING_GAP and a number; 0 when there are too many. */
 guint32 history_gap_add(struct history_run *run, enum history_gap kind, const struct oid *oid);
 
+/*
+ * Whether an object is known to be of another kind than the entry of a tree says: somebody changed
+ * the header it is stored with, and what should have been scanned as a file was not.
+ */
+gboolean history_is_other_kind(const struct history_run *run, guint32 number, gboolean is_folder);
+
 /* The commit's headers; FALSE and a problem when they cannot be had. Points into the reader. */
 gboolean history_commit_read(struct history_run *run, guint32 number, struct commit_bytes *commit);
 

@@ -234,6 +234,8 @@ static guint32 change_hold(
 	if (change->number == DEPOT_NONE)
 		return history_gap_add(
 			run, change->is_folder ? HISTORY_GAP_TREE : HISTORY_GAP_BLOB, &change->oid);
+	if (history_is_other_kind(run, change->number, change->is_folder))
+		return history_gap_add(run, HISTORY_GAP_BROKEN, &change->oid);
 	if (change->is_folder)
 		return folder_hold(walk, change->number,
 			(const struct theirs *)(const void *)folder->theirs->data + change->theirs,

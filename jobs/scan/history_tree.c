@@ -150,6 +150,8 @@ static guint32 entry_child(struct tree_changes *changes, const struct tree_bytes
 	if (!depot_find(changes->run->depot, entry->oid, &number))
 		return gap_add(
 			changes, is_folder ? HISTORY_GAP_TREE : HISTORY_GAP_BLOB, entry->oid);
+	if (history_is_other_kind(changes->run, number, is_folder))
+		return gap_add(changes, HISTORY_GAP_BROKEN, entry->oid);
 	if (is_folder)
 		return number + 1;
 	guint32 mark = changes->marks[number];
