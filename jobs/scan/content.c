@@ -11,6 +11,8 @@
 
 /* A large blob goes through sieve and judge in parts: its candidates need no more memory. */
 #define PART_BYTES (1 << 20)
+/* Where even this much has more candidates than the matcher takes, nobody can be served. */
+#define PART_BYTES_MIN (1 << 12)
 /* More candidates than this in a child: it is read in full, in parts. */
 #define CARRY_MAX (1 << 18)
 
@@ -57,7 +59,7 @@ void content_add_gap(struct content *content, guint32 blob, enum scan_gap_reason
 {
 	content->coverage.gaps[reason]++;
 	struct scan_gap gap = {.blob = blob, .reason = reason};
-	if (reason != SCAN_GAP_BINARY && content->gaps->len < CONTENT_GAPS_MAX)
+	if (reason != SCAN_GAP_BINARY && content->gaps->len < SCAN_GAPS_MAX)
 		g_array_append_val(content->gaps, gap);
 }
 
@@ -201,15 +203,29 @@ static void list_sort(GArray *list)
 	g_array_set_size(list, kept);
 }
 
+/* The candidates that end in (from, *to]; *to comes nearer when they are too many. */
+static gboolean part_sieve(
+	struct content *content, const guint8 *data, gsize len, gsize from, gsize *to)
+{
+	for (;;) {
+		g_array_set_size(content->found, 0);
+		if (matcher_sieve(content->thread, data, len, from, *to, content->found))
+			return TRUE;
+		if (*to - from <= PART_BYTES_MIN)
+			return FALSE;
+		*to = from + (*to - from) / 2;
+	}
+}
+
 /* Every byte. Leaves the candidates in list, unless they are too many to be kept. */
 static gboolean scan_whole(struct content *content, guint32 blob, const guint8 *data, gsize len)
 {
+	guint parts = 0;
 	g_array_set_size(content->carried, 0);
 	g_array_set_size(content->list, 0);
-	for (gsize from = 0; from < len;) {
+	for (gsize from = 0; from < len; parts++) {
 		gsize to = len - from > 2 * PART_BYTES ? from + PART_BYTES : len;
-		g_array_set_size(content->found, 0);
-		if (!matcher_sieve(content->thread, data, len, from, to, content->found))
+		if (!part_sieve(content, data, len, from, &to))
 			return FALSE;
 		content->coverage.sieved += to - from;
 		if (from == 0)
@@ -221,7 +237,7 @@ static gboolean scan_whole(struct content *content, guint32 blob, const guint8 *
 		list_take(content, blob, content->found);
 		from = to;
 	}
-	if (len > 2 * PART_BYTES && content->list->len <= CONTENT_KEEP_MAX)
+	if (parts > 1 && content->list->len <= CONTENT_KEEP_MAX)
 		list_sort(content->list);
 	return TRUE;
 }

@@ -44,7 +44,7 @@ struct content {
 	struct content_shared *shared;
 	struct matcher_thread *thread; /* borrowed */
 	GArray *hits;                  /* struct hit, in the order of reading */
-	GArray *gaps; /* struct scan_gap, undecided and failed ones, at most 1 000 */
+	GArray *gaps;                  /* struct scan_gap, undecided and failed ones */
 	struct scan_coverage
 		coverage; /* eligible, scanned, bytes, sieved, gaps, undecided, dropped */
 	/* Working space, of no meaning between calls. */
@@ -68,7 +68,6 @@ void content_add_gap(struct content *content, guint32 blob, enum scan_gap_reason
 /* The candidates a state holds, for tests: NULL when it holds none because nothing was kept. */
 const struct candidate *content_state_candidates(gconstpointer state, guint *n);
 
-#define CONTENT_GAPS_MAX 1000
 /* Candidates of one blob that are kept for its children; 160 KiB. */
 #define CONTENT_KEEP_MAX 4096
 #define CONTENT_STATES_BYTES (G_GINT64_CONSTANT(64) << 20)

@@ -258,7 +258,8 @@ static gboolean next_at_edge(struct decode_cursor *cursor, struct decode_run *ru
 static gsize base64_skip(const struct decode_cursor *cursor, gsize at, const struct decode_run *run)
 {
 	const guint8 *data = cursor->data;
-	gsize len = cursor->len;
+	/* A file that is one line is asked for in parts: none goes through all of the rest. */
+	gsize len = cursor->len, most = MIN(len, cursor->to + 2);
 	struct line line, other;
 
 	if (run->from == run->to && line_at(data, len, at, &line)) {
@@ -266,7 +267,7 @@ static gsize base64_skip(const struct decode_cursor *cursor, gsize at, const str
 			line = other;
 		return MAX(line.to, at + 1);
 	}
-	while (at < len && is_base64(data[at]))
+	while (at < most && is_base64(data[at]))
 		at++;
 	return at;
 }
@@ -306,7 +307,7 @@ static gboolean next_percent(struct decode_cursor *cursor, struct decode_run *ru
 		gboolean is_run = percent_at(cursor->data, cursor->len, at, run);
 		cursor->percent = MAX(at + 1, run->to);
 		/* Too far in, and so is all that follows. */
-		while (run->from == run->to && cursor->percent < cursor->len &&
+		while (run->from == run->to && cursor->percent < MIN(cursor->len, cursor->to + 2) &&
 			class_of[cursor->data[cursor->percent]] & P)
 			cursor->percent++;
 		if (is_run && !is_known(cursor, run))

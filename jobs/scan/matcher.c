@@ -16,6 +16,8 @@
 #define DEPTH_MAX 5
 /* Rules without a sieve look at this much of an object; more is undecided. */
 #define WHOLE_MAX_BYTES (4 * 1024 * 1024)
+/* A sieve that matches nearly everywhere is stopped there: its caller asks for less at a time. */
+#define CANDIDATES_MAX (1 << 20)
 /* Matches of one such rule in one object. */
 #define WHOLE_MATCHES_MAX 1000
 /* A pattern that gave up so often, and at every other place, takes time and decides nothing. */
@@ -262,7 +264,7 @@ static int report(
 			make_run_window(sieving, &one);
 		g_array_append_val(sieving->candidates, one);
 	}
-	return 0;
+	return sieving->candidates->len > CANDIDATES_MAX;
 }
 
 static gboolean run(struct sieving *sieving, const hs_database_t *database, const guint8 *bytes,

@@ -135,8 +135,9 @@ void matcher_thread_set_depth(struct matcher_thread *thread, guint depth);
  * Appends a struct candidate, verdict unset and window filled in, for each place where a sieve
  * match ends in (from, to], or in [0, to] when from is 0; and those inside encoded runs (base64,
  * hex, percent) that touch [from, to], wherever they end. Sorted by `at` only as far as one call's
- * plain candidates go. len is at most G_MAXUINT32. FALSE when vectorscan failed: then the object
- * was not looked at.
+ * plain candidates go. len is at most G_MAXUINT32. FALSE when vectorscan failed, or
+ * when there are more than a million: then not all of the range was looked at, and a shorter one
+ * may be asked for.
  */
 gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize len, gsize from,
 	gsize to, GArray *candidates);

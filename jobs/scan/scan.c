@@ -135,8 +135,20 @@ static void contents_collect(struct scan *scan)
 		qsort(scan->hits->data, scan->hits->len, sizeof(struct hit), hit_compare_blob);
 	if (scan->gaps->len > 1)
 		qsort(scan->gaps->data, scan->gaps->len, sizeof(struct scan_gap), gap_compare);
-	if (scan->gaps->len > CONTENT_GAPS_MAX)
-		g_array_set_size(scan->gaps, CONTENT_GAPS_MAX);
+	if (scan->gaps->len > SCAN_GAPS_MAX)
+		g_array_set_size(scan->gaps, SCAN_GAPS_MAX);
+}
+
+/* The threads know numbers only; what outlives the depot needs names. */
+static void gaps_name(struct scan *scan, const struct depot *depot)
+{
+	for (guint i = 0; i < scan->threads; i++) {
+		GArray *gaps = scan->contents[i] != NULL ? scan->contents[i]->gaps : NULL;
+		for (guint k = 0; gaps != NULL && k < gaps->len; k++) {
+			struct scan_gap *gap = &g_array_index(gaps, struct scan_gap, k);
+			gap->oid = *depot_oid(depot, gap->blob);
+		}
+	}
 }
 
 static void counter_add(guint64 *counter, guint64 n)
@@ -276,6 +288,7 @@ gboolean scan_blobs(struct scan *scan, struct depot *depot, const guint64 *wante
 	gint64 begin = g_get_monotonic_time();
 	gboolean is_good = depot_walk(depot, DEPOT_MASK(DEPOT_BLOB), wanted, &visitor, &walk,
 		&walk.depot_progress, error);
+	gaps_name(scan, depot);
 	contents_collect(scan);
 	problems_collect(scan, depot, wanted);
 	scan->coverage.elapsed_us += g_get_monotonic_time() - begin;
@@ -373,7 +386,7 @@ void scan_add_gap(struct scan *scan, const struct scan_gap *gap)
 {
 	scan->coverage.eligible++;
 	scan->coverage.gaps[gap->reason]++;
-	if (gap->reason != SCAN_GAP_BINARY && scan->gaps->len < CONTENT_GAPS_MAX)
+	if (gap->reason != SCAN_GAP_BINARY && scan->gaps->len < SCAN_GAPS_MAX)
 		g_array_append_vals(scan->gaps, gap, 1);
 }
 
@@ -392,4 +405,13 @@ const struct scan_gap *scan_gaps(const struct scan *scan, gsize *n)
 {
 	*n = scan->gaps->len;
 	return (const struct scan_gap *)(gpointer)scan->gaps->data;
+}
+
+gboolean scan_gaps_are_all(const struct scan *scan)
+{
+	guint64 total = 0;
+
+	for (guint k = SCAN_GAP_UNSET + 1; k < SCAN_GAP_COUNT; k++)
+		total += k != SCAN_GAP_BINARY ? scan->coverage.gaps[k] : 0;
+	return total == scan->gaps->len;
 }

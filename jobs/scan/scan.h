@@ -132,7 +132,11 @@ const struct hit *scan_hits(struct scan *scan, gsize *n);
 
 const struct scan_coverage *scan_coverage(const struct scan *scan);
 
-/* The first gaps that are not by intent, at most 1 000; the counts are in the coverage. */
+/* The first gaps but the binary ones, at most SCAN_GAPS_MAX; the counts are in the coverage. */
+#define SCAN_GAPS_MAX 65536
 const struct scan_gap *scan_gaps(const struct scan *scan, gsize *n);
+
+/* FALSE: there are gaps that scan_gaps() does not tell, so nobody may call the rest scanned. */
+gboolean scan_gaps_are_all(const struct scan *scan);
 
 #endif
