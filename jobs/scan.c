@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,13 +38,24 @@ static int fail(const GError *error)
 }
 
 /*
- * Packs are mapped. Whoever shortens one while it is read takes the bytes away from under us: all
- * that can be done then is to say so and to end as a scan that is not whole.
+ * Packs are mapped. Whoever shortens one while it is read takes the bytes away from under us: zeros
+ * take their place, which are no object, so that what lay there is told as damaged and the rest is
+ * still read.
  */
-static void on_bus_error(int number)
-{
-	static const char text[] = "\nmuster scan: a file became shorter while it was read\n";
+static gint is_shortened;
+static gsize page_bytes;
 
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+	static const char text[] = "\nmuster scan: a file cannot be read any more\n";
+	void *page = (void *)((guintptr)info->si_addr & ~(guintptr)(page_bytes - 1));
+
+	if (info->si_code == BUS_ADRERR &&
+		mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+			MAP_FAILED) {
+		g_atomic_int_set(&is_shortened, 1);
+		return;
+	}
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		_exit(EXIT_OTHER);
 	_exit(EXIT_PARTLY);
@@ -65,10 +77,11 @@ static void on_stop(int number)
 static void signals_set(struct scan_progress *progress)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = on_bus_error};
+	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESETHAND};
 
 	stop_progress = progress;
+	page_bytes = (gsize)sysconf(_SC_PAGESIZE);
 	sigemptyset(&stop.sa_mask);
 	for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
 		if (signal(numbers[i], SIG_IGN) !=
@@ -209,6 +222,9 @@ static gboolean sources_run(struct scan_job *job, GError **error)
 	for (guint i = 0; flags->paths[i] != NULL && !is_over(job); i++)
 		if (!path_add(job, flags->paths[i], error))
 			return FALSE;
+	if (g_atomic_int_get(&is_shortened))
+		scan_job_problem(job, NULL,
+			"a file became shorter while it was read: what was in it is not covered");
 	if (scan_meter_is_over(job->meter))
 		scan_job_problem(job, NULL, "the time given by --timeout was over");
 	return TRUE;
