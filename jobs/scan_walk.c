@@ -37,6 +37,7 @@ struct walker {
 	GString *
 		path; /* relative to the repository's top, or to the walk's folder outside of any */
 	GString *shown; /* relative to the walk's folder */
+	gboolean is_full;
 };
 
 static void problem_add(struct walker *w, const char *name, int code)
@@ -132,20 +133,25 @@ static gint name_compare(gconstpointer a, gconstpointer b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Takes the descriptor. errno is 0, or why they are not all. */
 static GPtrArray *names_read(int fd)
 {
-	DIR *dir = fdopendir(fd);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 	const struct dirent *entry;
+	int code = dir == NULL ? errno : 0;
 
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
+	while (dir != NULL && (errno = 0, entry = readdir(dir)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			g_ptr_array_add(names, g_strdup(entry->d_name));
-	if (dir != NULL)
+	if (dir != NULL) {
+		code = errno;
 		closedir(dir);
-	else
+	} else if (fd >= 0) {
 		close(fd);
+	}
 	g_ptr_array_sort(names, name_compare);
+	errno = code;
 	return names;
 }
 
@@ -154,8 +160,14 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 
 static void file_add(struct walker *w, const char *name)
 {
-	if (w->walk->files->len < FILES_MAX)
+	if (w->walk->files->len < FILES_MAX) {
 		g_ptr_array_add(w->walk->files, g_strconcat(w->shown->str, name, NULL));
+	} else if (!w->is_full) {
+		w->is_full = TRUE;
+		g_ptr_array_add(w->walk->problems,
+			g_strdup_printf("%s%s: one file too many: what follows is not read",
+				w->shown->str, name));
+	}
 }
 
 static void child_walk(struct walker *w, int fd, const char *name, const struct folder *f,
@@ -217,8 +229,13 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 		g_string_append_printf(w->path, "%s/", name);
 	}
 	enum repo_kind kind = repo_probe(fd, ".");
-	/* A bare repository's files are objects: its history is where its secrets are. */
-	gboolean is_bare = kind == REPO_KIND_BARE && depth > 0;
+	/*
+	 * A bare repository's files are objects: its history is where its secrets are. Unless they
+	 * are files of the repository around it: who commits a HEAD, objects and refs hides nothing.
+	 */
+	gboolean is_bare =
+		kind == REPO_KIND_BARE && depth > 0 &&
+		(folder.place == NULL || !has_tracked(folder.place, w->path->str, w->path->len));
 	if (kind != REPO_KIND_UNSET && kind != REPO_KIND_BARE) {
 		g_autofree char *full = g_build_filename(w->walk->folder, w->shown->str, NULL);
 		is_place = place_open(w, full, &own);
@@ -234,9 +251,9 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	folder.path_len = w->path->len;
 	if (folder.place != NULL)
 		folder.ignore = ignore_list_load(fd, ".gitignore", O_NOFOLLOW, w->path->str);
-	/* names_read() takes the descriptor it is given. */
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	g_autoptr(GPtrArray) names = copy >= 0 ? names_read(copy) : g_ptr_array_new();
+	g_autoptr(GPtrArray) names = names_read(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	if (errno != 0)
+		problem_add(w, name, errno);
 	for (guint i = 0; i < names->len && !is_bare; i++)
 		if (strcmp(names->pdata[i], ".git") != 0)
 			child_walk(w, fd, names->pdata[i], &folder, is_excluded, depth);
