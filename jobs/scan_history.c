@@ -30,7 +30,10 @@ struct reading {
 	struct depot_reader *reader;
 	struct finding_target *target;
 	GHashTable *samples; /* (secret << 16 | rule) -> char *: one for all its places */
-	gboolean is_whole;   /* nothing was cut short */
+	guint32 sampled;     /* the blob whose bytes these are: thousands may be in one */
+	const guint8 *bytes; /* the reader's */
+	gsize len;
+	gboolean is_whole; /* nothing was cut short */
 };
 
 static void depot_problems_add(struct reading *reading)
@@ -61,23 +64,23 @@ static const char *sample_get(struct reading *reading, const struct hit *hits, g
 {
 	guint64 key = (guint64)hit->secret << 16 | hit->rule;
 	char *sample = g_hash_table_lookup(reading->samples, &key);
-	const guint8 *bytes = NULL;
-	gsize len = 0;
 
 	if (sample != NULL)
 		return sample;
-	if (!depot_read(reading->reader, hit->blob, (gsize)reading->job->flags->blob_max_bytes,
-		    NULL, &bytes, &len, NULL))
-		len = 0;
-	sample = finding_sample(
-		bytes, len, hits, n, hit, masked, reading->job->flags->mask.is_shown);
+	if (reading->sampled != hit->blob &&
+		!depot_read(reading->reader, hit->blob, (gsize)reading->job->flags->blob_max_bytes,
+			NULL, &reading->bytes, &reading->len, NULL))
+		reading->len = 0;
+	reading->sampled = hit->blob;
+	sample = finding_sample(reading->bytes, reading->len, hits, n, hit, masked,
+		reading->job->flags->mask.is_shown);
 	g_hash_table_insert(reading->samples, g_memdup2(&key, sizeof(key)), sample);
 	return sample;
 }
 
 /* Hits of a scan go into the state; rules: what the scan's rule numbers are in the whole set. */
-static gboolean hits_keep(
-	struct reading *reading, struct scan *scan, const guint16 *rules, GError **error)
+static gboolean hits_keep(struct reading *reading, struct scan *scan, const guint16 *rules,
+	gboolean *is_whole, GError **error)
 {
 	struct scan_job *job = reading->job;
 	gsize n = 0;
@@ -94,8 +97,13 @@ static gboolean hits_keep(
 		}
 	g_autofree struct finding_digest *digests = g_new0(struct finding_digest, numbers->len + 1);
 	if (!finding_digest_all(reading->secrets, (const guint32 *)(gpointer)numbers->data,
-		    numbers->len, job->flags->threads, digests, error))
+		    numbers->len, job->flags->threads, &job->progress.is_cancelled, digests, error))
 		return FALSE;
+	gsize untold = finding_digests_untold(digests, numbers->len);
+	if (untold > 0) {
+		scan_job_untold(job, reading->target, untold);
+		*is_whole = FALSE;
+	}
 	for (guint i = 0; i < numbers->len; i++) {
 		guint32 secret = g_array_index(numbers, guint32, i);
 		const char *family = "";
@@ -149,6 +157,8 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 			reading->target->is_partly = TRUE;
 			scan_job_problem(job, reading->target->name, why->message);
 		}
+		/* What could not be read must be known by name, or it would count as scanned. */
+		*is_whole = *is_whole && scan_gaps_are_all(scan);
 		const struct scan_coverage *coverage = scan_coverage(scan);
 		if (rules == NULL) {
 			guint64 *counters = state_counters(reading->state);
@@ -158,7 +168,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 				coverage->gaps[SCAN_GAP_TOO_BIG];
 			scan_job_coverage(job, reading->target, coverage);
 		}
-		is_done = hits_keep(reading, scan, numbers, error);
+		is_done = hits_keep(reading, scan, numbers, is_whole, error);
 	}
 	g_clear_pointer(&scan, scan_free);
 	scan_job_gave_up(job, own, rules);
@@ -288,6 +298,7 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 		.state = state,
 		.target = options->target};
 
+	reading.sampled = DEPOT_NONE;
 	reading.secrets = secret_table_new();
 	reading.reader = depot_reader_new(depot);
 	reading.samples = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);

@@ -61,13 +61,16 @@ static void secret_add(struct items *items, const char *path, const struct findi
 	gsize len = 0;
 	const guint8 *bytes = secret_table_get(items->secrets, secret, &family, &len);
 	gpointer at = g_hash_table_lookup(items->digests, GUINT_TO_POINTER(secret));
+	const struct finding_digest *digest = &items->digest[GPOINTER_TO_UINT(at)];
+	if (!finding_digest_is_set(digest))
+		return;
 	g_autofree char *masked = finding_mask_secret(bytes, len, &items->job->flags->mask);
 	struct finding_view view = {.repository = items->repository,
 		.path = path,
 		.secret = secret,
 		.family = family,
 		.masked = masked,
-		.digest = items->digest[GPOINTER_TO_UINT(at)].bytes,
+		.digest = digest->bytes,
 		.entropy = finding_entropy(bytes, len),
 		.versions = version,
 		.n_versions = 1,
@@ -77,6 +80,23 @@ static void secret_add(struct items *items, const char *path, const struct findi
 		.sample_data = items};
 
 	finding_maker_add(items->job->maker, &view);
+}
+
+/* Are these the bytes that were scanned? Else a sample would show what should be masked. */
+static gboolean is_same(
+	struct items *items, const guint8 *data, gsize len, const struct hit *hits, gsize n)
+{
+	for (gsize i = 0; i < n; i++) {
+		gsize size = 0;
+		const guint8 *secret =
+			secret_table_get(items->secrets, hits[i].secret, NULL, &size);
+		if (hits[i].flags & (HIT_DECODED | HIT_UTF16))
+			continue;
+		if (size != hits[i].len || (gsize)hits[i].at + size > len ||
+			memcmp(data + hits[i].at, secret, size) != 0)
+			return FALSE;
+	}
+	return TRUE;
 }
 
 /* All hits of one item become findings. */
@@ -89,6 +109,7 @@ static void item_add(struct items *items, const struct hit *hits, gsize n)
 	gsize len = 0;
 	const guint8 *data = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
 	struct finding_version version = {{{0}}, NULL, n};
+	gsize shown = data != NULL && is_same(items, data, len, hits, n) ? len : 0;
 	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 
 	if (source->oid != NULL)
@@ -105,8 +126,8 @@ static void item_add(struct items *items, const struct hit *hits, gsize n)
 			finding_mask_secret(secret, size, &items->job->flags->mask);
 		struct state_hit hit = {.hit = hits[i], .sample = (guint32)i};
 		g_array_append_val(items->hits, hit);
-		g_ptr_array_add(items->samples, finding_sample(data, len, hits, n, &hits[i], masked,
-							items->job->flags->mask.is_shown));
+		g_ptr_array_add(items->samples, finding_sample(data, shown, hits, n, &hits[i],
+							masked, items->job->flags->mask.is_shown));
 	}
 	g_array_sort(items->hits, place_compare);
 	version.hits = (const struct state_hit *)(gpointer)items->hits->data;
@@ -116,7 +137,8 @@ static void item_add(struct items *items, const struct hit *hits, gsize n)
 				items, source->path(source->data, item), &version, hits[i].secret);
 }
 
-static gboolean digests_make(struct items *items, const struct hit *hits, gsize n, GError **error)
+static gboolean digests_make(struct items *items, struct finding_target *target,
+	const struct hit *hits, gsize n, GError **error)
 {
 	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
 
@@ -128,13 +150,20 @@ static gboolean digests_make(struct items *items, const struct hit *hits, gsize 
 		g_array_append_val(numbers, hits[i].secret);
 	}
 	items->digest = g_new0(struct finding_digest, numbers->len + 1);
-	return finding_digest_all(items->secrets, (const guint32 *)(gpointer)numbers->data,
-		numbers->len, items->job->flags->threads, items->digest, error);
+	if (!finding_digest_all(items->secrets, (const guint32 *)(gpointer)numbers->data,
+		    numbers->len, items->job->flags->threads, &items->job->progress.is_cancelled,
+		    items->digest, error))
+		return FALSE;
+	gsize untold = finding_digests_untold(items->digest, numbers->len);
+	if (untold > 0)
+		scan_job_untold(items->job, target, untold);
+	return TRUE;
 }
 
-static gboolean hits_add(struct items *items, const struct hit *hits, gsize n, GError **error)
+static gboolean hits_add(struct items *items, struct finding_target *target, const struct hit *hits,
+	gsize n, GError **error)
 {
-	gboolean is_fine = digests_make(items, hits, n, error);
+	gboolean is_fine = digests_make(items, target, hits, n, error);
 
 	for (gsize i = 0, end; is_fine && i < n; i = end) {
 		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
@@ -168,7 +197,7 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 	}
 	scan_job_coverage(job, target, scan_coverage(scan));
 	const struct hit *hits = scan_hits(scan, &n);
-	gboolean is_fine = hits_add(&items, hits, n, error);
+	gboolean is_fine = hits_add(&items, target, hits, n, error);
 	g_array_unref(items.hits);
 	g_ptr_array_unref(items.samples);
 	g_hash_table_unref(items.digests);

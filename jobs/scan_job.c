@@ -181,6 +181,15 @@ void scan_job_gave_up(
 	}
 }
 
+void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n)
+{
+	g_autofree char *text = g_strdup_printf(
+		"%" G_GSIZE_FORMAT " more secrets were found when the time was over", n);
+
+	target->is_partly = TRUE;
+	scan_job_problem(job, target->name, text);
+}
+
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage)
 {

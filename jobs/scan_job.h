@@ -64,6 +64,8 @@ void scan_job_gave_up(
 struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind);
 /* A sentence: standard error, the report, and the scan is not whole. */
 void scan_job_problem(struct scan_job *job, const char *name, const char *text);
+/* Secrets that were found when the time was over, and could not be named any more. */
+void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n);
 /* Takes over what the scan says of itself. */
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage);

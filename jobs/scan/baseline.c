@@ -264,7 +264,7 @@ static gboolean foreign_apply(struct baseline *baseline, guint threads, GError *
 
 	for (guint32 i = 0; i < n; i++)
 		numbers[i] = i + 1;
-	if (!finding_digest_all(baseline->secrets, numbers, n, threads, digests, error))
+	if (!finding_digest_all(baseline->secrets, numbers, n, threads, NULL, digests, error))
 		return FALSE;
 	for (guint i = 0; i < baseline->report->findings->len; i++) {
 		struct finding *f = baseline->report->findings->pdata[i];

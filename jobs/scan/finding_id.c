@@ -17,6 +17,7 @@ struct digesting {
 	gsize n;
 	gsize next;
 	gint has_failed;
+	const gint *stop;
 };
 
 static gpointer digest_run(gpointer data)
@@ -26,6 +27,8 @@ static gpointer digest_run(gpointer data)
 
 	while ((at = __atomic_fetch_add(&run->next, 1, __ATOMIC_RELAXED)) < run->n) {
 		gsize len = 0;
+		if (run->stop != NULL && at >= FINDING_DIGESTS_MIN && g_atomic_int_get(run->stop))
+			break;
 		const guint8 *secret = secret_table_get(run->secrets, run->numbers[at], NULL, &len);
 		if (secret == NULL || !secret_stretch(secret, len, run->digests[at].bytes))
 			g_atomic_int_set(&run->has_failed, 1);
@@ -34,9 +37,9 @@ static gpointer digest_run(gpointer data)
 }
 
 gboolean finding_digest_all(struct secret_table *secrets, const guint32 *numbers, gsize n,
-	guint threads, struct finding_digest *digests, GError **error)
+	guint threads, const gint *stop, struct finding_digest *digests, GError **error)
 {
-	struct digesting run = {secrets, numbers, digests, n, 0, 0};
+	struct digesting run = {secrets, numbers, digests, n, 0, 0, stop};
 	g_autoptr(GPtrArray) running = g_ptr_array_new();
 
 	if (threads == 0)
@@ -54,6 +57,22 @@ gboolean finding_digest_all(struct secret_table *secrets, const guint32 *numbers
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 		"no memory to name the findings (4 MiB a thread are needed)");
 	return FALSE;
+}
+
+gboolean finding_digest_is_set(const struct finding_digest *digest)
+{
+	static const struct finding_digest nothing;
+
+	return memcmp(digest, &nothing, sizeof(nothing)) != 0;
+}
+
+gsize finding_digests_untold(const struct finding_digest *digests, gsize n)
+{
+	gsize untold = 0;
+
+	for (gsize i = 0; i < n; i++)
+		untold += !finding_digest_is_set(&digests[i]);
+	return untold;
 }
 
 static void hex_format(const guint8 *bytes, char id[FINDING_ID_HEX + 1])

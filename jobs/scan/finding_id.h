@@ -27,10 +27,17 @@ struct finding_digest {
 
 /*
  * Digests of the secrets with these numbers, in the same order; no number twice, or it is done
- * twice. threads 0: one for each processor. Errors: MUSTER_ERROR_IO (no memory: 4 MiB a thread).
+ * twice. threads 0: one for each processor. A file of a million secrets takes an hour: once *stop
+ * is not 0 (it may be NULL), those beyond the first FINDING_DIGESTS_MIN that are not done are left
+ * as they were. Errors: MUSTER_ERROR_IO (no memory: 4 MiB a thread).
  */
+#define FINDING_DIGESTS_MIN 1000
 gboolean finding_digest_all(struct secret_table *secrets, const guint32 *numbers, gsize n,
-	guint threads, struct finding_digest *digests, GError **error);
+	guint threads, const gint *stop, struct finding_digest *digests, GError **error);
+
+/* Whether it was made: no digest is all zero. How many of n were not. */
+gboolean finding_digest_is_set(const struct finding_digest *digest);
+gsize finding_digests_untold(const struct finding_digest *digests, gsize n);
 
 /* path NULL is "". */
 void finding_location_id(const char *family, const char *path,

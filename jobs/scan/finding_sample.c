@@ -5,7 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "jobs/scan/secret_table.h"
+
 #define MASK "********"
+/* No secret and no encoded run is longer. */
+#define REACH_MAX SECRET_MAX_BYTES
 
 double finding_entropy(const guint8 *bytes, gsize len)
 {
@@ -31,13 +35,30 @@ static void text_append(GString *out, const guint8 *bytes, gsize len)
 					       : (char)bytes[i]);
 }
 
+/* The first hit that can reach `at`: they are sorted by where they begin. */
+static gsize hit_find(const struct hit *hits, gsize n, gsize at)
+{
+	gsize low = 0, high = n, least = at - MIN(at, REACH_MAX);
+
+	while (low < high) {
+		gsize middle = low + (high - low) / 2;
+		if (hits[middle].at < least)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* [from, to) without what any hit covers. */
 static void masked_append(GString *out, const guint8 *data, gsize from, gsize to,
 	const struct hit *hits, gsize n, gboolean is_shown)
 {
-	for (gsize i = 0; i < n && from < to && !is_shown; i++) {
+	for (gsize i = hit_find(hits, n, from); i < n && from < to && !is_shown; i++) {
 		gsize start = hits[i].at, end = (gsize)hits[i].at + hits[i].len;
-		if (end <= from || start >= to)
+		if (start >= to)
+			break;
+		if (end <= from)
 			continue;
 		if (start > from)
 			text_append(out, data + from, start - from);

@@ -15,8 +15,8 @@
 #define FINDING_SAMPLE_BYTES 60
 
 /*
- * data, len: the blob; hits: all in it, n of them. masked: what stands in the secret's place.
- * is_shown: other secrets are not masked. Freed by the caller.
+ * data, len: the blob; hits: all in it, by where they begin, n of them. masked: what stands in the
+ * secret's place. is_shown: other secrets are not masked. Freed by the caller.
  */
 char *finding_sample(const guint8 *data, gsize len, const struct hit *hits, gsize n,
 	const struct hit *hit, const char *masked, gboolean is_shown);

@@ -134,7 +134,7 @@ static void test_ids(void)
 
 	numbers[0] = secret_table_add(secrets, "f", (const guint8 *)"one", 3);
 	numbers[1] = secret_table_add(secrets, "f", (const guint8 *)"two", 3);
-	g_assert_true(finding_digest_all(secrets, numbers, 2, 2, digests, NULL));
+	g_assert_true(finding_digest_all(secrets, numbers, 2, 2, NULL, digests, NULL));
 	finding_location_id("f", "path", digests[0].bytes, a);
 	/* Kept for ever: baselines name it. */
 	g_assert_cmpstr(a, ==, LOCATION_ID_OF_ONE);
@@ -286,7 +286,7 @@ static void test_baseline_foreign(void)
 	struct finding *known = finding_new(report, "exact", "b.c", 8, "three");
 	struct finding *another = finding_new(report, "exact", "b.c", 9, "four");
 
-	g_assert_true(finding_digest_all(secrets, &number, 1, 1, &digest, NULL));
+	g_assert_true(finding_digest_all(secrets, &number, 1, 1, NULL, &digest, NULL));
 	finding_location_id("exact", "b.c", digest.bytes, known->location_id);
 	baseline_use(report,
 		"[{\"RuleID\":\"exact\",\"File\":\"a.c\",\"StartLine\":3,\"Secret\":\"REDACTED\"},"
