@@ -12,6 +12,7 @@ jobs_muster_SOURCES = \
 	jobs/rules_json.c \
 	jobs/rules_print.c \
 	jobs/scan.c \
+	jobs/scan_archive.c jobs/scan_archive.h \
 	jobs/scan_files.c \
 	jobs/scan_flags.c jobs/scan_flags.h \
 	jobs/scan_history.c jobs/scan_history.h \
@@ -21,6 +22,7 @@ jobs_muster_SOURCES = \
 	jobs/scan_repo.c \
 	jobs/scan_report.c \
 	jobs/scan_tips.c jobs/scan_tips.h \
+	jobs/scan_unpack.c jobs/scan_unpack.h \
 	jobs/scan_walk.c jobs/scan_walk.h
 jobs_muster_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_LDADD = jobs/libscanoutput.a jobs/libscan.a $(AUDIT_LIBS) $(HS_LIBS) $(PCRE2_LIBS) $(DEFLATE_LIBS) -lm
@@ -31,6 +33,14 @@ nobase_dist_pkgdata_DATA += schema/scan-1.json
 include jobs/git/local.mk
 include jobs/audit/local.mk
 include jobs/scan/local.mk
+
+# What muster scan --archives has archives opened by: a program without rights.
+pkglibexec_PROGRAMS += jobs/muster-unpack
+jobs_muster_unpack_SOURCES = \
+	jobs/scan/archive_head.c jobs/scan/archive_head.h \
+	jobs/unpack.c jobs/unpack.h
+jobs_muster_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS)
+jobs_muster_unpack_LDADD = lib/libmuster.a $(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(GLIB_LIBS)
 
 pkglibexec_PROGRAMS += jobs/muster-server
 

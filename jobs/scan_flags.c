@@ -8,13 +8,15 @@
 #include "lib/error.h"
 #include "lib/exit.h"
 
+#define ARCHIVE_DEPTH 3
+
 /* What GOption fills in before it is understood. */
 struct raw {
 	char *format, *output, *report_format, *report_path, *fail_on, *redact, *only, *without;
 	char **rules, **configs, **enabled, **disabled;
 	int exit_code, threads, megabytes, decode_depth, archive_depth, timeout_s;
-	gboolean is_worktree, is_staged, is_push, is_redacted, has_secrets, has_exit_zero,
-		is_no_banner;
+	gboolean is_worktree, is_staged, has_archives, is_push, is_redacted, has_secrets,
+		has_exit_zero, is_no_banner;
 };
 
 typedef struct raw raw;
@@ -141,6 +143,8 @@ static gboolean entries_parse(
 		  "larger files are not read (default 256)", "N" },
 		{ "max-decode-depth", 0, 0, G_OPTION_ARG_INT, &raw->decode_depth,
 		  "encodings within one another that are undone (default 2, at most 5)", "N" },
+		{ "archives", 0, 0, G_OPTION_ARG_NONE, &raw->has_archives,
+		  "also look into archives: zip, jar, tar, gz, 7z, … (three deep)", NULL },
 		{ "max-archive-depth", 0, 0, G_OPTION_ARG_INT, &raw->archive_depth,
 		  "archives within one another that are opened (default 0: none)", "N" },
 		{ "timeout", 0, 0, G_OPTION_ARG_INT, &raw->timeout_s,
@@ -317,6 +321,8 @@ gboolean scan_flags_parse(struct scan_flags *flags, int *argc, char ***argv, GEr
 		!number_check(
 			raw.timeout_s, 0, G_MAXINT32 / 1000, "timeout", &flags->timeout_s, error))
 		return FALSE;
+	if (raw.has_archives && flags->archive_depth == 0)
+		flags->archive_depth = ARCHIVE_DEPTH;
 	flags->exit_code = (int)exit_code;
 	flags->blob_max_bytes = (guint64)megabytes << 20;
 	if (flags->has_no_state && flags->state_folder != NULL)

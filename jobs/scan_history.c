@@ -9,6 +9,7 @@
 
 #include "jobs/scan/finding_sample.h"
 #include "jobs/scan/history.h"
+#include "jobs/scan_archive.h"
 #include "lib/error.h"
 
 /* Figures that a state keeps for the reports of scans that have nothing to do. */
@@ -19,6 +20,17 @@ enum counter {
 	COUNTER_BYTES,
 	COUNTER_GAPS, /* and the SCAN_GAP_COUNT - 1 behind it */
 };
+
+/* A secret that is in the state. */
+struct kept {
+	guint32 number;
+	char *mask; /* NULL: it is not */
+};
+
+static void kept_clear(gpointer data)
+{
+	g_free(((struct kept *)data)->mask);
+}
 
 /* What reading one repository's history shares. */
 struct reading {
@@ -33,6 +45,10 @@ struct reading {
 	guint32 sampled;     /* the blob whose bytes these are: thousands may be in one */
 	const guint8 *bytes; /* the reader's */
 	gsize len;
+	GArray *kept; /* struct kept, by number in secrets */
+	const guint16
+		*rules;    /* what the scan's rule numbers are in the whole set; NULL: the same */
+	gboolean is_cut;   /* some secrets were not named for want of time */
 	gboolean is_whole; /* nothing was cut short */
 };
 
@@ -78,23 +94,26 @@ static const char *sample_get(struct reading *reading, const struct hit *hits, g
 	return sample;
 }
 
-/* Hits of a scan go into the state; rules: what the scan's rule numbers are in the whole set. */
-static gboolean hits_keep(struct reading *reading, struct scan *scan, const guint16 *rules,
-	gboolean *is_whole, GError **error)
+/* The secrets of hits that the state does not have yet go into it. */
+static gboolean secrets_keep(
+	struct reading *reading, const struct hit *hits, gsize n, GError **error)
 {
 	struct scan_job *job = reading->job;
-	gsize n = 0;
-	const struct hit *hits = scan_hits(scan, &n);
 	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
-	guint32 count = secret_table_count(reading->secrets);
-	g_autofree guint32 *kept = g_new0(guint32, count + 1);
-	g_autofree char **masks = g_new0(char *, count + 1);
 
-	for (gsize i = 0; i < n; i++)
-		if (kept[hits[i].secret] == 0) {
-			kept[hits[i].secret] = 1;
-			g_array_append_val(numbers, hits[i].secret);
-		}
+	for (gsize i = 0; i < n; i++) {
+		if (hits[i].secret >= reading->kept->len)
+			g_array_set_size(
+				reading->kept, MAX(hits[i].secret + 1, reading->kept->len * 2));
+		struct kept *kept = &g_array_index(reading->kept, struct kept, hits[i].secret);
+		if (kept->mask != NULL)
+			continue;
+		gsize len = 0;
+		const guint8 *bytes =
+			secret_table_get(reading->secrets, hits[i].secret, NULL, &len);
+		kept->mask = finding_mask_secret(bytes, len, &job->flags->mask);
+		g_array_append_val(numbers, hits[i].secret);
+	}
 	g_autofree struct finding_digest *digests = g_new0(struct finding_digest, numbers->len + 1);
 	if (!finding_digest_all(reading->secrets, (const guint32 *)(gpointer)numbers->data,
 		    numbers->len, job->flags->threads, &job->progress.is_cancelled, digests, error))
@@ -102,7 +121,7 @@ static gboolean hits_keep(struct reading *reading, struct scan *scan, const guin
 	gsize untold = finding_digests_untold(digests, numbers->len);
 	if (untold > 0) {
 		scan_job_untold(job, reading->target, untold);
-		*is_whole = FALSE;
+		reading->is_cut = TRUE;
 	}
 	for (guint i = 0; i < numbers->len; i++) {
 		guint32 secret = g_array_index(numbers, guint32, i);
@@ -110,29 +129,97 @@ static gboolean hits_keep(struct reading *reading, struct scan *scan, const guin
 		gsize len = 0;
 		const guint8 *bytes = secret_table_get(reading->secrets, secret, &family, &len);
 		g_autofree char *masked = scan_job_mask(job, bytes, len);
-		kept[secret] = state_add_secret(reading->state, family, digests[i].bytes, masked);
-		masks[secret] = finding_mask_secret(bytes, len, &job->flags->mask);
+		g_array_index(reading->kept, struct kept, secret).number =
+			state_add_secret(reading->state, family, digests[i].bytes, masked);
 	}
+	return TRUE;
+}
+
+static void hit_keep(struct reading *reading, const struct oid *blob, const struct hit *hit,
+	const char *sample, const char *inner)
+{
+	struct hit copy = *hit;
+
+	if (reading->rules != NULL)
+		copy.rule = reading->rules[hit->rule];
+	state_add_hit(reading->state, blob, &copy,
+		g_array_index(reading->kept, struct kept, hit->secret).number, sample, inner);
+}
+
+static const char *mask_of(const struct reading *reading, const struct hit *hit)
+{
+	return g_array_index(reading->kept, struct kept, hit->secret).mask;
+}
+
+/* Hits of a scan go into the state, and what is to be tried again. */
+static gboolean hits_keep(struct reading *reading, struct scan *scan, GError **error)
+{
+	gsize n = 0, n_gaps = 0;
+	const struct hit *hits = scan_hits(scan, &n);
+	const struct scan_gap *gaps = scan_gaps(scan, &n_gaps);
+
+	if (!secrets_keep(reading, hits, n, error))
+		return FALSE;
 	for (gsize i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
 			;
-		for (gsize j = i; j < end; j++) {
-			struct hit hit = hits[j];
-			const char *sample =
-				sample_get(reading, hits + i, end - i, &hits[j], masks[hit.secret]);
-			if (rules != NULL)
-				hit.rule = rules[hit.rule];
-			state_add_hit(reading->state, depot_oid(reading->depot, hit.blob), &hit,
-				kept[hit.secret], sample);
-		}
+		for (gsize j = i; j < end; j++)
+			hit_keep(reading, depot_oid(reading->depot, hits[j].blob), &hits[j],
+				sample_get(reading, hits + i, end - i, &hits[j],
+					mask_of(reading, &hits[j])),
+				NULL);
 	}
-	for (guint32 i = 0; i <= count; i++)
-		g_free(masks[i]);
-	gsize n_gaps = 0;
-	const struct scan_gap *gaps = scan_gaps(scan, &n_gaps);
+	/* What is too big stays so: the state is of this limit. */
 	for (gsize i = 0; i < n_gaps; i++)
-		state_add_gap(reading->state, &gaps[i].oid, gaps[i].reason);
+		if (gaps[i].reason != SCAN_GAP_TOO_BIG)
+			state_add_gap(reading->state,
+				gaps[i].blob < depot_count(reading->depot)
+					? depot_oid(reading->depot, gaps[i].blob)
+					: &gaps[i].oid,
+				gaps[i].reason);
 	return TRUE;
+}
+
+static gboolean on_archive_found(gpointer data, guint32 number, const char *inner,
+	const guint8 *bytes, gsize len, const struct hit *hits, gsize n, GError **error)
+{
+	struct reading *reading = data;
+
+	if (!secrets_keep(reading, hits, n, error))
+		return FALSE;
+	for (gsize i = 0; i < n; i++) {
+		g_autofree char *sample = finding_sample(bytes, len, hits, n, &hits[i],
+			mask_of(reading, &hits[i]), reading->job->flags->mask.is_shown);
+		hit_keep(reading, depot_oid(reading->depot, number), &hits[i], sample, inner);
+	}
+	return TRUE;
+}
+
+/* What begins as an archive, one after the other. */
+static gboolean archives_scan(
+	struct reading *reading, struct matcher *matcher, struct scan *scan, GError **error)
+{
+	gsize n = 0;
+	const guint32 *numbers = scan_archives(scan, &n);
+
+	if (n == 0)
+		return TRUE;
+	g_autoptr(ArchiveScan) archives = archive_scan_new(reading->job, matcher, reading->secrets,
+		reading->target, on_archive_found, reading, error);
+	if (archives == NULL)
+		return FALSE;
+	for (gsize i = 0; i < n && !scan_meter_is_over(reading->job->meter); i++) {
+		enum scan_gap_reason reason = SCAN_GAP_UNREADABLE;
+		const guint8 *bytes = NULL;
+		gsize len = 0;
+		if (depot_read(reading->reader, numbers[i],
+			    (gsize)reading->job->flags->blob_max_bytes, NULL, &bytes, &len, NULL) &&
+			!archive_scan_add(archives, numbers[i], bytes, len, &reason, error))
+			return FALSE;
+		scan_add_archive(scan, numbers[i], reason);
+	}
+	reading->sampled = DEPOT_NONE; /* the reader has other bytes now */
+	return archive_scan_finish(archives, error);
 }
 
 /* FALSE: nothing could be scanned at all. A scan that was cancelled keeps what it found. */
@@ -148,7 +235,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		if (own == NULL)
 			return FALSE;
 	}
-	g_autoptr(Scan) scan = scan_job_scan(job, own, reading->secrets, error);
+	g_autoptr(Scan) scan = scan_job_scan(job, own, reading->secrets, TRUE, error);
 	gboolean is_done = scan != NULL;
 	*is_whole = FALSE;
 	if (is_done) {
@@ -159,6 +246,8 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		}
 		/* What could not be read must be known by name, or it would count as scanned. */
 		*is_whole = *is_whole && scan_gaps_are_all(scan);
+		reading->rules = numbers;
+		is_done = archives_scan(reading, own, scan, error);
 		const struct scan_coverage *coverage = scan_coverage(scan);
 		if (rules == NULL) {
 			guint64 *counters = state_counters(reading->state);
@@ -168,7 +257,8 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 				coverage->gaps[SCAN_GAP_TOO_BIG];
 			scan_job_coverage(job, reading->target, coverage);
 		}
-		is_done = hits_keep(reading, scan, numbers, is_whole, error);
+		is_done = is_done && hits_keep(reading, scan, error);
+		*is_whole = *is_whole && !reading->is_cut;
 	}
 	g_clear_pointer(&scan, scan_free);
 	scan_job_gave_up(job, own, rules);
@@ -302,9 +392,12 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 	reading.secrets = secret_table_new();
 	reading.reader = depot_reader_new(depot);
 	reading.samples = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+	reading.kept = g_array_new(FALSE, TRUE, sizeof(struct kept));
+	g_array_set_clear_func(reading.kept, kept_clear);
 	gboolean is_done = history_read(&reading, error);
 	*is_whole = reading.is_whole;
 	g_hash_table_unref(reading.samples);
+	g_array_unref(reading.kept);
 	depot_reader_free(reading.reader);
 	secret_table_free(reading.secrets);
 	return is_done;

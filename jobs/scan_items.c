@@ -7,16 +7,20 @@
 
 #include "jobs/scan/finding_id.h"
 #include "jobs/scan/finding_sample.h"
+#include "jobs/scan_archive.h"
 
 struct items {
 	struct scan_job *job;
 	const struct scan_items_source *source;
+	struct finding_target *target;
 	const char *repository;
 	struct secret_table *secrets;
-	GArray *hits;        /* struct state_hit, of one item */
-	GPtrArray *samples;  /* char *, of the same */
-	GHashTable *digests; /* secret -> index into digest */
-	struct finding_digest *digest;
+	GArray *hits;          /* struct state_hit, of one item */
+	GPtrArray *samples;    /* char *, of the same */
+	GHashTable *digests;   /* secret -> index into digest */
+	GArray *digest;        /* struct finding_digest */
+	GArray *archives;      /* struct oid, by number of the item */
+	guint32 first_archive; /* the number of the first of them */
 };
 
 static GBytes *item_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
@@ -61,7 +65,8 @@ static void secret_add(struct items *items, const char *path, const struct findi
 	gsize len = 0;
 	const guint8 *bytes = secret_table_get(items->secrets, secret, &family, &len);
 	gpointer at = g_hash_table_lookup(items->digests, GUINT_TO_POINTER(secret));
-	const struct finding_digest *digest = &items->digest[GPOINTER_TO_UINT(at)];
+	const struct finding_digest *digest =
+		&g_array_index(items->digest, struct finding_digest, GPOINTER_TO_UINT(at));
 	if (!finding_digest_is_set(digest))
 		return;
 	g_autofree char *masked = finding_mask_secret(bytes, len, &items->job->flags->mask);
@@ -99,23 +104,14 @@ static gboolean is_same(
 	return TRUE;
 }
 
-/* All hits of one item become findings. */
-static void item_add(struct items *items, const struct hit *hits, gsize n)
+/* All hits of one item, or of an entry of one that is an archive, become findings. */
+static void hits_tell(struct items *items, guint32 item, const char *path, const struct oid *blob,
+	const guint8 *data, gsize len, const struct hit *hits, gsize n)
 {
-	const struct scan_items_source *source = items->source;
-	enum scan_gap_reason gap = SCAN_GAP_UNSET;
-	guint32 item = hits[0].blob;
-	g_autoptr(GBytes) bytes = source->get(source->data, item, &gap);
-	gsize len = 0;
-	const guint8 *data = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
-	struct finding_version version = {{{0}}, NULL, n};
+	struct finding_version version = {*blob, NULL, n};
 	gsize shown = data != NULL && is_same(items, data, len, hits, n) ? len : 0;
 	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 
-	if (source->oid != NULL)
-		version.blob = *source->oid(source->data, item);
-	else if (data != NULL)
-		oid_make(data, len, &version.blob);
 	g_array_set_size(items->hits, 0);
 	g_ptr_array_set_size(items->samples, 0);
 	for (gsize i = 0; i < n; i++) {
@@ -133,44 +129,111 @@ static void item_add(struct items *items, const struct hit *hits, gsize n)
 	version.hits = (const struct state_hit *)(gpointer)items->hits->data;
 	for (gsize i = 0; i < n; i++)
 		if (g_hash_table_add(seen, GUINT_TO_POINTER(hits[i].secret)))
-			secret_add(
-				items, source->path(source->data, item), &version, hits[i].secret);
+			secret_add(items, path, &version, hits[i].secret);
 }
 
-static gboolean digests_make(struct items *items, struct finding_target *target,
-	const struct hit *hits, gsize n, GError **error)
+static void blob_name(
+	const struct items *items, guint32 item, const guint8 *data, gsize len, struct oid *blob)
+{
+	*blob = (struct oid){{0}};
+	if (items->source->oid != NULL)
+		*blob = *items->source->oid(items->source->data, item);
+	else if (data != NULL)
+		oid_make(data, len, blob);
+}
+
+static gboolean digests_make(struct items *items, const struct hit *hits, gsize n, GError **error)
 {
 	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
+	guint before = items->digest->len;
 
 	for (gsize i = 0; i < n; i++) {
 		gpointer key = GUINT_TO_POINTER(hits[i].secret);
 		if (g_hash_table_contains(items->digests, key))
 			continue;
-		g_hash_table_insert(items->digests, key, GUINT_TO_POINTER(numbers->len));
+		g_hash_table_insert(items->digests, key, GUINT_TO_POINTER(before + numbers->len));
 		g_array_append_val(numbers, hits[i].secret);
 	}
-	items->digest = g_new0(struct finding_digest, numbers->len + 1);
+	if (numbers->len == 0)
+		return TRUE;
+	g_array_set_size(items->digest, before + numbers->len);
+	struct finding_digest *digests =
+		&g_array_index(items->digest, struct finding_digest, before);
 	if (!finding_digest_all(items->secrets, (const guint32 *)(gpointer)numbers->data,
 		    numbers->len, items->job->flags->threads, &items->job->progress.is_cancelled,
-		    items->digest, error))
+		    digests, error))
 		return FALSE;
-	gsize untold = finding_digests_untold(items->digest, numbers->len);
+	gsize untold = finding_digests_untold(digests, numbers->len);
 	if (untold > 0)
-		scan_job_untold(items->job, target, untold);
+		scan_job_untold(items->job, items->target, untold);
 	return TRUE;
 }
 
-static gboolean hits_add(struct items *items, struct finding_target *target, const struct hit *hits,
-	gsize n, GError **error)
+static gboolean hits_add(struct items *items, const struct hit *hits, gsize n, GError **error)
 {
-	gboolean is_fine = digests_make(items, target, hits, n, error);
+	const struct scan_items_source *source = items->source;
 
-	for (gsize i = 0, end; is_fine && i < n; i = end) {
-		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
+	if (!digests_make(items, hits, n, error))
+		return FALSE;
+	for (gsize i = 0, end; i < n; i = end) {
+		enum scan_gap_reason gap = SCAN_GAP_UNSET;
+		guint32 item = hits[i].blob;
+		g_autoptr(GBytes) bytes = source->get(source->data, item, &gap);
+		gsize len = 0;
+		const guint8 *data = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
+		struct oid blob;
+		for (end = i + 1; end < n && hits[end].blob == item; end++)
 			;
-		item_add(items, hits + i, end - i);
+		blob_name(items, item, data, len, &blob);
+		hits_tell(items, item, source->path(source->data, item), &blob, data, len, hits + i,
+			end - i);
 	}
-	return is_fine;
+	return TRUE;
+}
+
+static gboolean on_archive_found(gpointer data, guint32 number, const char *inner,
+	const guint8 *bytes, gsize len, const struct hit *hits, gsize n, GError **error)
+{
+	struct items *items = data;
+	g_autofree char *path =
+		scan_job_inner_path(items->source->path(items->source->data, number), inner);
+
+	if (!digests_make(items, hits, n, error))
+		return FALSE;
+	hits_tell(items, number, path,
+		&g_array_index(items->archives, struct oid, number - items->first_archive), bytes,
+		len, hits, n);
+	return TRUE;
+}
+
+/* What begins as an archive, one after the other. */
+static gboolean archives_scan(struct items *items, struct scan *scan, GError **error)
+{
+	const struct scan_items_source *source = items->source;
+	gsize n = 0;
+	const guint32 *numbers = scan_archives(scan, &n);
+
+	if (n == 0)
+		return TRUE;
+	g_autoptr(ArchiveScan) archives = archive_scan_new(
+		items->job, NULL, items->secrets, items->target, on_archive_found, items, error);
+	if (archives == NULL)
+		return FALSE;
+	items->first_archive = numbers[0];
+	g_array_set_size(items->archives, numbers[n - 1] - numbers[0] + 1);
+	for (gsize i = 0; i < n && !scan_meter_is_over(items->job->meter); i++) {
+		enum scan_gap_reason reason = SCAN_GAP_UNREADABLE;
+		g_autoptr(GBytes) bytes = source->get(source->data, numbers[i], &reason);
+		gsize len = 0;
+		const guint8 *data = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
+		blob_name(items, numbers[i], data, len,
+			&g_array_index(items->archives, struct oid, numbers[i] - numbers[0]));
+		if (data != NULL &&
+			!archive_scan_add(archives, numbers[i], data, len, &reason, error))
+			return FALSE;
+		scan_add_archive(scan, numbers[i], reason);
+	}
+	return archive_scan_finish(archives, error);
 }
 
 gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *source,
@@ -178,11 +241,12 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 {
 	g_autoptr(GError) why = NULL;
 	struct finding_target *target = scan_job_target(job, name, kind);
-	struct items items = {.job = job, .source = source, .repository = repository};
+	struct items items = {
+		.job = job, .source = source, .target = target, .repository = repository};
 	gsize n = 0;
 
 	items.secrets = secret_table_new();
-	g_autoptr(Scan) scan = scan_job_scan(job, NULL, items.secrets, error);
+	g_autoptr(Scan) scan = scan_job_scan(job, NULL, items.secrets, TRUE, error);
 	if (scan == NULL) {
 		secret_table_free(items.secrets);
 		return FALSE;
@@ -190,18 +254,22 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 	items.hits = g_array_new(FALSE, TRUE, sizeof(struct state_hit));
 	items.samples = g_ptr_array_new_with_free_func(g_free);
 	items.digests = g_hash_table_new(NULL, NULL);
+	items.digest = g_array_new(FALSE, TRUE, sizeof(struct finding_digest));
+	items.archives = g_array_new(FALSE, TRUE, sizeof(struct oid));
 	target->objects = source->n;
 	if (!scan_items(scan, source->n, item_get, (gpointer)source, &job->progress, &why)) {
 		target->is_partly = TRUE;
 		scan_job_problem(job, name, why->message);
 	}
+	gboolean is_fine = archives_scan(&items, scan, error);
 	scan_job_coverage(job, target, scan_coverage(scan));
 	const struct hit *hits = scan_hits(scan, &n);
-	gboolean is_fine = hits_add(&items, target, hits, n, error);
+	is_fine = is_fine && hits_add(&items, hits, n, error);
 	g_array_unref(items.hits);
 	g_ptr_array_unref(items.samples);
 	g_hash_table_unref(items.digests);
-	g_free(items.digest);
+	g_array_unref(items.digest);
+	g_array_unref(items.archives);
 	secret_table_free(items.secrets);
 	return is_fine;
 }

@@ -57,8 +57,9 @@ static char *engine_text(const struct scan_job *job)
 {
 	GString *text = g_string_new(NULL);
 
-	g_string_printf(text, "%d decode=%u size=%" G_GUINT64_FORMAT " common=", ENGINE_VERSION,
-		job->flags->decode_depth, job->flags->blob_max_bytes);
+	g_string_printf(text,
+		"%d decode=%u size=%" G_GUINT64_FORMAT " archives=%u common=", ENGINE_VERSION,
+		job->flags->decode_depth, job->flags->blob_max_bytes, job->flags->archive_depth);
 	for (guint i = 0; i < RULE_HASH_BYTES; i++)
 		g_string_append_printf(text, "%02x", job->rules->common[i]);
 	return g_string_free(text, FALSE);
@@ -122,19 +123,25 @@ struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 	return job->matcher;
 }
 
-struct scan *scan_job_scan(
-	struct scan_job *job, struct matcher *matcher, struct secret_table *secrets, GError **error)
+struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
+	struct secret_table *secrets, gboolean has_archives, GError **error)
 {
 	struct scan_options options = {
 		.threads = job->flags->threads,
 		.blob_max_bytes = job->flags->blob_max_bytes,
 		.decode_depth = job->flags->decode_depth,
 		.has_decode_depth = TRUE,
+		.has_archives = has_archives && job->flags->archive_depth > 0,
 	};
 
 	if (matcher == NULL)
 		matcher = scan_job_matcher(job, error);
 	return matcher != NULL ? scan_new(matcher, secrets, &options) : NULL;
+}
+
+char *scan_job_inner_path(const char *path, const char *inner)
+{
+	return *inner != '\0' ? g_strconcat(path, "!", inner, NULL) : g_strdup(path);
 }
 
 struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind)

@@ -52,9 +52,12 @@ gboolean scan_job_is_stopped(const struct scan_job *job);
 
 /* Borrowed; NULL with an error. */
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
-/* A scan with the flags' limits. NULL with an error. */
+/* A scan with the flags' limits; has_archives: lists them, if asked for. NULL with an error. */
 struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
-	struct secret_table *secrets, GError **error);
+	struct secret_table *secrets, gboolean has_archives, GError **error);
+
+/* "a.zip" and "b/c" -> "a.zip!b/c", and "a.zip" for "". Freed by the caller. */
+char *scan_job_inner_path(const char *path, const char *inner);
 
 /* Says which rules gave up, if any did; NULL: none was used. */
 void scan_job_gave_up(

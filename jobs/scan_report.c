@@ -20,6 +20,8 @@ struct telling {
 	struct scan *scan;           /* finds secrets in messages */
 	GHashTable *messages;        /* hex of a commit -> char * */
 	GArray *versions;            /* struct finding_version, of the sighting at hand */
+	GArray *hits;                /* struct state_hit, theirs in one entry of an archive */
+	gboolean has_inner;          /* the sighting is in archives */
 	const char *name;
 	gboolean has_head;
 };
@@ -121,29 +123,58 @@ static gsize version_find(const struct telling *telling, guint32 blob)
 		       : G_MAXSIZE;
 }
 
-static void sighting_tell(
-	struct telling *telling, const struct sighting *s, enum finding_status status)
+/* Versions with their hits: in archives those of one entry alone, whose number + 1 inner is. */
+static void versions_make(struct telling *telling, const struct sighting *s, guint32 inner)
 {
 	struct state *state = telling->state;
-	const struct state_secret *secret = state_secret(state, s->secret);
-	const guint32 *blobs = state_blobs(state, s), *refs = state_refs(state, s);
-	const char *names[STATE_REFS_MAX + 1];
-	double entropy = 0;
+	const guint32 *blobs = state_blobs(state, s);
 
 	g_array_set_size(telling->versions, 0);
+	g_array_set_size(telling->hits, 0);
 	for (guint32 i = 0; i < s->n_blobs; i++) {
 		gsize n = 0;
 		const struct state_hit *hits = state_blob_hits(state, blobs[i], &n);
 		struct finding_version version = {*state_blob(state, blobs[i]), hits, n};
-		g_array_append_val(telling->versions, version);
+		if (telling->has_inner) {
+			version.n = 0;
+			for (gsize k = 0; k < n; k++)
+				if (hits[k].inner == inner) {
+					g_array_append_val(telling->hits, hits[k]);
+					version.n++;
+				}
+		}
+		if (version.n > 0)
+			g_array_append_val(telling->versions, version);
 	}
+	/* The array does not move any more. */
+	for (gsize i = 0, at = 0; telling->has_inner && i < telling->versions->len; i++) {
+		struct finding_version *version =
+			&g_array_index(telling->versions, struct finding_version, i);
+		version->hits = &g_array_index(telling->hits, struct state_hit, at);
+		at += version->n;
+	}
+}
+
+static void sighting_tell_at(struct telling *telling, const struct sighting *s,
+	enum finding_status status, guint32 inner)
+{
+	struct state *state = telling->state;
+	const struct state_secret *secret = state_secret(state, s->secret);
+	const guint32 *refs = state_refs(state, s);
+	const char *names[STATE_REFS_MAX + 1], *path = state_text(state, s->path);
+	g_autofree char *inner_path =
+		path != NULL && inner != 0 ? scan_job_inner_path(path, state_text(state, inner - 1))
+					   : NULL;
+	double entropy = 0;
+
+	versions_make(telling, s, inner);
 	/* The state's own order is that in which it met them. */
 	g_array_sort(telling->versions, version_compare);
 	guint n_refs = MIN(s->n_refs, STATE_REFS_MAX);
 	for (guint i = 0; i < n_refs; i++)
 		names[i] = state_text(state, refs[i]);
 	struct finding_view view = {.repository = telling->name,
-		.path = state_text(state, s->path),
+		.path = inner_path != NULL ? inner_path : path,
 		.secret = s->secret,
 		.family = state_text(state, secret->family),
 		.masked = scan_job_unmask(state_text(state, secret->masked), &entropy),
@@ -165,11 +196,39 @@ static void sighting_tell(
 		.sample = sample_get,
 		.sample_data = telling};
 	view.entropy = entropy;
+	/* The archive in HEAD holds it, but in another entry. */
+	if (inner != 0 && view.head == G_MAXSIZE && view.in_head == FINDING_YES)
+		view.in_head = FINDING_NO;
 	if (status == FINDING_STATUS_REMOVED) {
 		view.in_head = FINDING_NO;
 		view.head = G_MAXSIZE;
 	}
 	finding_maker_add(telling->job->maker, &view);
+}
+
+/* One finding for each entry of an archive that holds it; else one. */
+static void sighting_tell(
+	struct telling *telling, const struct sighting *s, enum finding_status status)
+{
+	const guint32 *blobs = state_blobs(telling->state, s);
+	g_autoptr(GHashTable) seen = NULL;
+
+	telling->has_inner = FALSE;
+	for (guint32 i = 0; i < s->n_blobs; i++) {
+		gsize n = 0;
+		const struct state_hit *hits = state_blob_hits(telling->state, blobs[i], &n);
+		for (gsize k = 0; k < n; k++) {
+			if (hits[k].inner == 0 || hits[k].hit.secret != s->secret)
+				continue;
+			telling->has_inner = TRUE;
+			if (seen == NULL)
+				seen = g_hash_table_new(NULL, NULL);
+			if (g_hash_table_add(seen, GUINT_TO_POINTER(hits[k].inner)))
+				sighting_tell_at(telling, s, status, hits[k].inner);
+		}
+	}
+	if (!telling->has_inner)
+		sighting_tell_at(telling, s, status, 0);
 }
 
 static gboolean has_messages(const struct scan_job *job)
@@ -191,7 +250,7 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 		return TRUE;
 	if (has_messages(job) && depot != NULL) {
 		secrets = secret_table_new();
-		telling.scan = scan_job_scan(job, NULL, secrets, error);
+		telling.scan = scan_job_scan(job, NULL, secrets, FALSE, error);
 		if (telling.scan == NULL) {
 			secret_table_free(secrets);
 			return FALSE;
@@ -200,12 +259,14 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 	}
 	telling.messages = g_hash_table_new_full(hash_text, g_str_equal, g_free, g_free);
 	telling.versions = g_array_new(FALSE, FALSE, sizeof(struct finding_version));
+	telling.hits = g_array_new(FALSE, FALSE, sizeof(struct state_hit));
 	for (gsize i = 0; i < n; i++)
 		sighting_tell(&telling, &sightings[i], FINDING_STATUS_PRESENT);
 	for (gsize i = 0; i < n_removed; i++)
 		sighting_tell(&telling, &removed[i], FINDING_STATUS_REMOVED);
 	g_hash_table_unref(telling.messages);
 	g_array_unref(telling.versions);
+	g_array_unref(telling.hits);
 	depot_reader_free(telling.reader);
 	scan_free(telling.scan);
 	secret_table_free(secrets);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "jobs/scan/archive_head.h"
 #include "jobs/scan/content_inherit.h"
 #include "jobs/scan/content_place.h"
 #include "jobs/scan/content_text.h"
@@ -33,6 +34,7 @@ struct content *content_new(struct content_shared *shared, struct matcher_thread
 	content->thread = thread;
 	content->hits = g_array_new(FALSE, FALSE, sizeof(struct hit));
 	content->gaps = g_array_new(FALSE, TRUE, sizeof(struct scan_gap));
+	content->archives = g_array_new(FALSE, FALSE, sizeof(guint32));
 	content->found = g_array_new(FALSE, FALSE, sizeof(struct candidate));
 	content->carried = g_array_new(FALSE, FALSE, sizeof(struct candidate));
 	content->list = g_array_new(FALSE, FALSE, sizeof(struct candidate));
@@ -47,6 +49,7 @@ void content_free(struct content *content)
 		return;
 	g_array_unref(content->hits);
 	g_array_unref(content->gaps);
+	g_array_unref(content->archives);
 	g_array_unref(content->found);
 	g_array_unref(content->carried);
 	g_array_unref(content->list);
@@ -344,6 +347,11 @@ gpointer content_visit(struct content *content, const struct depot_object *objec
 		return &state_unkept;
 	}
 	enum content_class class = content_class_find(object->data, object->len);
+	/* Whether it looks binary: a short one may hold no NUL. */
+	if (content->shared->has_archives && archive_head_is(object->data, object->len)) {
+		g_array_append_val(content->archives, object->number);
+		return &state_unkept;
+	}
 	if (class == CONTENT_BINARY && content->shared->is_binary)
 		class = CONTENT_TEXT;
 	if (class == CONTENT_BINARY) {

@@ -37,6 +37,7 @@ struct content_shared {
 	gint64 states_max;   /* beyond, nothing is left behind and children are read in full */
 	gboolean is_binary;
 	gboolean is_whole;
+	gboolean has_archives;
 };
 
 /* What a thread found and counted; added up when all are through. */
@@ -47,6 +48,7 @@ struct content {
 	GArray *gaps;                  /* struct scan_gap, undecided and failed ones */
 	struct scan_coverage
 		coverage; /* eligible, scanned, bytes, sieved, gaps, undecided, dropped */
+	GArray *archives; /* guint32: those that begin as an archive, when asked for */
 	/* Working space, of no meaning between calls. */
 	GArray *found, *carried, *list, *ranges;
 	struct content_text *text;

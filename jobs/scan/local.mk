@@ -2,6 +2,8 @@
 noinst_LIBRARIES += jobs/libscan.a
 jobs_libscan_a_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS) $(PCRE2_CFLAGS) $(DEFLATE_CFLAGS)
 jobs_libscan_a_SOURCES = \
+	jobs/scan/archive_head.c \
+	jobs/scan/archive_head.h \
 	jobs/scan/baseline.c \
 	jobs/scan/baseline.h \
 	jobs/scan/char_run.c \

@@ -20,6 +20,7 @@ struct scan {
 	struct content **contents; /* a thread's each, made when it first runs */
 	GArray *hits;
 	GArray *gaps;
+	GArray *archives; /* guint32 */
 	struct scan_coverage coverage;
 	guint decode_depth;
 	gboolean has_decode_depth;
@@ -41,6 +42,7 @@ struct scan *scan_new(
 		.states_max = CONTENT_STATES_BYTES,
 		.is_binary = options->is_binary,
 		.is_whole = options->is_whole,
+		.has_archives = options->has_archives,
 	};
 	scan->secrets = secrets;
 	scan->decode_depth = options->decode_depth;
@@ -48,6 +50,7 @@ struct scan *scan_new(
 	scan->contents = g_new0(struct content *, scan->threads);
 	scan->hits = g_array_new(FALSE, FALSE, sizeof(struct hit));
 	scan->gaps = g_array_new(FALSE, TRUE, sizeof(struct scan_gap));
+	scan->archives = g_array_new(FALSE, FALSE, sizeof(guint32));
 	scan->reported = g_hash_table_new(g_direct_hash, g_direct_equal);
 	return scan;
 }
@@ -65,6 +68,7 @@ void scan_free(struct scan *scan)
 	g_free(scan->contents);
 	g_array_unref(scan->hits);
 	g_array_unref(scan->gaps);
+	g_array_unref(scan->archives);
 	g_hash_table_unref(scan->reported);
 	g_free(scan);
 }
@@ -96,6 +100,12 @@ static gint hit_compare_blob(gconstpointer a, gconstpointer b)
 	return x->secret < y->secret ? -1 : x->secret > y->secret;
 }
 
+static gint number_compare(gconstpointer a, gconstpointer b)
+{
+	guint32 x = *(const guint32 *)a, y = *(const guint32 *)b;
+	return x < y ? -1 : x > y;
+}
+
 static gint gap_compare(gconstpointer a, gconstpointer b)
 {
 	const struct scan_gap *x = a, *y = b;
@@ -119,6 +129,9 @@ static void contents_collect(struct scan *scan)
 		g_array_unref(content->hits);
 		content->hits = g_array_new(FALSE, FALSE, sizeof(struct hit));
 		g_array_set_size(content->gaps, 0);
+		g_array_append_vals(
+			scan->archives, content->archives->data, content->archives->len);
+		g_array_set_size(content->archives, 0);
 		sum->eligible += part->eligible;
 		sum->scanned += part->scanned;
 		sum->bytes += part->bytes;
@@ -133,6 +146,7 @@ static void contents_collect(struct scan *scan)
 		(scan->hits_max - MIN(scan->hits_max, scan->hits->len)) / scan->threads;
 	if (scan->hits->len > 1)
 		qsort(scan->hits->data, scan->hits->len, sizeof(struct hit), hit_compare_blob);
+	g_array_sort(scan->archives, number_compare);
 	if (scan->gaps->len > 1)
 		qsort(scan->gaps->data, scan->gaps->len, sizeof(struct scan_gap), gap_compare);
 	if (scan->gaps->len > SCAN_GAPS_MAX)
@@ -394,6 +408,23 @@ const struct hit *scan_hits(struct scan *scan, gsize *n)
 {
 	*n = scan->hits->len;
 	return (const struct hit *)(gpointer)scan->hits->data;
+}
+
+const guint32 *scan_archives(const struct scan *scan, gsize *n)
+{
+	*n = scan->archives->len;
+	return (const guint32 *)(gpointer)scan->archives->data;
+}
+
+void scan_add_archive(struct scan *scan, guint32 number, enum scan_gap_reason reason)
+{
+	struct scan_gap gap = {.blob = number, .reason = reason};
+	if (reason == SCAN_GAP_UNSET) {
+		scan->coverage.scanned++;
+		return;
+	}
+	scan_add_gap(scan, &gap);
+	scan->coverage.eligible--; /* it was counted when it was met */
 }
 
 const struct scan_coverage *scan_coverage(const struct scan *scan)

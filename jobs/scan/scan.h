@@ -44,6 +44,7 @@ struct scan_options {
 	guint decode_depth;        /* encodings within one another that are undone */
 	gboolean has_decode_depth; /* else the matcher's default */
 	gboolean is_binary;        /* also read what looks binary */
+	gboolean has_archives;     /* lists what begins as an archive, see scan_archives() */
 	gboolean is_whole;         /* inherit nothing, read every byte of every blob: for tests */
 };
 
@@ -129,6 +130,14 @@ void scan_add_gap(struct scan *scan, const struct scan_gap *gap);
 
 /* By blob, then by place, then by rule. Borrowed until the next call that scans. */
 const struct hit *scan_hits(struct scan *scan, gsize *n);
+
+/*
+ * With has_archives: blobs or items that begin as an archive does, by number, ascending. They
+ * are eligible; whether they were scanned or why not, their reader adds (scan_add_archive()).
+ */
+const guint32 *scan_archives(const struct scan *scan, gsize *n);
+/* One of them was read: reason UNSET, or why not. */
+void scan_add_archive(struct scan *scan, guint32 number, enum scan_gap_reason reason);
 
 const struct scan_coverage *scan_coverage(const struct scan *scan);
 

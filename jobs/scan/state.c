@@ -265,7 +265,7 @@ guint32 state_add_secret(struct state *state, const char *family,
 }
 
 void state_add_hit(struct state *state, const struct oid *blob, const struct hit *hit,
-	guint32 secret, const char *sample)
+	guint32 secret, const char *sample, const char *inner)
 {
 	struct state_hit h = {.hit = *hit};
 
@@ -275,6 +275,8 @@ void state_add_hit(struct state *state, const struct oid *blob, const struct hit
 	h.hit.blob = oid_map_add(&state->blobs, blob);
 	h.hit.secret = secret;
 	h.sample = text_pool_add(&state->texts, sample, G_MAXSIZE);
+	if (inner != NULL)
+		h.inner = text_pool_add(&state->texts, inner, G_MAXSIZE) + 1;
 	g_array_append_val(state->hits, h);
 	g_clear_pointer(&state->hit_starts, g_array_unref);
 }
@@ -341,8 +343,8 @@ const struct oid *state_blob(const struct state *state, guint32 blob)
 
 static int hit_compare(gconstpointer a, gconstpointer b)
 {
-	const struct hit *x = &((const struct state_hit *)a)->hit,
-			 *y = &((const struct state_hit *)b)->hit;
+	const struct state_hit *left = a, *right = b;
+	const struct hit *x = &left->hit, *y = &right->hit;
 
 #define BY(member)                                                                                 \
 	if (x->member != y->member)                                                                \
@@ -355,7 +357,7 @@ static int hit_compare(gconstpointer a, gconstpointer b)
 	BY(match_at);
 	BY(match_len);
 #undef BY
-	return 0;
+	return left->inner < right->inner ? -1 : left->inner > right->inner;
 }
 
 static void hits_sort(struct state *state)

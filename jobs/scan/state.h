@@ -117,10 +117,11 @@ guint32 state_add_secret(struct state *state, const char *family,
 
 /*
  * hit->rule is the rule's number in the set; hit->blob and hit->secret are not looked at. sample:
- * the masked line or match, NULL none. A hit that is there already is not added again.
+ * the masked line or match, NULL none. inner: the entry's name when the blob is an archive, else
+ * NULL. A hit that is there already is not added again.
  */
 void state_add_hit(struct state *state, const struct oid *blob, const struct hit *hit,
-	guint32 secret, const char *sample);
+	guint32 secret, const char *sample, const char *inner);
 
 /* What must be tried again next time: missing, unreadable, undecided. Reasons are the caller's. */
 void state_add_gap(struct state *state, const struct oid *blob, guint reason);
@@ -140,7 +141,7 @@ struct state_secret {
 struct state_hit {
 	struct hit hit; /* blob: state_blob(); secret: state_secret(); rule: in the set */
 	guint32 sample; /* state_text(), STATE_NONE */
-	guint32 reserved;
+	guint32 inner;  /* in an archive: state_text() of the entry's name, + 1; 0 */
 };
 
 struct state_gap {

@@ -151,7 +151,7 @@ static gboolean hits_load(const struct loading *l)
 		struct state_hit h = hits[i];
 		if (h.hit.blob >= state->blobs.n || h.hit.secret == 0 ||
 			h.hit.secret > state->secrets->len || h.hit.rule >= l->rules->len ||
-			!text_is_fine(state, h.sample))
+			!text_is_fine(state, h.sample) || h.inner > state->texts.len)
 			return FALSE;
 		h.hit.rule = g_array_index(l->rules, guint16, h.hit.rule);
 		if (h.hit.rule != G_MAXUINT16)

@@ -94,7 +94,7 @@ static void blob_scan(struct state *state, const struct oid *oid, const struct i
 				.rule = (guint16)r};
 			g_autofree char *shown = g_strndup((const char *)at, more);
 			state_add_hit(state, oid, &hit,
-				state_add_secret(state, word, digest, shown), NULL);
+				state_add_secret(state, word, digest, shown), NULL, NULL);
 			at += more;
 		}
 	}

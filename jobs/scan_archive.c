@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/scan_archive.h"
+
+#include "jobs/scan_unpack.h"
+
+/* What is held before it is scanned. */
+#define BATCH_BYTES (64 << 20)
+#define BATCH_ENTRIES 8192
+
+struct entry {
+	guint32 number; /* of the archive */
+	char *name;
+	GBytes *bytes;
+};
+
+struct archive_scan {
+	struct scan_job *job;
+	struct matcher *matcher;
+	struct secret_table *secrets;
+	struct finding_target *target;
+	archive_found_func found;
+	gpointer data;
+	struct unpacker *unpacker;
+	GArray *entries; /* struct entry */
+	gsize bytes;
+	guint32 number; /* of the archive that is being read */
+	GError *error;
+};
+
+static void entry_clear(gpointer data)
+{
+	struct entry *entry = data;
+
+	g_free(entry->name);
+	g_bytes_unref(entry->bytes);
+}
+
+struct archive_scan *archive_scan_new(struct scan_job *job, struct matcher *matcher,
+	struct secret_table *secrets, struct finding_target *target, archive_found_func found,
+	gpointer data, GError **error)
+{
+	struct unpacker *unpacker = unpacker_new(
+		job->flags->archive_depth, job->flags->blob_max_bytes, job->stop, error);
+
+	if (unpacker == NULL)
+		return NULL;
+	struct archive_scan *archives = g_new0(struct archive_scan, 1);
+	archives->job = job;
+	archives->matcher = matcher;
+	archives->secrets = secrets;
+	archives->target = target;
+	archives->found = found;
+	archives->data = data;
+	archives->unpacker = unpacker;
+	archives->entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
+	g_array_set_clear_func(archives->entries, entry_clear);
+	return archives;
+}
+
+void archive_scan_free(struct archive_scan *archives)
+{
+	if (archives == NULL)
+		return;
+	unpacker_free(archives->unpacker);
+	g_array_unref(archives->entries);
+	g_clear_error(&archives->error);
+	g_free(archives);
+}
+
+static GBytes *entry_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+{
+	const struct archive_scan *archives = data;
+
+	return g_bytes_ref(g_array_index(archives->entries, struct entry, item).bytes);
+}
+
+gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
+{
+	gboolean is_fine = archives->error == NULL;
+	gsize n = 0;
+
+	if (!is_fine) {
+		g_propagate_error(error, g_steal_pointer(&archives->error));
+		return FALSE;
+	}
+	if (archives->entries->len == 0)
+		return TRUE;
+	g_autoptr(Scan) scan =
+		scan_job_scan(archives->job, archives->matcher, archives->secrets, FALSE, error);
+	if (scan == NULL || !scan_items(scan, archives->entries->len, entry_get, archives,
+				    &archives->job->progress, error))
+		return FALSE;
+	scan_job_coverage(archives->job, archives->target, scan_coverage(scan));
+	const struct hit *hits = scan_hits(scan, &n);
+	for (gsize i = 0, end; is_fine && i < n; i = end) {
+		const struct entry *entry =
+			&g_array_index(archives->entries, struct entry, hits[i].blob);
+		gsize len = 0;
+		const guint8 *bytes = g_bytes_get_data(entry->bytes, &len);
+		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
+			;
+		is_fine = archives->found(archives->data, entry->number, entry->name, bytes, len,
+			hits + i, end - i, error);
+	}
+	g_array_set_size(archives->entries, 0);
+	archives->bytes = 0;
+	return is_fine;
+}
+
+static void entry_add(gpointer data, const char *name, GBytes *bytes)
+{
+	struct archive_scan *archives = data;
+	struct entry entry = {archives->number, g_strdup(name), g_bytes_ref(bytes)};
+
+	archives->bytes += g_bytes_get_size(bytes);
+	g_array_append_val(archives->entries, entry);
+	if (archives->error == NULL &&
+		(archives->bytes > BATCH_BYTES || archives->entries->len >= BATCH_ENTRIES)) {
+		GError *error = NULL;
+		if (!archive_scan_finish(archives, &error))
+			archives->error = error;
+	}
+}
+
+gboolean archive_scan_add(struct archive_scan *archives, guint32 number, const guint8 *bytes,
+	gsize len, enum scan_gap_reason *reason, GError **error)
+{
+	struct unpack_outcome outcome = {0};
+
+	archives->number = number;
+	unpacker_run(archives->unpacker, bytes, len, entry_add, archives, &outcome);
+	/* What only began like an archive is scanned as what it is. */
+	if (outcome.others > 0) {
+		g_autoptr(GBytes) whole = g_bytes_new(bytes, len);
+		entry_add(archives, "", whole);
+	}
+	*reason = outcome.broken > 0    ? SCAN_GAP_UNREADABLE
+		  : outcome.limited > 0 ? SCAN_GAP_TOO_BIG
+					: SCAN_GAP_UNSET;
+	if (archives->error == NULL)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&archives->error));
+	return FALSE;
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/perl
+# Archives, when asked for: what is in them is scanned, in files and in history, and bombs are limited.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use IO::Compress::Bzip2 qw(bzip2);
+use IO::Compress::Gzip qw(gzip);
+use IO::Compress::Zip qw(zip $ZipError);
+use Test::More;
+use Muster::Audit;
+use Muster::Scan;
+use Muster::Test qw(build_dir slurp spew);
+
+my $dir = audit_folder();
+my $plain = "$dir/plain";
+
+# name => bytes, as a zip
+sub zip_of {
+	my (@entries) = @_;
+	my ($bytes, $z) = ('');
+	while (my ($name, $text) = splice @entries, 0, 2) {
+		if ($z) {
+			$z->newStream(Name => $name) or die $ZipError;
+		} else {
+			$z = IO::Compress::Zip->new(\$bytes, Name => $name) or die $ZipError;
+		}
+		$z->print($text);
+	}
+	$z->close;
+	return $bytes;
+}
+
+sub tar_of {
+	my (%entries) = @_;
+	my $tar = '';
+	for my $name (sort keys %entries) {
+		my $head = pack 'a100 a8 a8 a8 a12 a12 A8 a1 a100 a6 a2 a32 a32 a8 a8 a155 a12', $name, '0000644', '0000000', '0000000',
+			sprintf('%011o', length $entries{$name}), '00000000000', '', '0', '', "ustar", '00', 'u', 'g', '', '', '', '';
+		substr($head, 148, 8) = sprintf("%06o\0 ", unpack '%32C*', $head);
+		$tar .= $head . $entries{$name} . "\0" x (-length($entries{$name}) % 512);
+	}
+	return $tar . "\0" x 1024;
+}
+
+sub gz { gzip(\$_[0], \my $out) or die; return $out }
+sub bz { bzip2(\$_[0], \my $out) or die; return $out }
+
+my $tar = tar_of('in/a.env' => "x\n" . token(1) . "\n", 'in/b.env' => "x\ny\n" . token(2) . "\n", 'in/c.bin' => "\0\1\2");
+put("$plain/none.txt", "nothing\n");
+spew("$plain/a.tar", $tar);
+spew("$plain/a.tar.gz", gz($tar));
+spew("$plain/b.zip", zip_of('one.env' => token(3) . "\n", 'deep/a.tgz' => gz($tar), 'deep/deeper.zip' => zip_of('x.zip' => zip_of(y => token(4)))));
+spew("$plain/c.log.gz", gz("a\nb\n" . token(5) . "\n"));
+spew("$plain/d.bz2", bz(token(6)));
+spew("$plain/empty.zip", "PK\5\6" . "\0" x 18);
+
+my $report = scan_json($plain);
+is_deeply([found($report)], [], 'archives are binary files unless they are asked for');
+is($report->{coverage}{targets}[0]{skipped}{binary}, 6, 'and counted as such');
+
+my @want = sort { $a cmp $b } ('a.tar!in/a.env:2', 'a.tar!in/b.env:3', 'a.tar.gz!in/a.env:2', 'a.tar.gz!in/b.env:3', 'b.zip!one.env:1',
+	'b.zip!deep/a.tgz!in/a.env:2', 'b.zip!deep/a.tgz!in/b.env:3', 'c.log.gz:3', 'd.bz2:1');
+$report = scan_json('--max-archive-depth', 2, $plain);
+is_deeply([found($report)], \@want, 'tar, zip, gzip and bzip2 are opened, also within one another') or diag(scan_error());
+is($report->{coverage}{partly}, JSON::PP::false, 'all was read');
+is_deeply([found(scan_json('--archives', $plain))], [sort { $a cmp $b } @want, 'b.zip!deep/deeper.zip!x.zip!y:1'], '--archives goes deeper');
+is_deeply([found(scan_json('--archives', "$plain/b.zip"))], [sort { $a cmp $b } grep({ /^b/ } @want), 'b.zip!deep/deeper.zip!x.zip!y:1'], 'one archive');
+is_deeply([found(scan_json('--max-archive-depth', 1, $plain))], [grep { !/deep/ } @want], 'a depth of one opens none within');
+unlike(scan_run('--archives', '--format', 'json', $plain), qr/@{[substr token(1), 8]}/, 'secrets are masked as anywhere');
+
+# In history.
+my $r = repo("$dir/thing");
+spew("$r/$_", slurp("$plain/$_")) for qw(a.tar.gz b.zip c.log.gz);
+my $leak = commit($r, 'archives');
+spew("$r/a.tar.gz", gz(tar_of('in/a.env' => "x\n" . token(1) . "\n", 'in/new.env' => token(2) . "\n")));
+my $moved = commit($r, 'another version');
+@want = sort { $a cmp $b } (grep({ /^(?:a\.tar\.gz|b|c)/ } @want), 'b.zip!deep/deeper.zip!x.zip!y:1', 'a.tar.gz!in/new.env:1');
+for my $name ('in history', 'from what is known') {
+	$report = scan_json('--archives', $r);
+	is_deeply([found($report)], \@want, "$name: each entry is a finding") or diag(scan_error());
+	my $f = finding_at($report, 'a.tar.gz!in/a.env');
+	is($f->{commit}, $leak, "$name: with the commit that brought the archive");
+	is($f->{in_head}, JSON::PP::true, "$name: and whether HEAD has it");
+	is($f->{occurrences_total}, 2, "$name: in both versions");
+	is(finding_at($report, 'a.tar.gz!in/b.env')->{in_head}, JSON::PP::false, "$name: an entry that is gone is not in HEAD");
+}
+is_deeply([found(scan_json($r))], [], 'without asking nothing of it is told');
+put("$r/.musterignore", "path:b.zip!*\npath:c.log.gz\n");
+is_deeply([found(scan_json('--archives', $r))], [grep { /^a/ } @want], 'entries can be ignored by their path');
+unlink "$r/.musterignore";
+spew("$r/staged.zip", zip_of('s.env' => token(9)));
+git($r, qw(add staged.zip));
+is_deeply([found(scan_json('--archives', '--staged', $r))], ['staged.zip!s.env:1'], 'what is staged');
+is_deeply([map { $_->{path} } @{ scan_json({ stdin => slurp("$plain/c.log.gz") }, '--archives', '-')->{findings} }], ['stdin'],
+	'standard input as well');
+
+# Damaged, bombs, liars.
+my $bad = "$dir/bad";
+put("$bad/ok.zip", zip_of(a => token(10)));
+spew("$bad/cut.tar.gz", substr gz(tar_of(map { ("f$_" => join '', map { chr 33 + $_ * 7919 % 90 } 1 .. 9000) } 1 .. 5)), 0, 200);
+$report = scan_json('--archives', $bad);
+is(scan_exit(), 3, 'an archive that is cut off is not whole');
+is_deeply([found($report)], ['ok.zip!a:1'], 'others are read');
+unlink "$bad/cut.tar.gz";
+spew("$bad/liar.zip", "PK\3\4\0" . "\xff" x 200);
+spew("$bad/liar.txt", "BZh is how this text begins\n" . token(13) . "\n");
+$report = scan_json('--archives', $bad);
+is(scan_exit(), 3, 'nor is one of nonsense');
+is_deeply([found($report)], ['liar.txt:2', 'ok.zip!a:1'], 'what only begins like one is scanned as what it is');
+unlink glob "$bad/liar*";
+spew("$bad/bomb.gz", gz("\n" x 8_000_000));
+spew("$bad/bomb.zip", zip_of('big' => "\n" x 8_000_000, 'small' => token(11)));
+$report = scan_json('--archives', '--max-target-megabytes', 4, $bad);
+is_deeply([found($report)], ['bomb.zip!small:1', 'ok.zip!a:1'], 'what is too large is left out, the rest of its archive is not');
+cmp_ok($report->{coverage}{targets}[0]{skipped}{'too-big'} // $report->{coverage}{targets}[0]{skipped}{'too big'} // 0, '>=', 2, 'and it is counted');
+is(scan_exit(), 1, 'which is by intent') or diag(scan_error());
+unlink glob "$bad/bomb*";
+my $many = zip_of(map { ("e$_" => "x\n") } 1 .. 3000);
+spew("$bad/many.zip", $many);
+$report = scan_json('--archives', $bad);
+cmp_ok($report->{coverage}{scanned}, '>=', 3000, 'many entries are read');
+my $nested = zip_of(last => token(12));
+$nested = zip_of("n$_" => $nested) for 1 .. 30;
+spew("$bad/nested.zip", $nested);
+is_deeply([found(scan_json('--max-archive-depth', 8, $bad))], ['ok.zip!a:1'], 'what is nested too deep is not opened');
+
+# The program that opens them.
+is(system(build_dir() . '/jobs/muster-unpack 2>/dev/null') >> 8, 2, 'muster-unpack is not for people');
+is(system(build_dir() . '/jobs/muster-unpack 3 1000 < /dev/null') >> 8, 0, 'and ends when nobody asks any more');
+done_testing;
