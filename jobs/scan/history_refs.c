@@ -2,7 +2,8 @@
 /*
  * Which refs lead to what. A ref leads to a sighting when it leads to one of the commits that
  * introduced it: whoever holds it has it from one. Sightings introduced by the same commits share
- * their answer; a bit for each such group goes from commits to their children, up to 256 groups at once.
+ * their answer; a bit for each such group goes from commits to their children, up to 256 groups at
+ * once.
  */
 #include "config.h"
 
