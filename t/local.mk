@@ -67,6 +67,7 @@ fuzz_programs = \
 	t/fuzz/scan_example \
 	t/fuzz/scan_idx \
 	t/fuzz/scan_pack \
+	t/fuzz/scan_state \
 	t/fuzz/scan_toml \
 	t/fuzz/scan_tree
 check_PROGRAMS += $(fuzz_programs)
@@ -118,6 +119,9 @@ t_fuzz_run_frame_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_scan_example_SOURCES = t/fuzz/scan_example.c t/fuzz/target.h
 t_fuzz_scan_example_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
 t_fuzz_scan_example_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_state_SOURCES = t/fuzz/scan_state.c t/fuzz/target.h
+t_fuzz_scan_state_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
+t_fuzz_scan_state_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_scan_toml_SOURCES = t/fuzz/scan_toml.c t/fuzz/target.h
 t_fuzz_scan_toml_LDADD = $(FUZZ_MAIN) $(SCAN_LIBS)
 t_fuzz_scan_toml_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -74,7 +74,7 @@ static void array_add(GByteArray *out, guint at, enum state_section tag, const G
 		out, at, tag, g_array_get_element_size((GArray *)array), array->data, array->len);
 }
 
-static GByteArray *head_make(const struct state *state, const guint8 *hash)
+GByteArray *state_head_make(const struct state *state, const guint8 *hash)
 {
 	GByteArray *out = g_byte_array_new();
 	struct state_facts facts = {.problems = state->problems,
@@ -260,7 +260,7 @@ static gboolean files_write(struct state *state, const guint8 *hash, GError **er
 	if (is_fine) {
 		gsize n;
 		state_hits(state, &n); /* sorts them */
-		head = head_make(state, hash);
+		head = state_head_make(state, hash);
 		is_fine = file_write(path, (const char *)head->data, head->len, 0600, error);
 	}
 	bases_clean(state, is_fine ? state->base_names : old);

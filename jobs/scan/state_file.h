@@ -72,6 +72,14 @@ struct state_base_head {
 
 guint64 state_sum(const void *bytes, gsize len);
 
+/* The bytes of a head. Its bases are those that the state names. */
+GByteArray *state_head_make(const struct state *state, const guint8 *hash);
+/*
+ * Takes over what such bytes say; they start at a multiple of 8. NULL, or what is wrong with them
+ * (an empty text: nothing, but they are of no use); the state has to be reset then.
+ */
+const char *state_head_take(struct state *state, const char *bytes, gsize len);
+
 /* Of the folder's name, which is the repository's: a state does not move to another one. */
 guint64 state_place(const struct state *state);
 

@@ -269,12 +269,19 @@ static const char *contents_load(struct loading *l)
 	return NULL;
 }
 
+const char *state_head_take(struct state *state, const char *bytes, gsize len)
+{
+	g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(guint16));
+	struct loading l = {.state = state, .bytes = bytes, .rules = rules};
+	const char *why = head_check(&l, len);
+
+	return why != NULL ? why : contents_load(&l);
+}
+
 gboolean state_load(struct state *state, char **note)
 {
 	g_autofree char *path = g_build_filename(state->folder, "head", NULL), *bytes = NULL;
-	g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(guint16));
 	g_autoptr(GError) error = NULL;
-	struct loading l = {.state = state, .rules = rules};
 	gsize len;
 
 	if (!file_read(path, HEAD_MAX, &bytes, &len, &error)) {
@@ -283,10 +290,7 @@ gboolean state_load(struct state *state, char **note)
 				"what the last scan left is not used: %s", error->message);
 		return FALSE;
 	}
-	l.bytes = bytes;
-	const char *why = head_check(&l, len);
-	if (why == NULL)
-		why = contents_load(&l);
+	const char *why = state_head_take(state, bytes, len);
 	if (why == NULL)
 		return TRUE;
 	if (*why != '\0')
