@@ -239,8 +239,8 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	input_read(&in);
-	struct rule_set rules = {.n = in.words->len};
-	rules.rules = g_new0(struct rule, in.words->len + 1);
+	g_autofree struct rule *list = g_new0(struct rule, in.words->len + 1);
+	struct rule_set rules = {.rules = list, .n = in.words->len};
 	for (guint i = 0; i < in.words->len; i++)
 		memcpy(rules.rules[i].hash, g_ptr_array_index(in.words, i),
 			MIN(RULE_HASH_BYTES, strlen(g_ptr_array_index(in.words, i))));
