@@ -111,7 +111,7 @@ static void history_add(struct scan_job *job, const char *path, const char *name
 {
 	g_autoptr(GError) error = NULL;
 
-	scan_meter_title(job->meter, name);
+	g_free(scan_meter_title(job->meter, name));
 	if (!scan_history(job, path, name, &error))
 		source_problem(job, name, error);
 }
@@ -123,7 +123,7 @@ static gboolean history_get(
 	const struct scan_flags *flags = job->flags;
 	g_autoptr(GError) why = NULL;
 
-	scan_meter_title(job->meter, name);
+	g_free(scan_meter_title(job->meter, name));
 	if (scan_history(job, path, name, &why))
 		return TRUE;
 	if (flags->branch != NULL || flags->source == SCAN_SOURCE_RANGE) {
@@ -139,7 +139,7 @@ static void files_add(struct scan_job *job, const char *path, const char *name)
 {
 	g_autoptr(GError) error = NULL;
 
-	scan_meter_title(job->meter, name);
+	g_free(scan_meter_title(job->meter, name));
 	if (!scan_files(job, path, name, &error))
 		source_problem(job, name, error);
 }
@@ -187,7 +187,7 @@ static gboolean path_add(struct scan_job *job, const char *path, GError **error)
 	}
 	full = g_canonicalize_filename(path, NULL);
 	if (flags->source == SCAN_SOURCE_STAGED) {
-		scan_meter_title(job->meter, full);
+		g_free(scan_meter_title(job->meter, full));
 		return scan_staged(job, full, full, error);
 	}
 	if (flags->source == SCAN_SOURCE_WORKTREE || !S_ISDIR(st.st_mode)) {

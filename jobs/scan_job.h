@@ -112,7 +112,8 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 
 /* The bar on standard error; a thread that looks at the progress, and ends what takes too long. */
 struct scan_meter *scan_meter_new(struct scan_progress *progress, guint timeout_s);
-void scan_meter_title(struct scan_meter *meter, const char *title);
+/* Returns the title before, freed by the caller. */
+char *scan_meter_title(struct scan_meter *meter, const char *title);
 void scan_meter_free(struct scan_meter *meter);
 gboolean scan_meter_is_over(const struct scan_meter *meter); /* the time was */
 

@@ -65,14 +65,15 @@ struct scan_meter *scan_meter_new(struct scan_progress *progress, guint timeout_
 	return meter;
 }
 
-void scan_meter_title(struct scan_meter *meter, const char *title)
+char *scan_meter_title(struct scan_meter *meter, const char *title)
 {
 	if (meter == NULL)
-		return;
+		return NULL;
 	g_mutex_lock(&meter->lock);
-	g_free(meter->title);
+	char *before = meter->title;
 	meter->title = g_strdup(title);
 	g_mutex_unlock(&meter->lock);
+	return before;
 }
 
 gboolean scan_meter_is_over(const struct scan_meter *meter)

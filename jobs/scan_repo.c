@@ -246,7 +246,7 @@ gboolean scan_url(struct scan_job *job, const char *url, GError **error)
 	gboolean is_done = repo_clone_mirror(url, clone, seconds, job->stop, error);
 	if (is_done) {
 		g_autoptr(Repo) r = repo_open(clone, job->user, error);
-		scan_meter_title(job->meter, url);
+		g_free(scan_meter_title(job->meter, url));
 		is_done = r != NULL && repo_scan(job, r, url, url, error);
 	}
 	folder_remove(folder);

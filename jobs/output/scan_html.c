@@ -30,18 +30,23 @@ static const char style_text[] =
 "border-radius:6px;background:var(--bg);color:var(--fg)}\n"
 "label{white-space:nowrap}output{color:var(--dim)}\n"
 ".wrap{overflow-x:auto}\n"
-"table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
+"code{white-space:nowrap}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
 "th{position:sticky;top:0;background:var(--head);text-align:left;font-weight:600;font-size:13px;color:var(--dim);white-space:nowrap}\n"
 "th,td{padding:7px 16px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}\n"
 "th:first-child,td:first-child{padding-left:12px;white-space:nowrap}\n"
-"td{overflow-wrap:anywhere}td.w{white-space:nowrap}code{font:13px/1.5 ui-monospace,monospace}\n"
+"td{overflow-wrap:anywhere}td:nth-child(2),td:last-child{overflow-wrap:break-word}td.w{white-space:nowrap}code{font:13px/1.5 ui-monospace,monospace}\n"
 "td small{display:block;color:var(--dim);font-size:12.5px}\n"
 ".critical,.high{color:var(--red)}.critical{font-weight:600}.medium{color:var(--yellow)}.info{color:var(--cyan)}.low{color:var(--dim)}\n"
 ".good{color:var(--green)}.bad{color:var(--red)}\n"
 "details{margin:0}summary{cursor:pointer}dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 12px;margin:8px 0}\n"
 "dt{color:var(--dim)}dd{margin:0}\n"
 "footer{color:var(--dim);margin-top:24px;font-size:13px}\n"
-"@media(max-width:760px){main{padding:20px 12px}.hide{display:none}}\n"
+"tr[hidden]{display:none}\n"
+"@media(max-width:760px){main{padding:20px 12px}.hide{display:none}"
+".f,.i,.f tr,.i tr,.f td,.i td{display:block}.f tr[hidden]{display:none}"
+"table:has(.f)>thead,table:has(.i)>thead{display:none}"
+".f tr,.i tr{border-top:1px solid var(--line);padding:8px 0}"
+".f td,.i td{border:0;padding:0 0 2px}.f td.w,.i td.w{color:var(--dim)}.f td.hide,.i td.hide{display:none}}\n"
 "@media print{form{display:none}th{position:static}}\n";
 
 static const char script_text[] =
@@ -67,6 +72,15 @@ static const char script_text[] =
 "	filter();\n"
 "}\n";
 /* clang-format on */
+
+/* Colour alone says nothing to some. */
+static const char *const marks[] = {
+	[SEVERITY_CRITICAL] = "✗",
+	[SEVERITY_HIGH] = "▲",
+	[SEVERITY_MEDIUM] = "●",
+	[SEVERITY_LOW] = "○",
+	[SEVERITY_INFO] = "·",
+};
 
 static void text_append(GString *out, const char *bytes)
 {
@@ -108,8 +122,8 @@ static void form_append(const struct finding_report *report, GString *out)
 		if (count > 0)
 			g_string_append_printf(out,
 				"<label><input type=\"checkbox\" name=\"severity\" value=\"%s\" "
-				"checked> <span class=\"%s\">%s</span> %u</label>\n",
-				name, name, name, count);
+				"checked> <span class=\"%s\">%s %s</span> %u</label>\n",
+				name, name, marks[severity], name, count);
 	}
 	g_string_append(out, "<label><input type=\"checkbox\" name=\"head\"> only in HEAD</label>\n"
 			     "<output name=\"count\"></output>\n</form>\n");
@@ -141,9 +155,9 @@ static void details_append(
 {
 	g_autofree char *name = finding_gitleaks_name(f);
 
-	g_string_append(out, "<details><summary>");
-	text_append(out, f->rule->id);
-	g_string_append(out, "</summary><dl>");
+	g_string_append(out, "<details><summary><strong>");
+	text_append(out, scan_output_path(f));
+	g_string_append_printf(out, ":%u</strong></summary><dl>", scan_output_line(f));
 	pair_append(out, "what", f->rule->description);
 	pair_append(out, "line", f->sample);
 	if (*f->first.oid != '\0') {
@@ -186,16 +200,14 @@ static void details_append(
 static void row_append(const struct finding_report *report, const struct finding *f, GString *out)
 {
 	const char *severity = severity_name(f->severity);
-	const char *path = scan_output_path(f);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 	gboolean is_head = f->in_head == FINDING_YES;
 
-	g_string_append_printf(out, "<tr class=\"s-%s%s\"><td class=\"%s\">%s</td><td>", severity,
-		is_head ? " head" : "", severity, severity);
+	g_string_append_printf(out, "<tr class=\"s-%s%s\"><td class=\"%s\">%s %s</td><td>",
+		severity, is_head ? " head" : "", severity, marks[f->severity], severity);
+	text_append(out, f->rule->id);
+	g_string_append(out, "</td><td>");
 	details_append(report, f, out);
-	g_string_append(out, "</td><td><strong>");
-	text_append(out, path);
-	g_string_append_printf(out, ":%u</strong>", scan_output_line(f));
 	if (report->targets->len > 1) {
 		g_string_append(out, "<small>");
 		text_append(out, f->repository);

@@ -183,7 +183,8 @@ static void refs_append(GString *out, const struct output_style *style, const st
 static void details_append(GString *out, const struct output_style *style, const struct finding *f)
 {
 	detail_append(out, style, "what", f->rule->description);
-	detail_append(out, style, "line", f->sample);
+	detail_append(out, style, "line",
+		f->sample != NULL ? f->sample + strspn(f->sample, " \t") : NULL);
 	if (*f->first.oid != '\0') {
 		g_autofree char *date = scan_output_author_time(&f->first);
 		g_autofree char *text = g_strdup_printf("%s %s %s <%s>", f->first.oid, date,

@@ -5,6 +5,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
@@ -147,6 +148,42 @@ unlike($table, qr/[ \t]$/m, 'and no space at the ends of lines');
 like($table, qr/^2 critical, 1 medium; 1 ignored; /m, 'and sums');
 like(scan_run('-v', $r), qr/to do +Delete the token.*settings\/tokens/s, '-v says what to do');
 is(scan_error(), '', 'and nothing on standard error');
+
+# On a terminal: colours unless they are not wanted, and a line that says how far it is.
+SKIP: {
+	skip 'script is not here', 7 if system('script --version >/dev/null 2>&1');
+	my $terminal = sub {
+		my ($command) = @_;
+		local $ENV{TERM} = 'xterm-256color';
+		local $ENV{SCAN} = scan_program() . " scan --enable-rule github";
+		open my $out, '-|', 'script', '-qefc', $command, '/dev/null' or die $!;
+		local $/;
+		my $text = <$out>;
+		close $out;
+		return $text;
+	};
+	my $seen = $terminal->("\$SCAN '$r'");
+	like($seen, qr/\e\[[\d;]*m/, 'a terminal gets colours');
+	like($seen, qr/-v says what to do/, 'and a hint');
+	unlike($terminal->("\$SCAN --no-color '$r' 2>/dev/null"), qr/\e\[[\d;]*m/, 'not with --no-color');
+	unlike($terminal->("NO_COLOR=1 \$SCAN '$r' 2>/dev/null"), qr/\e\[[\d;]*m/, 'nor with NO_COLOR');
+	# It reads a pipe that nobody closes before the line was seen.
+	POSIX::mkfifo("$dir/pipe", 0600) or die $!;
+	local $ENV{TERM} = 'xterm-256color';
+	my $command = scan_program() . " scan --enable-rule github - < '$dir/pipe' > '$dir/piped'";
+	open my $out, '-|', 'script', '-qefc', $command, '/dev/null' or die $!;
+	open my $in, '>', "$dir/pipe" or die $!;
+	$seen = '';
+	while ($seen !~ /Reading/ && sysread $out, my $part, 4096) {
+		$seen .= $part;
+	}
+	close $in;
+	like($seen, qr/Reading/, 'what it does goes to standard error');
+	1 while sysread $out, $seen, 4096;
+	close $out;
+	unlike(slurp("$dir/piped"), qr/\e/, 'and nothing of it to standard output');
+	unlike($terminal->("\$SCAN -w '$dir/clean' 2> '$dir/errors' > /dev/null"), qr/\S/, 'what is no terminal gets none');
+}
 
 # A key gives ids that join repositories.
 spew("$dir/key", join '', map { chr } 1 .. 32);
