@@ -74,6 +74,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Depot, depot_close)
 guint32 depot_count(const struct depot *depot);
 const struct oid *depot_oid(const struct depot *depot, guint32 number);
 gboolean depot_find(const struct depot *depot, const struct oid *oid, guint32 *number);
+/*
+ * Tells that depot_find() will be asked for it soon: who has many to find tells of some first, and
+ * does not wait for memory at each.
+ */
+void depot_expect(const struct depot *depot, const struct oid *oid);
 
 /* Looks at headers along the chain of bases, once; a loose object is read. */
 enum depot_type depot_type(struct depot *depot, guint32 number);

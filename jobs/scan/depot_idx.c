@@ -14,6 +14,8 @@
 #define BUCKET_BITS_MAX 20u
 /* Names that share a bucket, on average: two cache lines to look through. */
 #define BUCKET_BITS_LESS 2u
+#define CACHE_LINE 64u
+#define EXPECT_BYTES 256u
 
 static guint32 u32_get(const guint8 *at)
 {
@@ -99,6 +101,17 @@ void depot_idx_clear(struct depot_idx *idx)
 {
 	g_clear_pointer(&idx->buckets, g_free);
 	idx->count = 0;
+}
+
+void depot_idx_expect(const struct depot_idx *idx, const struct oid *oid)
+{
+	if (idx->buckets == NULL)
+		return;
+	guint32 bucket = bucket_of(idx, oid->bytes);
+	const guint8 *name = idx->names + idx->buckets[bucket] * idx->stride;
+	gsize len = (idx->buckets[bucket + 1] - idx->buckets[bucket]) * idx->stride;
+	for (gsize at = 0; at < MIN(len, EXPECT_BYTES); at += CACHE_LINE)
+		__builtin_prefetch(name + at);
 }
 
 gboolean depot_idx_find(const struct depot_idx *idx, const struct oid *oid, guint32 *position)

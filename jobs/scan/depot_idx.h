@@ -33,6 +33,8 @@ gboolean depot_idx_init(struct depot_idx *idx, const guint8 *bytes, gsize len);
 void depot_idx_clear(struct depot_idx *idx);
 
 gboolean depot_idx_find(const struct depot_idx *idx, const struct oid *oid, guint32 *position);
+/* It will be looked for soon: memory is slow, and told of several it fetches them together. */
+void depot_idx_expect(const struct depot_idx *idx, const struct oid *oid);
 /* FALSE when it points outside of the table of large offsets. */
 gboolean depot_idx_offset(const struct depot_idx *idx, guint32 position, guint64 *offset);
 

@@ -87,6 +87,12 @@ gboolean depot_find(const struct depot *depot, const struct oid *oid, guint32 *n
 	return TRUE;
 }
 
+void depot_expect(const struct depot *depot, const struct oid *oid)
+{
+	if (depot->main_count > 0)
+		depot_idx_expect(&depot->packs[0].idx, oid);
+}
+
 /* The number of what lies at the place, with DEPOT_COPY when it had one already. */
 static guint32 place_add(struct depot *depot, struct depot_place place, GArray *copies)
 {

@@ -9,6 +9,7 @@
 #include "lib/error.h"
 
 #define PLACE_OPEN G_MAXUINT32 /* on the way: its parents are being looked at */
+#define EXPECTED 2             /* parents that most commits have at most */
 #define ROW_WORDS 4            /* tree, date (two), number of parents; then these */
 
 struct commit_walk {
@@ -51,6 +52,11 @@ static gpointer commit_visit(gpointer thread_data, const struct depot_object *ob
 	if (!commit_bytes_parse(&commit, object->data, object->len))
 		return NULL;
 	guint n = MIN(commit.parent_count, HISTORY_PARENTS_MAX);
+	struct oid parents[EXPECTED];
+	depot_expect(depot, &commit.tree);
+	for (guint i = 0; i < MIN(n, EXPECTED); i++)
+		if (commit_bytes_parent(&commit, i, &parents[i]))
+			depot_expect(depot, &parents[i]);
 	if (!depot_find(depot, &commit.tree, &t->words[0]))
 		t->words[0] = DEPOT_NONE;
 	guint64 date = (guint64)commit.committer.time_s;

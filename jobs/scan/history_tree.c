@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 
+#define FOUND_MAX 64   /* entries that are looked up together */
 #define WHOLE_ABOVE 64 /* more changed names than that are told as a whole tree */
 
 /* An entry of interest. */
@@ -29,10 +30,17 @@ struct tree_state {
 	struct tree_item items[];
 };
 
+/* An entry that was parsed and is not looked up yet: which item it may become. */
+struct tree_found {
+	struct tree_bytes_entry entry;
+	guint item;
+};
+
 struct tree_thread {
 	struct tree_changes *changes;
 	struct word_cursor cursor;
 	GArray *items;   /* struct tree_item */
+	GArray *found;   /* struct tree_found */
 	GArray *touched; /* guint32: names */
 	GArray *words;
 	GByteArray *kept; /* by item of the base: it was taken over */
@@ -47,6 +55,7 @@ static gpointer thread_begin(gpointer data, guint thread)
 
 	t->changes = data;
 	t->items = g_array_new(FALSE, FALSE, sizeof(struct tree_item));
+	t->found = g_array_new(FALSE, FALSE, sizeof(struct tree_found));
 	t->touched = g_array_new(FALSE, FALSE, sizeof(guint32));
 	t->words = g_array_new(FALSE, FALSE, sizeof(guint32));
 	t->kept = g_byte_array_new();
@@ -62,6 +71,7 @@ static void thread_end(gpointer data, gpointer thread_data)
 	changes->run->counts.trees += t->trees;
 	g_mutex_unlock(&changes->lock);
 	g_array_unref(t->items);
+	g_array_unref(t->found);
 	g_array_unref(t->touched);
 	g_array_unref(t->words);
 	g_byte_array_unref(t->kept);
@@ -194,16 +204,49 @@ static void items_copy(
 static guint32 entry_parse(struct tree_thread *t, const guint8 *data, guint32 at, guint32 len)
 {
 	const guint8 *p = data + at;
-	struct tree_bytes_entry entry;
+	struct tree_found found = {.item = t->items->len};
 
-	if (!tree_bytes_next(&p, data + len, &entry))
+	if (!tree_bytes_next(&p, data + len, &found.entry))
 		return 0;
-	guint32 end = (guint32)(p - data), child = entry_child(t->changes, &entry);
-	if (child != 0 || (entry.mode & TREE_BYTES_KIND) == TREE_BYTES_FOLDER) {
-		guint32 name = name_add(t->changes, entry.name, entry.name_len);
-		item_add(t, at, end, name, child);
-	}
+	guint32 end = (guint32)(p - data);
+	if ((found.entry.mode & TREE_BYTES_KIND) == TREE_BYTES_SUBMODULE)
+		return end;
+	struct tree_item item = {.at = at, .end = end};
+	depot_expect(t->changes->run->depot, found.entry.oid);
+	g_array_append_val(t->items, item);
+	g_array_append_val(t->found, found);
 	return end;
+}
+
+/*
+ * Looks up what was parsed, several entries together because each is somewhere else in memory, and
+ * drops the items that are of no interest.
+ */
+static void entries_find(struct tree_thread *t)
+{
+	struct tree_item *items = (struct tree_item *)(void *)t->items->data;
+	guint kept = t->found->len > 0 ? g_array_index(t->found, struct tree_found, 0).item : 0;
+
+	for (guint f = 0; f < t->found->len; f++) {
+		const struct tree_found *found = &g_array_index(t->found, struct tree_found, f);
+		const struct tree_bytes_entry *entry = &found->entry;
+		guint next = f + 1 < t->found->len ? found[1].item : t->items->len;
+		guint32 child = entry_child(t->changes, entry);
+		if (child != 0 || (entry->mode & TREE_BYTES_KIND) == TREE_BYTES_FOLDER) {
+			struct tree_item item = items[found->item];
+			item.name = name_add(t->changes, entry->name, entry->name_len);
+			item.child = child;
+			g_array_append_val(t->touched, item.name);
+			items[kept++] = item;
+		}
+		/* Those taken over from the base up to the next that was parsed. */
+		guint n = next - found->item - 1;
+		memmove(items + kept, items + found->item + 1, n * sizeof(*items));
+		kept += n;
+	}
+	if (t->found->len > 0)
+		g_array_set_size(t->items, kept);
+	g_array_set_size(t->found, 0);
 }
 
 /* Fills items, touched and begins; how far it could be parsed. */
@@ -236,6 +279,8 @@ static guint32 tree_parse(struct tree_thread *t, const struct depot_object *obje
 		guint32 end = entry_parse(t, object->data, at, len);
 		if (end == 0)
 			return at;
+		if (t->found->len == FOUND_MAX)
+			entries_find(t);
 		at = end;
 	}
 	bit_set(t->begins, len);
@@ -311,6 +356,7 @@ static gboolean thread_prepare(struct tree_thread *t, guint32 len, const struct 
 	}
 	memset(t->begins, 0, n_words * sizeof(guint64));
 	g_array_set_size(t->items, 0);
+	g_array_set_size(t->found, 0);
 	g_array_set_size(t->touched, 0);
 	g_byte_array_set_size(t->kept, base != NULL ? base->n + 1 : 1);
 	memset(t->kept->data, 0, t->kept->len);
@@ -347,6 +393,7 @@ static gpointer tree_visit(gpointer thread_data, const struct depot_object *obje
 	if (!thread_prepare(t, object->len, base))
 		return NULL;
 	guint32 parsed = tree_parse(t, object);
+	entries_find(t);
 	if (parsed < object->len) {
 		guint32 gap = gap_add(changes, HISTORY_GAP_BROKEN,
 			depot_oid(changes->run->depot, object->number));
