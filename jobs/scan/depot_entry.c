@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PACK_HEADER_BYTES 12u
+#define COPY_ARGUMENTS_MAX 7
 #define COPY_LEN_ZERO 0x10000u /* a copy of length 0 means this many */
 #define SIZE_BITS_MAX 58u      /* a size with more is as good as endless */
 #define SHORT_BYTES 32u        /* copied whole, whatever the length, when there is room */
@@ -140,7 +141,7 @@ static const guint8 *copy_parse(
 {
 	guint32 offset = 0, length = 0;
 
-	if (end - p < __builtin_popcount(op & 127))
+	if (end - p < COPY_ARGUMENTS_MAX && end - p < __builtin_popcount(op & 127))
 		return NULL;
 	for (guint i = 0; i < 4; i++)
 		if ((op & 1u << i) != 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RADIX_BITS 11u
+#define NODES_A_THREAD 100000u
 #define NOWHERE G_MAXUINT64 /* the offset of an entry whose idx points outside of itself */
 
 /* An entry of a pack, sorted by offset. */
@@ -164,17 +165,26 @@ static guint32 base_node_find(
 		       : DEPOT_NONE;
 }
 
-static void pack_nodes_make(struct making *m, guint source)
+/* Some nodes of one pack. */
+struct nodes_part {
+	struct making *m;
+	guint source;
+	guint32 from, to;
+};
+
+static gpointer nodes_part_make(gpointer data)
 {
-	const struct depot_pack *pack = &m->depot->packs[source];
-	const struct layout *layout = &m->layouts[source];
-	struct depot_node *node = m->forest->nodes + layout->first;
+	const struct nodes_part *part = data;
+	struct making *m = part->m;
+	const struct depot_pack *pack = &m->depot->packs[part->source];
+	const struct layout *layout = &m->layouts[part->source];
 	struct depot_entry entry;
 
-	for (guint32 i = 0; i < layout->count; i++, node++) {
+	for (guint32 i = part->from; i < part->to; i++) {
+		struct depot_node *node = m->forest->nodes + layout->first + i;
 		guint32 position = layout->entries[i].position;
 		memset(node, 0, sizeof(*node));
-		node->source = (guint16)source;
+		node->source = (guint16)part->source;
 		node->number = pack->numbers != NULL ? pack->numbers[position] : position;
 		node_parse(m->depot, node, layout->entries[i].offset, &entry);
 		if (node->reason == DEPOT_FINE && entry.kind > DEPOT_TAG) {
@@ -182,6 +192,30 @@ static void pack_nodes_make(struct making *m, guint source)
 			if (node->parent == DEPOT_NONE)
 				node->reason = DEPOT_NO_BASE;
 		}
+	}
+	return NULL;
+}
+
+/* Each thread touches other pages of the pack: most of the time is for having them mapped. */
+static void pack_nodes_make(struct making *m, guint source)
+{
+	guint32 count = m->layouts[source].count;
+	guint threads = CLAMP(count / NODES_A_THREAD, 1, m->depot->options.threads);
+	g_autofree struct nodes_part *parts = g_new(struct nodes_part, threads);
+	g_autofree GThread **running = g_new0(GThread *, threads);
+
+	for (guint i = 0; i < threads; i++) {
+		parts[i] = (struct nodes_part){m, source, (guint32)((guint64)count * i / threads),
+			(guint32)((guint64)count * (i + 1) / threads)};
+		if (i > 0)
+			running[i] = g_thread_try_new("nodes", nodes_part_make, &parts[i], NULL);
+	}
+	nodes_part_make(&parts[0]);
+	for (guint i = 1; i < threads; i++) {
+		if (running[i] != NULL)
+			g_thread_join(running[i]);
+		else
+			nodes_part_make(&parts[i]);
 	}
 }
 

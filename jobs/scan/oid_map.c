@@ -8,6 +8,7 @@
 
 #define FIRST_SLOTS 64u
 #define BUCKETS 65536u
+#define EXPECT_MAX (1u << 22)
 
 void oid_map_clear(struct oid_map *map)
 {
@@ -26,13 +27,29 @@ static guint32 slot_find(const struct oid_map *map, const struct oid *oid)
 	return at;
 }
 
-static void slots_grow(struct oid_map *map)
+static void slots_grow(struct oid_map *map, guint32 n_slots)
 {
 	g_free(map->slots);
-	map->n_slots = MAX(FIRST_SLOTS, map->n_slots * 2);
+	map->n_slots = n_slots;
 	map->slots = g_new0(guint32, map->n_slots);
 	for (guint32 i = 0; i < map->n; i++)
 		map->slots[slot_find(map, &map->oids[i])] = i + 1;
+}
+
+void oid_map_expect(struct oid_map *map, guint32 n)
+{
+	guint32 n_slots = MAX(FIRST_SLOTS, map->n_slots);
+
+	/* More than that would be no saving of time, but a size from outside. */
+	n = MIN(n, EXPECT_MAX - MIN(map->n, EXPECT_MAX)) + map->n;
+	while (n >= n_slots / 2)
+		n_slots *= 2;
+	if (n_slots > map->n_slots)
+		slots_grow(map, n_slots);
+	if (n > map->room) {
+		map->room = n;
+		map->oids = g_renew(struct oid, map->oids, map->room);
+	}
 }
 
 guint32 oid_map_add(struct oid_map *map, const struct oid *oid)
@@ -40,7 +57,7 @@ guint32 oid_map_add(struct oid_map *map, const struct oid *oid)
 	struct oid copy = *oid; /* it may lie in oids, which may move */
 
 	if (map->n >= map->n_slots / 2)
-		slots_grow(map);
+		slots_grow(map, MAX(FIRST_SLOTS, map->n_slots * 2));
 	guint32 at = slot_find(map, &copy);
 	if (map->slots[at] != 0)
 		return map->slots[at] - 1;

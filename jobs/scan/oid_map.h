@@ -26,6 +26,8 @@ struct oid_map {
 };
 
 void oid_map_clear(struct oid_map *map);
+/* So many will be added: room is made once. */
+void oid_map_expect(struct oid_map *map, guint32 n);
 /* The number it has or gets. */
 guint32 oid_map_add(struct oid_map *map, const struct oid *oid);
 guint32 oid_map_find(const struct oid_map *map, const struct oid *oid);

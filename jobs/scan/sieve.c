@@ -14,10 +14,10 @@
 #include "lib/hash.h"
 
 /* Change it with what is compiled from the same rules: flags, reaches, the struct. */
-#define FORMAT_VERSION "5"
+#define FORMAT_VERSION "6"
 
 /* Bytes beside a word from which on a sieve is looked for everywhere. */
-#define BEFORE_MAX 128
+#define BEFORE_MAX 200
 #define AFTER_MAX 48
 
 #define SIEVE_FLAGS HS_FLAG_MULTILINE

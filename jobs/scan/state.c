@@ -183,6 +183,8 @@ void state_keep_known(struct state *state, const struct depot *depot)
 	struct oid_map gaps = {0}, young = state->known_young;
 	guint32 n = 0, number;
 
+	if (state->folder == NULL) /* nobody will ask */
+		return;
 	state_known_open(state);
 	for (guint i = 0; i < state->gaps->len; i++)
 		oid_map_add(&gaps, &g_array_index(state->gaps, struct state_gap, i).blob);
@@ -295,6 +297,8 @@ void state_add_scanned(struct state *state, struct depot *depot, const guint64 *
 	guint n_words = n / 64 + 1;
 	g_autoptr(GArray) fresh = g_array_new(FALSE, FALSE, sizeof(struct oid));
 
+	if (state->folder == NULL) /* nobody will ask */
+		return;
 	state_known_open(state);
 	for (guint i = 0; i < state->gaps->len; i++)
 		oid_map_add(&gaps, &g_array_index(state->gaps, struct state_gap, i).blob);
@@ -310,6 +314,7 @@ void state_add_scanned(struct state *state, struct depot *depot, const guint64 *
 	}
 	oid_map_clear(&gaps);
 	state->is_dirty = TRUE;
+	oid_map_expect(&state->known_young, fresh->len);
 	for (guint i = 0; i < fresh->len; i++)
 		oid_map_add(&state->known_young, &g_array_index(fresh, struct oid, i));
 }
