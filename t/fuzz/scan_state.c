@@ -41,7 +41,7 @@ static GByteArray *whole_make(void)
 		struct hit hit = {.rule = i & 1, .at = i, .len = 8, .line = 1, .column = 1};
 		struct oid blob = oid_of(i);
 		guint32 secret = state_add_secret(state, "family", digest, "3.1 ab******");
-		state_add_hit(state, &blob, &hit, secret, "sample");
+		state_add_hit(state, &blob, &hit, secret, "sample", NULL);
 		struct holding_entry entry = {name, HOLDING_BLOB | i};
 		fuzz_require(holding_table_add(&state->holdings, &entry, 1, &held));
 		struct holding_entry folder = {name, held};
@@ -122,6 +122,8 @@ static void state_use(struct state *state)
 	for (gsize i = 0; i < n; i++) {
 		fuzz_require(hits[i].hit.rule < set.n);
 		text_use(state, hits[i].sample);
+		if (hits[i].inner > 0)
+			text_use(state, hits[i].inner - 1);
 		text_use(state, state_secret(state, hits[i].hit.secret)->masked);
 	}
 	if (state_graph_open(state))
