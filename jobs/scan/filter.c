@@ -189,13 +189,34 @@ static gboolean is_code(const guint8 *text, gsize len)
 	const guint8 *brace = memchr(text, '{', len);
 	if (brace != NULL && memchr(brace, '}', len - (gsize)(brace - text)) != NULL)
 		return TRUE;
-	const guint8 *open = memchr(text, '(', len);
-	if (open != NULL && text[len - 1] == ')' && open > text)
+	if (filter_is_call(text, len))
 		return TRUE;
 	for (gsize k = 0; k < len; k++)
 		dots += text[k] == '.';
 	return dots > 0 && words + dots == len && g_ascii_isalpha(text[0]) &&
 	       entropy_wordiness(text, len) >= 0.5;
+}
+
+gboolean filter_is_call(const guint8 *text, gsize len)
+{
+	gsize i = 0;
+
+	if (len < 3 || text[len - 1] != ')')
+		return FALSE;
+	while (i < len && (is_word(text[i]) || strchr(".:>-$@&", text[i]) != NULL))
+		i++;
+	return i > 0 && text[i] == '(';
+}
+
+gboolean filter_is_hex_number(const guint8 *text, gsize len)
+{
+	gsize i = 2;
+
+	if (len < 4 || len > 18 || text[0] != '0' || (text[1] | 0x20) != 'x')
+		return FALSE;
+	while (i < len && g_ascii_isxdigit(text[i]))
+		i++;
+	return i == len;
 }
 
 gboolean filter_is_file_name(const guint8 *text, gsize len)
@@ -218,7 +239,9 @@ static gboolean is_path_or_url(const guint8 *text, gsize len)
 {
 	gsize slashes = 0;
 
-	if (g_strstr_len((const char *)text, (gssize)len, "://") != NULL || text[0] == '/' ||
+	/* One in 64 texts of base64 begins with a slash. */
+	gboolean is_rooted = text[0] == '/' && (len < 20 || entropy_wordiness(text, len) >= 0.4);
+	if (g_strstr_len((const char *)text, (gssize)len, "://") != NULL || is_rooted ||
 		(len > 2 && text[0] == '.' && (text[1] == '/' || text[1] == '.')))
 		return TRUE;
 	for (gsize i = 0; i < len; i++)
@@ -272,7 +295,8 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len)
 	digits = count(secret, len, is_digit);
 	/* Versions, dates, numbers, times. */
 	if (letters == 0 || (letters <= 1 && digits + letters + 6 >= len) ||
-		is_version(secret, len) || is_word_and_number(secret, len))
+		is_version(secret, len) || filter_is_hex_number(secret, len) ||
+		is_word_and_number(secret, len))
 		return TRUE;
 	if (count(secret, len, is_word) * 10 < len * 6)
 		return TRUE;

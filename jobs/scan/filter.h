@@ -59,6 +59,8 @@ gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize t
 
 /* Whether text ends as the name of a file does: .json, .pem, .html. */
 gboolean filter_is_file_name(const guint8 *text, gsize len);
+gboolean filter_is_call(const guint8 *text, gsize len);       /* getToken(), self.get("x") */
+gboolean filter_is_hex_number(const guint8 *text, gsize len); /* 0x1f, to 64 bits */
 
 /* Whether text holds the word (in small letters) in any case of letters. */
 gboolean filter_holds(const guint8 *text, gsize len, const char *word);

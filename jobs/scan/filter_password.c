@@ -93,8 +93,7 @@ static gboolean is_reference(const guint8 *text, gsize len, const struct shape *
 	const guint8 *open = memchr(text, '{', len);
 	if (open != NULL && memchr(open, '}', len - (gsize)(open - text)) != NULL)
 		return TRUE;
-	open = memchr(text, '(', len);
-	if (open != NULL && open > text && text[len - 1] == ')')
+	if (filter_is_call(text, len))
 		return TRUE;
 	open = memchr(text, '[', len);
 	if (open != NULL && open > text && text[len - 1] == ']')
@@ -133,6 +132,26 @@ static gboolean names_itself(const guint8 *text, gsize len)
 		if (filter_holds(text, len, *word))
 			return TRUE;
 	return FALSE;
+}
+
+/* 2006-01-02T15:04:05Z */
+static gboolean is_time(const guint8 *text, gsize len, const struct shape *shape)
+{
+	if (shape->letters > 2 || shape->digits < 8)
+		return FALSE;
+	for (gsize i = 0; i < len; i++)
+		if (!g_ascii_isalnum(text[i]) && memchr("-:.+/ ", text[i], 6) == NULL)
+			return FALSE;
+	return memchr(text, '-', len) != NULL && memchr(text, ':', len) != NULL;
+}
+
+/* server.port=8080: the next setting of a list */
+static gboolean is_setting(const guint8 *text, gsize len)
+{
+	const guint8 *equal = memchr(text, '=', len);
+
+	return equal != NULL && equal + 1 < text + len && equal[1] != '=' &&
+	       entropy_wordiness(text, (gsize)(equal - text)) >= 0.5;
 }
 
 gboolean filter_is_default_password(const guint8 *secret, gsize len)
@@ -181,13 +200,15 @@ gboolean filter_is_no_password(const guint8 *secret, gsize len)
 	struct shape shape = shape_of(secret, len);
 	if (!shape.is_ascii || shape.has_run || shape.is_sequence)
 		return TRUE;
-	if (is_reference(secret, len, &shape) || is_address(secret, len) || is_core(shape.core) ||
-		is_hash(secret, len) || filter_is_file_name(secret, len))
+	if (filter_is_hex_number(secret, len) || is_reference(secret, len, &shape) ||
+		is_address(secret, len) || is_core(shape.core) || is_hash(secret, len) ||
+		filter_is_file_name(secret, len))
 		return TRUE;
 	/* Numbers, versions, dates, and lines of signs. */
 	if (shape.letters == 0)
 		return shape.digits != len || shape.digits < 8;
-	if (shape.letters <= 1 && shape.dots > 0 && shape.signs == 0)
+	if ((shape.letters <= 1 && shape.dots > 0 && shape.signs == 0) ||
+		is_time(secret, len, &shape) || is_setting(secret, len))
 		return TRUE;
 	gboolean is_own_name = names_itself(secret, len);
 	double wordy = entropy_wordiness(secret, len);
@@ -214,5 +235,5 @@ gboolean filter_is_no_password(const guint8 *secret, gsize len)
 	/* Markup, formats, paths and sentences have signs too. */
 	if (shape.digits <= 1 && wordy >= 0.5 && memchr(secret, '/', len) != NULL)
 		return TRUE;
-	return shape.digits == 0 && (is_own_name || strchr(":!?,;.", secret[len - 1]) != NULL);
+	return shape.digits == 0 && (is_own_name || strchr(":?,;.", secret[len - 1]) != NULL);
 }
