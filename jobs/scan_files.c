@@ -234,7 +234,12 @@ static gboolean staged_list(struct staged *staged, const struct repo *r, GError 
 gboolean scan_staged(struct scan_job *job, const char *path, const char *name, GError **error)
 {
 	g_autofree char *top = scan_walk_enclosing(path);
+	const char *folder = g_getenv("GIT_DIR");
 	g_autoptr(Repo) r = NULL;
+
+	/* A hook of a repository whose folder is not in its working tree: dotfiles, say. */
+	if (top == NULL && folder != NULL && *folder != '\0')
+		top = g_canonicalize_filename(folder, NULL);
 
 	if (top == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,

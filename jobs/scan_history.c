@@ -321,7 +321,10 @@ static void history_problems_add(struct reading *reading, const struct history_r
 		g_autofree char *text =
 			g_strdup_printf("%" G_GUINT64_FORMAT " versions of files are not here%s",
 				counts.missing_blobs,
-				depot_is_partial(reading->depot) ? ": it is a partial clone" : "");
+				depot_is_partial(reading->depot)
+					? ": it is a partial clone, which "
+					  "'git fetch --refetch --no-filter' makes a whole one"
+					: "");
 		scan_job_problem(reading->job, reading->target->name, text);
 		struct finding_target *target = reading->target;
 		if (target->n_gaps < G_N_ELEMENTS(target->gaps))

@@ -119,7 +119,7 @@ gboolean scan_job_is_stopped(const struct scan_job *job)
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 {
 	if (job->matcher == NULL) {
-		/* Milliseconds with a cache; without, seconds in which nothing else is to be seen. */
+		/* Milliseconds with a cache; without, seconds in which nothing else shows. */
 		g_autofree char *title = scan_meter_title(job->meter, "preparing the rules");
 		job->matcher = matcher_new(job->rules, job->cache, error);
 		g_free(scan_meter_title(job->meter, title));

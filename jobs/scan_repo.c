@@ -302,13 +302,16 @@ static gboolean stdin_read(GString *out, GError **error)
 /* Where the objects of a push lie until it is accepted, and everything else: git(1). */
 static GPtrArray *push_folders(const struct repo *r)
 {
-	const char *own = g_getenv("GIT_OBJECT_DIRECTORY");
+	static const char *const names[] = {"GIT_OBJECT_DIRECTORY", "GIT_QUARANTINE_PATH"};
 	const char *others = g_getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES");
 	GPtrArray *folders = g_ptr_array_new_with_free_func(g_free);
 
 	g_ptr_array_add(folders, g_build_filename(r->commondir, "objects", NULL));
-	if (own != NULL && *own != '\0')
-		g_ptr_array_add(folders, g_canonicalize_filename(own, NULL));
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		const char *own = g_getenv(names[i]);
+		if (own != NULL && *own != '\0')
+			g_ptr_array_add(folders, g_canonicalize_filename(own, NULL));
+	}
 	g_auto(GStrv) list = g_strsplit(others != NULL ? others : "", ":", 64);
 	for (guint i = 0; list[i] != NULL; i++)
 		if (*list[i] != '\0')

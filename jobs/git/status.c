@@ -192,7 +192,7 @@ struct status *status_read(
 	struct status_worker *workers[THREADS_MAX] = {NULL};
 	unsigned count = 1;
 
-	if (r->worktree_fd < 0) {
+	if (r->worktree_fd < 0 && !options->is_staged_only) {
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
 			"a bare repository has no working tree");
 		return NULL;

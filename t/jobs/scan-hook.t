@@ -70,6 +70,16 @@ git("$dir/linked", qw(add d.txt));
 ($exit, $text) = git_try("$dir/linked", qw(commit -q -m linked));
 is($exit, 1, 'and in a linked working tree') or diag($text);
 
+mkdir "$dir/home" or die $!;
+git($dir, qw(init -q --bare dotfiles));
+put("$dir/home/.profile", token(8) . "\n");
+hook_install("$dir/dotfiles/hooks", 'pre-commit');
+my @dotfiles = ("--git-dir=$dir/dotfiles", "--work-tree=$dir/home");
+git("$dir/home", @dotfiles, qw(add .profile));
+($exit, $text) = git_try("$dir/home", @dotfiles, qw(commit -q -m profile));
+is($exit, 1, 'and where the repository is not in its working tree') or diag($text);
+like($text, qr/\.profile:1/, 'for the secret');
+
 # pre-receive
 git($dir, qw(init -q --bare server.git));
 my $server = "$dir/server.git";
@@ -135,6 +145,31 @@ git($server, qw(config receive.unpackLimit 1));
 ($exit, $text) = git_try($r, qw(push -q --thin server main));
 isnt($exit, 0, 'a secret in a delta of a thin pack is found');
 like($text, qr/big\.txt:3001/, 'at its line');
+
+# Objects that lie elsewhere until the push is accepted.
+{
+	local $ENV{GIT_OBJECT_DIRECTORY} = "$dir/quarantine";
+	local $ENV{GIT_ALTERNATE_OBJECT_DIRECTORIES} = "$server/objects";
+	mkdir "$dir/quarantine" or die $!;
+	put("$r/seven.txt", token(9));
+	my $blob = git($r, qw(hash-object -w seven.txt));
+	open my $make, '|-', 'git', '-C', $server, 'mktree', '-z' or die $!;
+	print {$make} "100644 blob $blob\tseven.txt\0";
+	close $make;
+}
+for my $name (qw(GIT_OBJECT_DIRECTORY GIT_QUARANTINE_PATH GIT_ALTERNATE_OBJECT_DIRECTORIES)) {
+	my $commit;
+	{
+		local $ENV{GIT_OBJECT_DIRECTORY} = "$dir/quarantine";
+		local $ENV{GIT_ALTERNATE_OBJECT_DIRECTORIES} = "$server/objects";
+		my ($tree) = grep { git($server, 'cat-file', '-t', $_) eq 'tree' }
+			map { m{/([0-9a-f]{2})/([0-9a-f]{38})\z} ? "$1$2" : () } glob "$dir/quarantine/??/*";
+		$commit = git($server, qw(-c user.name=x -c user.email=y commit-tree -m seven), $tree);
+	}
+	my $lines = ('0' x 40) . " $commit refs/heads/new\n";
+	my $report = scan_json({ stdin => $lines, env => { GIT_DIR => $server, $name => "$dir/quarantine" } }, '--pre-receive');
+	is_deeply([found($report)], ['seven.txt:1'], "$name says where the objects of a push are");
+}
 
 # Not a hook's standard input.
 scan_with({ stdin => "nonsense\n" }, '--pre-receive', $server);
