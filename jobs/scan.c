@@ -49,10 +49,12 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 {
 	static const char text[] = "\nmuster scan: a file cannot be read any more\n";
 	void *page = (void *)((guintptr)info->si_addr & ~(guintptr)(page_bytes - 1));
+	void *zeros = MAP_FAILED;
 
-	if (info->si_code == BUS_ADRERR &&
-		mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-			MAP_FAILED) {
+	if (info->si_code == BUS_ADRERR)
+		zeros = mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			-1, 0);
+	if (zeros == page) {
 		g_atomic_int_set(&is_shortened, 1);
 		return;
 	}
@@ -90,7 +92,9 @@ static void signals_set(struct scan_progress *progress)
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGBUS, &action, NULL);
+	/* Both come back as an error of writing, which is told. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 static gboolean is_over(const struct scan_job *job)

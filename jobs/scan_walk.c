@@ -231,7 +231,7 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	enum repo_kind kind = repo_probe(fd, ".");
 	/*
 	 * A bare repository's files are objects: its history is where its secrets are. Unless they
-	 * are files of the repository around it: who commits a HEAD, objects and refs hides nothing.
+	 * are tracked by the one around it: a HEAD, objects and refs in a commit hide nothing.
 	 */
 	gboolean is_bare =
 		kind == REPO_KIND_BARE && depth > 0 &&

@@ -10,7 +10,7 @@
 #define CACHED_BYTES_MAX (64u * 1024)
 #define RESCUE_DEPTH_MAX 4u
 #define RESCUE_LINKS_MAX 64u /* links of one chain whose copies are looked for */
-/* Entries looked at for one object, when its copies lead to copies: what a chain can have, and this. */
+/* Entries looked at for one object whose copies lead to copies: a chain of all, and this. */
 #define READ_STEPS 4096u
 
 struct cached {
