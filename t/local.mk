@@ -63,6 +63,7 @@ fuzz_programs = \
 	t/fuzz/request \
 	t/fuzz/run_frame \
 	t/fuzz/scan_commit \
+	t/fuzz/scan_decode \
 	t/fuzz/scan_delta \
 	t/fuzz/scan_example \
 	t/fuzz/scan_idx \
@@ -129,6 +130,9 @@ fuzz_scan_libs = $(FUZZ_MAIN) $(SCAN_LIBS)
 t_fuzz_scan_commit_SOURCES = t/fuzz/scan_commit.c t/fuzz/target.h
 t_fuzz_scan_commit_LDADD = $(fuzz_scan_libs)
 t_fuzz_scan_commit_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_scan_decode_SOURCES = t/fuzz/scan_decode.c t/fuzz/target.h
+t_fuzz_scan_decode_LDADD = $(fuzz_scan_libs)
+t_fuzz_scan_decode_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_scan_delta_SOURCES = t/fuzz/scan_delta.c t/fuzz/target.h
 t_fuzz_scan_delta_LDADD = $(fuzz_scan_libs)
 t_fuzz_scan_delta_LDFLAGS = $(FUZZ_LDFLAGS)
