@@ -17,7 +17,7 @@ my %have;
 File::Find::find({ no_chdir => 1, wanted => sub { $have{substr($_, length $to)} = 1 if -f } }, $to);
 my ($prefix) = map { m{^(.*)/bin/muster$} } keys %have;
 ok(defined $prefix, 'muster is in bin') or BAIL_OUT('nothing was installed');
-for my $path (qw(libexec/muster/muster-server libexec/muster/api.fcgi sbin/muster-pusher share/muster/htdocs/index.html
+for my $path (qw(libexec/muster/muster-server libexec/muster/muster-unpack libexec/muster/api.fcgi sbin/muster-pusher share/muster/htdocs/index.html
 	share/muster/sql/setup.sql share/man/man1/muster.1 share/man/man5/muster.conf.5 share/man/man8/muster-pusher.8
 	share/doc/muster/LICENSE share/muster/lighttpd/muster.conf)) {
 	ok($have{"$prefix/$path"}, "$path is installed");
