@@ -29,7 +29,7 @@ sub content {
 
 # Commits number $from .. $to, each with any earlier ones as parents and any tree.
 sub stream {
-	my ($made, $from, $to) = @_;
+	my ($made, $from, $to, $has_clock) = @_;
 	my $out = '';
 	for my $n ($from .. $to) {
 		my @parents;
@@ -56,7 +56,7 @@ sub stream {
 			else { $tree{$path} = content(map { $word[rand @word] } 0 .. rand 2) }
 		}
 		$made->{$n} = \%tree;
-		my $time = 1_700_000_000 + int(rand() < 0.8 ? $n / 2 : rand 60) * 100;
+		my $time = 1_700_000_000 + ($has_clock ? $n : int(rand() < 0.8 ? $n / 2 : rand 60)) * 100;
 		$out .= "commit refs/made/$n\nmark :$n\nauthor A\xc3\xbc$n <a$n\@example.com> @{[$time - 50]} +0130\n"
 			. "committer C <c\@example.com> $time -0800\ndata 2\nm\n";
 		my $verb = 'from';
@@ -294,4 +294,48 @@ for my $round (1 .. $rounds) {
 	}
 }
 cmp_ok($how{new} // 0, '>', $rounds, 'most scans after the first read only what is new');
+
+# ---- ranges ----
+
+# What the commits of B that are not A's brought: "first" of each path and secret.
+sub brought {
+	my ($git, $to, @without) = @_;
+	my (%first, %date, %parents);
+	for (split /\n/, git($git, qw(rev-list --timestamp --parents), $to, '--not', @without)) {
+		my ($date, $oid, @parents) = split / /;
+		($date{$oid}, $parents{$oid}) = ($date, \@parents);
+	}
+	for my $oid (keys %date) {
+		my $own = tree_of($git, $oid);
+		my @theirs = map { tree_of($git, $_) } @{ $parents{$oid} };
+		for my $key (keys %$own) {
+			next if grep { exists $_->{$key} } @theirs;
+			my $before = $first{$key};
+			$first{$key} = $oid if !$before || ($date{$oid} <=> $date{$before} || $oid cmp $before) < 0;
+		}
+	}
+	return \%first;
+}
+
+for my $round (1 .. $rounds) {
+	srand $seed + 1000 + $round;
+	my $git = "$dir/range$round";
+	my $has_clock = $round % 2;
+	git($dir, qw(init -q --bare), $git);
+	my $n = 20 + int rand 60;
+	spew("$dir/stream", stream({}, 1, $n, $has_clock));
+	system("git -C '$git' fast-import --quiet --force <'$dir/stream'") == 0 or BAIL_OUT('fast-import');
+	for my $pair (1 .. 5) {
+		my @oids = map { git($git, 'rev-parse', 'refs/made/' . (1 + int rand $n)) } 0 .. 1 + int rand 3;
+		my $to = shift @oids;
+		my $want = brought($git, $to, @oids);
+		my $said = run($git, '-', [{ name => 'refs/heads/x', oid => $to, is_head => 1 }], map { "without $_" } @oids);
+		my %got = map { my @f = split /\t/, $said->{sighting}{$_}; $f[1] eq '-' ? () : ($_ => $f[1]) } keys %{ $said->{sighting} };
+		if ($has_clock) {
+			is_deeply(\%got, $want, "range $round.$pair: what its commits brought, and no other");
+		} else {
+			is_deeply([grep { !$got{$_} } sort keys %$want], [], "range $round.$pair: with clocks that lie nothing is missed");
+		}
+	}
+}
 done_testing;
