@@ -62,6 +62,8 @@ static char *engine_text(const struct scan_job *job)
 		job->flags->decode_depth, job->flags->blob_max_bytes, job->flags->archive_depth);
 	for (guint i = 0; i < RULE_HASH_BYTES; i++)
 		g_string_append_printf(text, "%02x", job->rules->common[i]);
+	if (job->flags->is_verify)
+		g_string_append(text, " verified");
 	return g_string_free(text, FALSE);
 }
 

@@ -388,6 +388,12 @@ scan('ab', $big, "--state=$state", '--max-decode-depth=0');
 is($error, '', 'with other settings nothing is said');
 cmp_ok($coverage->{scanned}, '>', 4000, 'and all is read');
 
+agrees('ab', $big, 'back again');
+scan('ab', $big, "--state=$state", '--verify');
+cmp_ok($coverage->{scanned}, '>', 4000, 'what was not verified does not count when names are to be');
+scan('ab', $big, "--state=$state", '--verify');
+is($coverage->{scanned}, 0, 'and what was, does');
+
 # ---- what cannot be kept ----
 
 remove_tree($folder);
