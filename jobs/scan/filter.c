@@ -40,21 +40,24 @@ static gsize longest_run(const guint8 *text, gsize len)
 	return best;
 }
 
-static gboolean follows(guint8 a, guint8 b, gsize step)
+/* Up: 1234, AbCd, 890; or down. */
+static gboolean follows(guint8 a, guint8 b, gboolean up)
 {
-	(void)step;
-	return b == a + 1 || (a == '9' && b == '0');
+	guint8 low = (guint8)g_ascii_tolower((gchar)(up ? a : b));
+	guint8 high = (guint8)g_ascii_tolower((gchar)(up ? b : a));
+
+	return g_ascii_isalnum(low) && (high == low + 1 || (low == '9' && high == '0'));
 }
 
 /* The longest run in which each character follows the one `step` before it: 12345, a1b2c3. */
 static gsize longest_sequence(const guint8 *text, gsize len, gsize step)
 {
-	gsize best = 0, run = 0;
+	gsize best = 0, up = 0, down = 0;
 
 	for (gsize i = step; i < len; i++) {
-		run = g_ascii_isalnum(text[i]) && follows(text[i - step], text[i], step) ? run + 1
-											 : 0;
-		best = MAX(best, run);
+		up = follows(text[i - step], text[i], TRUE) ? up + 1 : 0;
+		down = follows(text[i - step], text[i], FALSE) ? down + 1 : 0;
+		best = MAX(best, MAX(up, down));
 	}
 	return best;
 }
@@ -133,8 +136,8 @@ gboolean filter_is_placeholder(const guint8 *secret, gsize len)
 		MAX(longest_sequence(secret, len, 1) + 1, longest_sequence(secret, len, 2) + 2);
 	if (len > 512)
 		return FALSE;
-	return (len >= 12 && distinct(secret, len) <= 4) || (len >= 8 && sequence >= 8) ||
-	       is_repetition(secret, len);
+	return (len >= 12 && distinct(secret, len) <= 4) ||
+	       (len >= 8 && sequence >= 8 && sequence * 2 >= len) || is_repetition(secret, len);
 }
 
 static gsize count(const guint8 *text, gsize len, gboolean (*is)(guint8 c))
@@ -287,7 +290,8 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len)
 
 	if (len < 6 || filter_is_placeholder(secret, len))
 		return TRUE;
-	if (longest_sequence(secret, len, 1) + 1 >= 5 || longest_run(secret, len) >= 4)
+	if (longest_sequence(secret, len, 1) + 1 >= MAX(5, len / 4) ||
+		longest_run(secret, len) >= 4)
 		return TRUE;
 	if (is_code(secret, len) || is_path_or_url(secret, len))
 		return TRUE;
