@@ -13,26 +13,28 @@
  */
 
 /* In small letters, without digits and signs: who writes these has no secret in mind. */
-static const char *const cores[] = {"abc", "account", "actual", "admin", "adminadmin", "adminpass",
-	"adminpassword", "administrator", "alice", "anonymous", "argon", "asdf", "auth", "bar",
-	"base", "baz", "bcrypt", "blank", "bob", "changeit", "changeme", "changethis", "clear",
-	"confirm", "current", "database", "dbpass", "dbpassword", "default", "demo", "dev",
-	"disabled", "empty", "encrypted", "env", "expected", "fail", "fake", "false", "file",
-	"first", "foo", "foobar", "guest", "hash", "hashed", "hello", "hidden", "hmac", "http",
-	"https", "incorrect", "input", "invalid", "iso", "key", "latin", "letmein", "line", "local",
+static const char *const cores[] = {"abc", "account", "actual", "admin", "adminadmin",
+	"administrator", "adminpass", "adminpassword", "alice", "anonymous", "any", "argon", "asdf",
+	"auth", "bar", "base", "baz", "bcrypt", "blank", "bob", "bool", "boolean", "byte", "bytes",
+	"changeit", "changeme", "changethis", "char", "clear", "confirm", "current", "database",
+	"dbpass", "dbpassword", "default", "demo", "dev", "disabled", "double", "empty",
+	"encrypted", "env", "expected", "fail", "fake", "false", "file", "first", "float", "foo",
+	"foobar", "guest", "hash", "hashed", "hello", "hidden", "hmac", "http", "https",
+	"incorrect", "input", "int", "invalid", "iso", "key", "latin", "letmein", "line", "local",
 	"localhost", "login", "managed", "master", "match", "md", "missing", "mongodb", "mypass",
 	"mypassword", "mysecret", "mysql", "name", "new", "newpass", "newpassword", "nil", "no",
-	"none", "nopass", "nopassword", "null", "oauth", "ok", "old", "oldpass", "oldpassword",
-	"optional", "p", "param", "pass", "passphrase", "passw", "passwd", "password",
-	"passwordpassword", "passwort", "pbkdf", "pbkdfsha", "plain", "plaintext", "postgres",
-	"private", "prompt", "public", "pw", "pwd", "qwerty", "random", "required", "right", "root",
-	"rootpass", "rootpassword", "saved", "scram", "scramsha", "second", "secret",
-	"secretpassword", "sha", "some", "somepass", "somepassword", "ssha", "step", "str",
-	"string", "super", "supersecret", "superuser", "sys", "system", "temp", "test", "tested",
-	"tester", "testing", "testpass", "testpassword", "testtest", "testuser", "text", "tls",
-	"tmp", "token", "topsecret", "true", "type", "unknown", "unset", "user", "username",
-	"userpass", "userpassword", "utf", "valid", "value", "var", "version", "wrong", "wrongpass",
-	"wrongpassword", "x", "xx", "xxx", "yes", "yourpassword", NULL};
+	"none", "nopass", "nopassword", "null", "oauth", "object", "ok", "old", "oldpass",
+	"oldpassword", "optional", "p", "param", "pass", "passphrase", "passw", "passwd",
+	"password", "passwordpassword", "passwort", "pbkdf", "pbkdfsha", "plain", "plaintext",
+	"postgres", "private", "prompt", "public", "pw", "pwd", "qwerty", "random", "required",
+	"right", "root", "rootpass", "rootpassword", "saved", "scram", "scramsha", "second",
+	"secret", "secretpassword", "sha", "some", "somepass", "somepassword", "ssha", "step",
+	"str", "string", "super", "supersecret", "superuser", "sys", "system", "temp", "test",
+	"tested", "tester", "testing", "testpass", "testpassword", "testtest", "testuser", "text",
+	"tls", "tmp", "token", "topsecret", "true", "type", "uint", "unknown", "unset", "user",
+	"username", "userpass", "userpassword", "utf", "valid", "value", "var", "varchar",
+	"version", "wrong", "wrongpass", "wrongpassword", "x", "xx", "xxx", "yes", "yourpassword",
+	NULL};
 
 static gboolean is_core(const char *core)
 {
@@ -84,7 +86,7 @@ static struct shape shape_of(const guint8 *text, gsize len)
 static gboolean is_reference(const guint8 *text, gsize len, const struct shape *shape)
 {
 	gboolean is_joined =
-		strchr("+.,&;)|", text[0]) != NULL && strchr("+.,&;(|", text[len - 1]) != NULL;
+		strchr("+.,&;)|", text[0]) != NULL && strchr("+.,&;(|=[{<", text[len - 1]) != NULL;
 
 	if (text[0] == '/' || is_joined || g_strstr_len((const char *)text, (gssize)len, "://"))
 		return TRUE;
@@ -154,6 +156,17 @@ static gboolean is_setting(const guint8 *text, gsize len)
 	       entropy_wordiness(text, (gsize)(equal - text)) >= 0.5;
 }
 
+/* required|confirmed|min:8 */
+static gboolean is_choice(const guint8 *text, gsize len)
+{
+	if (memchr(text, '|', len) == NULL || text[0] == '|' || text[len - 1] == '|')
+		return FALSE;
+	for (gsize i = 0; i < len; i++)
+		if (!g_ascii_isalnum(text[i]) && memchr("|:,_-.", text[i], 6) == NULL)
+			return FALSE;
+	return TRUE;
+}
+
 gboolean filter_is_default_password(const guint8 *secret, gsize len)
 {
 	struct shape shape;
@@ -208,7 +221,7 @@ gboolean filter_is_no_password(const guint8 *secret, gsize len)
 	if (shape.letters == 0)
 		return shape.digits != len || shape.digits < 8;
 	if ((shape.letters <= 1 && shape.dots > 0 && shape.signs == 0) ||
-		is_time(secret, len, &shape) || is_setting(secret, len))
+		is_time(secret, len, &shape) || is_setting(secret, len) || is_choice(secret, len))
 		return TRUE;
 	gboolean is_own_name = names_itself(secret, len);
 	double wordy = entropy_wordiness(secret, len);
