@@ -86,8 +86,8 @@ gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
 	}
 	if (archives->entries->len == 0)
 		return TRUE;
-	g_autoptr(Scan) scan =
-		scan_job_scan(archives->job, archives->matcher, archives->secrets, FALSE, error);
+	g_autoptr(Scan) scan = scan_job_scan(
+		archives->job, archives->matcher, archives->secrets, SCAN_JOB_PLAIN, error);
 	if (scan == NULL || !scan_items(scan, archives->entries->len, entry_get, archives,
 				    &archives->job->progress, error))
 		return FALSE;

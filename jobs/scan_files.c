@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,8 @@
 #include "jobs/git/index.h"
 #include "jobs/git/object.h"
 #include "jobs/git/status.h"
+#include "jobs/scan/archive_head.h"
+#include "jobs/scan/content_text.h"
 #include "jobs/scan_walk.h"
 #include "lib/error.h"
 
@@ -290,25 +293,96 @@ static GBytes *stream_get(gpointer data, guint32 item, enum scan_gap_reason *gap
 	return stream->bytes != NULL ? g_bytes_ref(stream->bytes) : NULL;
 }
 
+/* A part of standard input that is held at once. */
+#define PART_BYTES (16 << 20)
+#define WAIT_MS 200
+
+struct input {
+	struct scan_job *job;
+	gboolean has_failed;
+	int error;
+};
+
+/* Standard input until there are so many bytes; FALSE: that was all of it. */
+static gboolean input_read_until(struct input *input, GByteArray *buffer, gsize until)
+{
+	guint8 block[65536];
+
+	struct pollfd ready = {STDIN_FILENO, POLLIN, 0};
+
+	while (buffer->len < until && !scan_job_is_stopped(input->job)) {
+		/* A signal just before read() would not wake it. */
+		if (poll(&ready, 1, WAIT_MS) <= 0)
+			continue;
+		gssize got = read(STDIN_FILENO, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			input->has_failed = TRUE;
+			input->error = errno;
+		}
+		if (got <= 0)
+			return FALSE;
+		g_byte_array_append(buffer, block, (guint)got);
+	}
+	return TRUE;
+}
+
+static gboolean input_read(gpointer data, GByteArray *buffer)
+{
+	return input_read_until(data, buffer, PART_BYTES);
+}
+
+/* What has to be read as a whole: an archive, UTF-16. */
+static gboolean input_is_whole(const struct scan_job *job, const GByteArray *start)
+{
+	enum content_class class = content_class_find(start->data, start->len);
+
+	return (job->flags->archive_depth > 0 && archive_head_is(start->data, start->len)) ||
+	       class == CONTENT_UTF16_LE || class == CONTENT_UTF16_BE;
+}
+
+struct rest {
+	struct input *input;
+	const GByteArray *start; /* what was read to find out what it is; NULL: given out */
+};
+
+static gboolean rest_read(gpointer data, GByteArray *buffer)
+{
+	struct rest *rest = data;
+
+	if (rest->start == NULL)
+		return input_read(rest->input, buffer);
+	g_byte_array_append(buffer, rest->start->data, rest->start->len);
+	rest->start = NULL;
+	return TRUE;
+}
+
 gboolean scan_stdin(struct scan_job *job, GError **error)
 {
-	struct stream stream = {NULL, SCAN_GAP_UNSET};
-	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	struct input input = {.job = job};
+	g_autoptr(GByteArray) start = g_byte_array_new();
+	gboolean has_more = input_read(&input, start), is_done;
 
-	if (fd < 0) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard input: %s",
-			g_strerror(errno));
-		return FALSE;
-	}
-	stream.bytes = fd_read(fd, job->flags->blob_max_bytes, 1 << 20, &stream.gap);
-	/* Of a stream nothing else remains: what is too big was asked for, and is not covered. */
-	if (stream.gap == SCAN_GAP_TOO_BIG)
-		scan_job_problem(job, "standard input", "more than --max-target-megabytes");
-	struct scan_items_source source = {
-		.n = 1, .path = stream_path, .get = stream_get, .data = &stream};
 	scan_job_ignores_load(job, ".", "");
-	gboolean is_done = scan_items_run(job, &source, "standard input", "stdin", "", error);
-	if (stream.bytes != NULL)
+	if (has_more && !input_is_whole(job, start)) {
+		struct rest rest = {&input, start};
+		is_done = scan_items_stream(
+			job, "standard input", "stdin", "stdin", rest_read, &rest, error);
+	} else {
+		struct stream stream = {NULL, SCAN_GAP_UNSET};
+		struct scan_items_source source = {
+			.n = 1, .path = stream_path, .get = stream_get, .data = &stream};
+		if (has_more)
+			input_read_until(&input, start, (gsize)job->flags->blob_max_bytes + 1);
+		/* Of a stream nothing else remains: what is too big was asked for. */
+		if (start->len > job->flags->blob_max_bytes)
+			scan_job_problem(job, "standard input", "more than --max-target-megabytes");
+		stream.bytes = g_byte_array_free_to_bytes(g_steal_pointer(&start));
+		is_done = scan_items_run(job, &source, "standard input", "stdin", "", error);
 		g_bytes_unref(stream.bytes);
+	}
+	if (input.has_failed)
+		scan_job_problem(job, "standard input", g_strerror(input.error));
 	return is_done;
 }

@@ -235,7 +235,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		if (own == NULL)
 			return FALSE;
 	}
-	g_autoptr(Scan) scan = scan_job_scan(job, own, reading->secrets, TRUE, error);
+	g_autoptr(Scan) scan = scan_job_scan(job, own, reading->secrets, SCAN_JOB_ARCHIVES, error);
 	gboolean is_done = scan != NULL;
 	*is_whole = FALSE;
 	if (is_done) {

@@ -104,32 +104,46 @@ static gboolean is_same(
 	return TRUE;
 }
 
-/* All hits of one item, or of an entry of one that is an archive, become findings. */
-static void hits_tell(struct items *items, guint32 item, const char *path, const struct oid *blob,
-	const guint8 *data, gsize len, const struct hit *hits, gsize n)
+/* Hits with their samples, which need the bytes. */
+static void hits_note(
+	struct items *items, const guint8 *data, gsize len, const struct hit *hits, gsize n)
 {
-	struct finding_version version = {*blob, NULL, n};
 	gsize shown = data != NULL && is_same(items, data, len, hits, n) ? len : 0;
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 
-	g_array_set_size(items->hits, 0);
-	g_ptr_array_set_size(items->samples, 0);
 	for (gsize i = 0; i < n; i++) {
 		gsize size = 0;
 		const guint8 *secret =
 			secret_table_get(items->secrets, hits[i].secret, NULL, &size);
 		g_autofree char *masked =
 			finding_mask_secret(secret, size, &items->job->flags->mask);
-		struct state_hit hit = {.hit = hits[i], .sample = (guint32)i};
+		struct state_hit hit = {.hit = hits[i], .sample = items->samples->len};
 		g_array_append_val(items->hits, hit);
 		g_ptr_array_add(items->samples, finding_sample(data, shown, hits, n, &hits[i],
 							masked, items->job->flags->mask.is_shown));
 	}
+}
+
+/* All hits that were noted are of one item and become findings. */
+static void noted_tell(struct items *items, const char *path, const struct oid *blob)
+{
+	struct finding_version version = {*blob, NULL, items->hits->len};
+	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
 	g_array_sort(items->hits, place_compare);
 	version.hits = (const struct state_hit *)(gpointer)items->hits->data;
-	for (gsize i = 0; i < n; i++)
-		if (g_hash_table_add(seen, GUINT_TO_POINTER(hits[i].secret)))
-			secret_add(items, path, &version, hits[i].secret);
+	for (gsize i = 0; i < version.n; i++)
+		if (g_hash_table_add(seen, GUINT_TO_POINTER(version.hits[i].hit.secret)))
+			secret_add(items, path, &version, version.hits[i].hit.secret);
+}
+
+/* All hits of one item, or of an entry of one that is an archive, become findings. */
+static void hits_tell(struct items *items, const char *path, const struct oid *blob,
+	const guint8 *data, gsize len, const struct hit *hits, gsize n)
+{
+	g_array_set_size(items->hits, 0);
+	g_ptr_array_set_size(items->samples, 0);
+	hits_note(items, data, len, hits, n);
+	noted_tell(items, path, blob);
 }
 
 static void blob_name(
@@ -185,7 +199,7 @@ static gboolean hits_add(struct items *items, const struct hit *hits, gsize n, G
 		for (end = i + 1; end < n && hits[end].blob == item; end++)
 			;
 		blob_name(items, item, data, len, &blob);
-		hits_tell(items, item, source->path(source->data, item), &blob, data, len, hits + i,
+		hits_tell(items, source->path(source->data, item), &blob, data, len, hits + i,
 			end - i);
 	}
 	return TRUE;
@@ -200,7 +214,7 @@ static gboolean on_archive_found(gpointer data, guint32 number, const char *inne
 
 	if (!digests_make(items, hits, n, error))
 		return FALSE;
-	hits_tell(items, number, path,
+	hits_tell(items, path,
 		&g_array_index(items->archives, struct oid, number - items->first_archive), bytes,
 		len, hits, n);
 	return TRUE;
@@ -236,6 +250,26 @@ static gboolean archives_scan(struct items *items, struct scan *scan, GError **e
 	return archive_scan_finish(archives, error);
 }
 
+static void items_init(struct items *items)
+{
+	items->secrets = secret_table_new();
+	items->hits = g_array_new(FALSE, TRUE, sizeof(struct state_hit));
+	items->samples = g_ptr_array_new_with_free_func(g_free);
+	items->digests = g_hash_table_new(NULL, NULL);
+	items->digest = g_array_new(FALSE, TRUE, sizeof(struct finding_digest));
+	items->archives = g_array_new(FALSE, TRUE, sizeof(struct oid));
+}
+
+static void items_clear(struct items *items)
+{
+	g_array_unref(items->hits);
+	g_ptr_array_unref(items->samples);
+	g_hash_table_unref(items->digests);
+	g_array_unref(items->digest);
+	g_array_unref(items->archives);
+	secret_table_free(items->secrets);
+}
+
 gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *source,
 	const char *name, const char *kind, const char *repository, GError **error)
 {
@@ -265,11 +299,98 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 	scan_job_coverage(job, target, scan_coverage(scan));
 	const struct hit *hits = scan_hits(scan, &n);
 	is_fine = is_fine && hits_add(&items, hits, n, error);
-	g_array_unref(items.hits);
-	g_ptr_array_unref(items.samples);
-	g_hash_table_unref(items.digests);
-	g_array_unref(items.digest);
-	g_array_unref(items.archives);
-	secret_table_free(items.secrets);
+	items_clear(&items);
+	return is_fine;
+}
+
+/* What is between two parts is read with both, and belongs to the one that has more around it. */
+#define OVERLAP (128 * 1024)
+
+struct part {
+	const guint8 *data;
+	gsize len;
+	guint64 base;      /* of its first byte in the stream */
+	guint32 line;      /* newlines before it */
+	gsize from, until; /* hits that end in between are its own */
+};
+
+static gboolean part_scan(struct items *items, const struct part *part, GError **error)
+{
+	g_autoptr(Scan) scan = scan_job_scan(items->job, NULL, items->secrets,
+		part->base > 0 ? SCAN_JOB_BINARY : SCAN_JOB_PLAIN, error);
+	g_autoptr(GArray) own = g_array_new(FALSE, FALSE, sizeof(struct hit));
+	guint before = items->hits->len;
+	gsize n = 0;
+
+	if (scan == NULL)
+		return FALSE;
+	scan_bytes(scan, 0, part->data, part->len);
+	scan_job_coverage(items->job, items->target, scan_coverage(scan));
+	const struct hit *hits = scan_hits(scan, &n);
+	for (gsize i = 0; i < n; i++) {
+		gsize end = (gsize)hits[i].at + hits[i].len;
+		if (end > part->from && end <= part->until)
+			g_array_append_val(own, hits[i]);
+	}
+	const struct hit *kept = (const struct hit *)(gpointer)own->data;
+	if (!digests_make(items, kept, own->len, error))
+		return FALSE;
+	hits_note(items, part->data, part->len, kept, own->len);
+	for (guint i = before; i < items->hits->len; i++) {
+		struct hit *hit = &g_array_index(items->hits, struct state_hit, i).hit;
+		hit->at = (guint32)MIN(part->base + hit->at, G_MAXUINT32);
+		hit->line += part->line;
+		hit->end_line += part->line;
+	}
+	return TRUE;
+}
+
+static guint32 newlines_count(const guint8 *data, gsize len)
+{
+	guint32 count = 0;
+
+	for (const guint8 *at = data, *end = data + len;
+		(at = memchr(at, '\n', (gsize)(end - at))) != NULL && ++at <= end;)
+		count++;
+	return count;
+}
+
+gboolean scan_items_stream(struct scan_job *job, const char *name, const char *kind,
+	const char *path, scan_read_func read_more, gpointer data, GError **error)
+{
+	struct finding_target *target = scan_job_target(job, name, kind);
+	struct items items = {.job = job, .target = target, .repository = ""};
+	g_autoptr(GByteArray) buffer = g_byte_array_new();
+	struct part part = {0};
+	static const struct oid none;
+	gboolean is_fine = TRUE, has_more = TRUE;
+
+	items_init(&items);
+	while (is_fine && has_more && !scan_job_is_stopped(job)) {
+		has_more = read_more(data, buffer);
+		part.data = buffer->data;
+		part.len = buffer->len;
+		/* At the end of a line, if lines are not longer than parts. */
+		const guint8 *line = has_more ? memrchr(part.data, '\n', part.len) : NULL;
+		if (line != NULL && line > part.data + part.len / 2)
+			part.len = (gsize)(line - part.data) + 1;
+		gsize carried = has_more ? MIN(part.len, OVERLAP) : 0;
+		line = carried > 0 ? memchr(part.data + part.len - carried, '\n', carried) : NULL;
+		if (line != NULL)
+			carried = (gsize)(part.data + part.len - line) - 1;
+		part.until = part.len - carried / 2;
+		is_fine = part_scan(&items, &part, error);
+		gsize done = part.len - carried;
+		part.line += newlines_count(part.data, done);
+		part.base += done;
+		part.from = part.until - done;
+		g_byte_array_remove_range(buffer, 0, (guint)done);
+	}
+	target->objects = target->eligible = 1;
+	target->scanned = MIN(target->scanned, 1);
+	target->bytes = part.base;
+	if (is_fine)
+		noted_tell(&items, path, &none);
+	items_clear(&items);
 	return is_fine;
 }

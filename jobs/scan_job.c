@@ -130,14 +130,15 @@ struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 }
 
 struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
-	struct secret_table *secrets, gboolean has_archives, GError **error)
+	struct secret_table *secrets, enum scan_job_kind kind, GError **error)
 {
 	struct scan_options options = {
 		.threads = job->flags->threads,
 		.blob_max_bytes = job->flags->blob_max_bytes,
 		.decode_depth = job->flags->decode_depth,
 		.has_decode_depth = TRUE,
-		.has_archives = has_archives && job->flags->archive_depth > 0,
+		.has_archives = kind == SCAN_JOB_ARCHIVES && job->flags->archive_depth > 0,
+		.is_binary = kind == SCAN_JOB_BINARY,
 	};
 
 	if (matcher == NULL)

@@ -52,9 +52,14 @@ gboolean scan_job_is_stopped(const struct scan_job *job);
 
 /* Borrowed; NULL with an error. */
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
-/* A scan with the flags' limits; has_archives: lists them, if asked for. NULL with an error. */
+enum scan_job_kind {
+	SCAN_JOB_PLAIN,
+	SCAN_JOB_ARCHIVES, /* lists archives, if they are asked for */
+	SCAN_JOB_BINARY,   /* the middle of something that is text: it is not looked at again */
+};
+/* A scan with the flags' limits. NULL with an error. */
 struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
-	struct secret_table *secrets, gboolean has_archives, GError **error);
+	struct secret_table *secrets, enum scan_job_kind kind, GError **error);
 
 /* "a.zip" and "b/c" -> "a.zip!b/c", and "a.zip" for "". Freed by the caller. */
 char *scan_job_inner_path(const char *path, const char *inner);
@@ -109,6 +114,14 @@ struct scan_items_source {
 };
 gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *source,
 	const char *name, const char *kind, const char *repository, GError **error);
+
+/*
+ * A stream of any length in parts, lines and ids as if it were one file. read_more appends to the
+ * buffer what fits a part, FALSE: that was the end.
+ */
+typedef gboolean (*scan_read_func)(gpointer data, GByteArray *buffer);
+gboolean scan_items_stream(struct scan_job *job, const char *name, const char *kind,
+	const char *path, scan_read_func read_more, gpointer data, GError **error);
 
 /* The bar on standard error; a thread that looks at the progress, and ends what takes too long. */
 struct scan_meter *scan_meter_new(struct scan_progress *progress, guint timeout_s);

@@ -281,13 +281,13 @@ static gboolean push_read(struct scan_tips *tips, GArray *olds, const char *text
 	return TRUE;
 }
 
-static gboolean stdin_read(GString *out, GError **error)
+static gboolean stdin_read(const struct scan_job *job, GString *out, GError **error)
 {
 	char buffer[16384];
 	gssize got;
 
 	while ((got = read(STDIN_FILENO, buffer, sizeof(buffer))) != 0) {
-		if (got < 0 && errno == EINTR)
+		if (got < 0 && errno == EINTR && !scan_job_is_stopped(job))
 			continue;
 		if (got < 0 || out->len + (gsize)got > PUSH_BYTES_MAX) {
 			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "standard input: %s",
@@ -355,7 +355,7 @@ gboolean scan_push(struct scan_job *job, GError **error)
 	if (g_str_has_suffix(full, "/.git"))
 		full[strlen(full) - strlen("/.git")] = '\0';
 	g_autoptr(Repo) r = repo_open(full, job->user, error);
-	if (r == NULL || !stdin_read(text, error))
+	if (r == NULL || !stdin_read(job, text, error))
 		return FALSE;
 	scan_tips_init(&tips, r);
 	if (!push_read(&tips, without, text->str, error) || !scan_tips_read(&known, r, error))

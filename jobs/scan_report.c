@@ -250,7 +250,7 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 		return TRUE;
 	if (has_messages(job) && depot != NULL) {
 		secrets = secret_table_new();
-		telling.scan = scan_job_scan(job, NULL, secrets, FALSE, error);
+		telling.scan = scan_job_scan(job, NULL, secrets, SCAN_JOB_PLAIN, error);
 		if (telling.scan == NULL) {
 			secret_table_free(secrets);
 			return FALSE;

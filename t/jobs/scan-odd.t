@@ -203,6 +203,27 @@ for my $signal (qw(INT TERM)) {
 	unlink "$dir/git.pid";
 }
 
+# An interrupt while standard input has not ended.
+{
+	pipe(my $in, my $never) or die $!;
+	my $pid = fork // die $!;
+	if (!$pid) {
+		open STDIN, '<&', $in or die $!;
+		open STDERR, '>', "$dir/interrupt" or die $!;
+		open STDOUT, '>', "$dir/interrupt.out" or die $!;
+		exec scan_program(), 'scan', '--enable-rule', 'github', '-' or die $!;
+	}
+	close $in;
+	# It has asked for bytes when the pipe is empty again.
+	syswrite $never, token(60);
+	my $left = pack 'i', 1;
+	wait_for { ioctl($never, 0x541b, $left) && unpack('i', $left) == 0 } 'it reads'; # FIONREAD
+	kill 'INT', $pid;
+	waitpid $pid, 0;
+	is($? & 127, 2, 'an interrupt ends what waits for standard input');
+	is(slurp("$dir/interrupt.out"), '', 'without a report');
+}
+
 # A limit of time.
 {
 	local $ENV{PATH} = "$dir/bin:$ENV{PATH}";

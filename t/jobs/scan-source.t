@@ -154,6 +154,27 @@ is_deeply([map { "$_->{line}:$_->{column}" } @{ $report->{findings} }], ['2:5'],
 scan_json({ stdin => '' }, '-');
 is(scan_exit(), 0, 'nothing on standard input is no secret');
 
+# A stream longer than what is held at once: places and findings are as if it were one file.
+my ($stream, %where) = ('');
+my $filler = join '', map { "line $_ of what nobody would take for a secret, however long it may be\n" } 1 .. 1000;
+my $lines = 0;
+for my $number (100 .. 160) {
+	$stream .= $filler x 9;
+	$lines += 9000;
+	$stream .= ('x' x ($number * 37 % 500)) . ' ' . token($number) . "\n";
+	$where{ ++$lines } = 1;
+}
+$stream .= "again " . token(100) . "\n";
+cmp_ok(length $stream, '>', 36 << 20, 'a long stream');
+$report = scan_json({ stdin => $stream }, '-');
+is_deeply([sort { $a <=> $b } map { $_->{line} } @{ $report->{findings} }], [sort { $a <=> $b } keys %where],
+	'each secret of it is found once, at its line');
+my ($twice) = grep { $_->{occurrences_total} == 2 } @{ $report->{findings} };
+is($twice && $twice->{line}, 9001, 'one that is in two parts is one finding');
+is_deeply([map { $_->{line} } @{ $twice->{occurrences} }], [9001, $lines + 1], 'with both places');
+is($report->{coverage}{bytes}, length $stream, 'all bytes are counted, once');
+is($report->{coverage}{scanned}, 1, 'as one thing');
+
 # An address: the repository is cloned first, and the clone does not stay.
 my @before = glob("/tmp/muster-scan-*");
 $report = scan_json("file://$dir/group/a");
