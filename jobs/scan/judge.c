@@ -63,7 +63,8 @@ static pcre2_code *compile_pattern(const char *pattern, GError **error)
 	int trouble = 0;
 	PCRE2_UCHAR text[160];
 	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-		PCRE2_NEVER_UTF | PCRE2_DOLLAR_ENDONLY, &trouble, &at, NULL);
+		PCRE2_NEVER_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_USE_OFFSET_LIMIT, &trouble, &at,
+		NULL);
 
 	if (code == NULL) {
 		pcre2_get_error_message(trouble, text, sizeof(text));
@@ -243,10 +244,14 @@ void judge_scratch_free(struct judge_scratch *scratch)
 	g_free(scratch);
 }
 
-/* PCRE2's result: above 0 a match, PCRE2_ERROR_NOMATCH, another error: nobody knows. */
-static int match(const pcre2_code *code, const guint8 *subject, gsize len, gsize from,
+/*
+ * One match that begins in [from, last]. PCRE2's result: above 0 a match, PCRE2_ERROR_NOMATCH,
+ * another error: nobody knows.
+ */
+static int match(const pcre2_code *code, const guint8 *subject, gsize len, gsize from, gsize last,
 	pcre2_match_data *data, struct judge_scratch *scratch, gboolean *without_jit)
 {
+	pcre2_set_offset_limit(scratch->context, last);
 	int result = pcre2_match(code, subject, len, from, 0, data, scratch->context);
 
 	if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
@@ -321,7 +326,7 @@ static guint allow_verdict(const struct allow *allow, const guint8 *subject, gsi
 	}
 	for (pcre2_code **code = allow->codes; *code != NULL && !has_match; code++) {
 		int result = match(*code, subject + target.from, target.to - target.from, 0,
-			scratch->allow_match, scratch, without_jit);
+			PCRE2_UNSET, scratch->allow_match, scratch, without_jit);
 		if (result < 0 && result != PCRE2_ERROR_NOMATCH)
 			return CANDIDATE_UNDECIDED;
 		has_match = result > 0;
@@ -406,9 +411,11 @@ void judge_look(struct judge *judge, struct judge_scratch *scratch, guint index,
 		judgement->verdict = rule->regex != NULL ? CANDIDATE_UNDECIDED : CANDIDATE_REFUSED;
 		return;
 	}
-	for (guint i = 0; from <= len; i++) {
-		int n = i < MATCHES_MAX ? match(compiled->code, subject, len, from, scratch->match,
-						  scratch, &judgement->without_jit)
+	/* What begins where the sieve's match ends, or behind, is another place's. */
+	gsize last = is_loose ? PCRE2_UNSET : at;
+	for (guint i = 0; from <= MIN(len, last); i++) {
+		int n = i < MATCHES_MAX ? match(compiled->code, subject, len, from, last,
+						  scratch->match, scratch, &judgement->without_jit)
 					: PCRE2_ERROR_MATCHLIMIT;
 		if (n == PCRE2_ERROR_NOMATCH)
 			break;
