@@ -105,6 +105,9 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/rule_filter.c \
 	jobs/scan/rule_hash.c \
 	jobs/scan/rule_hash.h \
+	jobs/scan/rule_keyword.c \
+	jobs/scan/rule_pattern.c \
+	jobs/scan/rule_pattern.h \
 	jobs/scan/rule_read.c \
 	jobs/scan/rule_regex.c \
 	jobs/scan/rule_set.c \

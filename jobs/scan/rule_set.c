@@ -9,7 +9,14 @@
 #include "lib/hash.h"
 
 #define SPECIFICITY_DEFAULT 50
+#define SPECIFICITY_GENERIC 10
 #define WITHIN_DEFAULT 128
+
+/* gitleaks, too, lets every other rule go before one of that name. */
+static gboolean is_generic(const struct rule *rule)
+{
+	return rule->flags & RULE_FOREIGN && strcasestr(rule->id, "generic") != NULL;
+}
 
 static void fill_in(struct rule_draft *draft)
 {
@@ -27,7 +34,7 @@ static void fill_in(struct rule_draft *draft)
 	if (rule->description == NULL)
 		rule->description = rule->id;
 	if (rule->specificity == 0)
-		rule->specificity = SPECIFICITY_DEFAULT;
+		rule->specificity = is_generic(rule) ? SPECIFICITY_GENERIC : SPECIFICITY_DEFAULT;
 	if (rule->within == 0)
 		rule->within = WITHIN_DEFAULT;
 	/* Other scanners decode too, and none of them has our placeholder filter. */

@@ -6,213 +6,320 @@
 
 #include <hs/hs.h>
 
+#include "jobs/scan/rule_pattern.h"
+
 /*
  * Sieves for rules that come without one. In this order:
  *
- *  - the pattern itself, when vectorscan takes it, its matches are bounded and not too wide, and
- *    its keywords are in it: elsewhere in a file they are a condition of their own;
+ *  - a part of the pattern that every match has, when its keywords are in the pattern: elsewhere in
+ *    a file they are a condition of their own;
  *  - its keywords as literals, which stand in or near every match;
- *  - the longest run of plain characters that every match has;
  *  - none: the rule is run over whole objects, and listed as slow.
+ *
+ * A part is a stretch of the pattern between two repeats that have no end or a far one, of which it
+ * keeps as much as has to be there: of `ey\w{17,}\.(x+)` the part is `ey\w{17}`. What may be left
+ * out at its beginning is left out, for it costs a step at every byte.
  */
 #define KEYWORD_MIN 3
-#define LITERAL_MIN 4
-/* Repeats of a class this wide make vectorscan's machines big. */
-#define REPEAT_MAX 200
 /* A keyword that is not part of the pattern may stand so far from what it announces, in bytes. */
 #define NEAR_BEFORE 2048
 #define NEAR_BEHIND 4096
+/* What has no end may be long: tokens of some kilobytes are JSON inside. */
+#define ENDLESS_BEHIND 4096
+#define ENDLESS_LEAST 16
+/* Repeats of a class up to this keep vectorscan's machines small. */
+#define REPEAT_MAX 64
+#define REPEAT_LEAST_MAX 200
+#define WIDTH_MIN 4
+/* How much a part tells: points a byte, and what is enough for a sieve. */
+#define POINTS_LITERAL 8
+#define POINTS_ENOUGH 24
+
+struct part {
+	GString *text;
+	guint points;
+	guint width; /* at most */
+	gboolean is_cut, is_lead;
+};
+
+struct cutter {
+	struct pattern_reader r;
+	GString *flags; /* those that hold for all that follows, at the top */
+};
+
+static void put_repeat(GString *out, struct pattern_repeat r)
+{
+	if (r.least == 0 && r.most == 1)
+		g_string_append_c(out, '?');
+	else if (r.least != r.most)
+		g_string_append_printf(out, "{%u,%u}", r.least, r.most);
+	else if (r.least != 1)
+		g_string_append_printf(out, "{%u}", r.least);
+}
+
+static void cut_alternatives(struct cutter *c, struct part *out, GPtrArray *parts);
+
+/* A group; its text goes to `out`. FALSE when it is no part of the text: flags, look-around. */
+static gboolean cut_group(struct cutter *c, struct part *out)
+{
+	const char *open = c->r.at;
+	gsize len;
+	enum pattern_group kind = pattern_take_group(&c->r, &len);
+
+	if (kind == PATTERN_GROUP_FLAGS) {
+		g_string_append_len(c->r.depth == 0 ? c->flags : out->text, open, (gssize)len + 1);
+		return FALSE;
+	}
+	c->r.is_bad |= ++c->r.depth > PATTERN_DEPTH_MAX;
+	struct part inner = {.text = g_string_new(NULL), .is_lead = out->is_lead};
+	if (!c->r.is_bad)
+		cut_alternatives(c, &inner, NULL);
+	c->r.depth--;
+	c->r.is_bad |= !pattern_take(&c->r, ")");
+	if (kind == PATTERN_GROUP_PLAIN) {
+		g_string_append_len(out->text, len > 0 ? open : "(?", len > 0 ? (gssize)len : 2);
+		g_string_append_printf(out->text, ":%s)", inner.text->str);
+		out->points = inner.points;
+		out->width = inner.width;
+		out->is_cut = inner.is_cut;
+	}
+	g_string_free(inner.text, TRUE);
+	return kind == PATTERN_GROUP_PLAIN;
+}
+
+/* One element without its repeat. FALSE: it takes no bytes, and what it said is in `out`. */
+static gboolean cut_atom(struct cutter *c, struct part *out)
+{
+	const char *start = c->r.at;
+	gboolean is_one = TRUE;
+
+	out->points = 1;
+	out->width = 1;
+	switch (*c->r.at) {
+	case '(':
+		return cut_group(c, out);
+	case '[':
+		pattern_take_class(&c->r);
+		break;
+	case '^':
+	case '$':
+		is_one = FALSE;
+		c->r.at++;
+		break;
+	case '.':
+		c->r.at++;
+		out->points = 0;
+		break;
+	case '\\':
+		is_one = strchr("bBAzZ", c->r.at[1]) == NULL;
+		if (pattern_take_escape(&c->r))
+			out->points = POINTS_LITERAL;
+		break;
+	default:
+		c->r.at++;
+		out->points = POINTS_LITERAL;
+	}
+	g_string_append_len(out->text, start, c->r.at - start);
+	return is_one;
+}
+
+/* As much of an element as every match has; the part is cut when that is not all of it. */
+static void add(struct part *part, const struct part *atom, struct pattern_repeat r)
+{
+	gboolean is_far = r.most > REPEAT_MAX && r.most != r.least;
+	guint least = MIN(r.least, REPEAT_LEAST_MAX);
+
+	if (part->is_cut)
+		return;
+	if (least == 0 && part->is_lead)
+		return;
+	if (part->is_lead && !atom->is_cut && r.most != r.least) {
+		/* Some more before it change nothing. */
+		r.most = least;
+	} else if (least == 0 && (is_far || atom->is_cut)) {
+		part->is_cut = TRUE;
+		return;
+	} else if (is_far || atom->is_cut || least < r.least) {
+		part->is_cut = TRUE;
+		r.most = least = atom->is_cut ? 1 : least;
+	}
+	r.least = least;
+	if (part->width + atom->width * r.most > RULE_SIEVE_WIDTH) {
+		part->is_cut = TRUE;
+		if (least == 0 || part->width + atom->width * least > RULE_SIEVE_WIDTH)
+			return;
+		r.most = least;
+	}
+	g_string_append(part->text, atom->text->str);
+	put_repeat(part->text, r);
+	part->width += atom->width * r.most;
+	part->points += atom->points * MIN(least, 40);
+	part->is_lead = FALSE;
+}
+
+static struct part part_new(const char *flags)
+{
+	return (struct part){.text = g_string_new(flags), .is_lead = TRUE};
+}
+
+/* The more telling of two; the other is freed. */
+static struct part better(struct part a, struct part b)
+{
+	struct part worse = b.points > a.points ? a : b;
+
+	g_string_free(worse.text, TRUE);
+	return b.points > a.points ? b : a;
+}
 
 /*
- * gitleaks' generic patterns begin with a repeat of a class that may be empty, `[\w.-]{0,50}?`: it
- * never decides whether there is a match, and costs a step at every byte.
+ * Up to the next `|`, `)` or the end. At the top (is_top) the best of several parts, elsewhere the
+ * first, for what is around goes on from it.
  */
-static const char *skip_optional(const char *regex)
+static struct part cut_sequence(struct cutter *c, gboolean is_lead, gboolean is_top)
 {
-	const char *at = regex;
+	struct part best = part_new(NULL), part = part_new(is_top ? c->flags->str : NULL);
 
-	if (*at != '[' || (at = strchr(at, ']')) == NULL || !g_str_has_prefix(at, "]{0,"))
-		return regex;
-	at += strspn(at + 4, "0123456789") + 4;
-	if (*at != '}')
-		return regex;
-	at++;
-	return *at == '?' ? at + 1 : *at ? at : regex;
+	part.is_lead = is_lead;
+	while (*c->r.at && *c->r.at != '|' && *c->r.at != ')' && !c->r.is_bad) {
+		const char *start = c->r.at;
+		struct part atom = {
+			.text = g_string_new(NULL), .is_lead = part.is_lead && !part.is_cut};
+		gboolean is_text = cut_atom(c, &atom);
+		struct pattern_repeat r =
+			is_text ? pattern_take_repeat(&c->r) : (struct pattern_repeat){1, 1};
+		/* What is left out at a group's beginning is only so in its first round. */
+		if (is_text && *start == '(' && r.most > 1 && atom.is_lead) {
+			g_string_truncate(atom.text, 0);
+			atom.is_lead = atom.is_cut = FALSE;
+			c->r.at = start;
+			cut_atom(c, &atom);
+			pattern_take_repeat(&c->r);
+		}
+		if (is_text)
+			add(&part, &atom, r);
+		else if (!part.is_cut && !(c->r.depth == 0 && *start == '('))
+			g_string_append(part.text, atom.text->str);
+		g_string_free(atom.text, TRUE);
+		if (is_top && (part.is_cut || (!is_text && part.is_lead))) {
+			best = better(best, part);
+			part = part_new(c->flags->str);
+			if (!is_text && *start != '(')
+				g_string_append_len(part.text, start, c->r.at - start);
+		}
+	}
+	if (is_top)
+		return better(best, part);
+	g_string_free(best.text, TRUE);
+	return part;
 }
 
-/* Whether vectorscan could take it at a bearable price; only by looking at it. */
-static gboolean is_bearable(const char *regex)
+/* Alternatives, each with its part; the least telling one decides. */
+static void cut_alternatives(struct cutter *c, struct part *out, GPtrArray *parts)
+{
+	gboolean is_first = TRUE;
+
+	do {
+		struct part part = cut_sequence(c, out->is_lead, parts != NULL);
+		out->points = is_first ? part.points : MIN(out->points, part.points);
+		out->width = MAX(out->width, part.width);
+		out->is_cut |= part.is_cut;
+		if (parts != NULL) {
+			g_ptr_array_add(parts, g_string_free(part.text, FALSE));
+		} else {
+			g_string_append_printf(
+				out->text, "%s%s", is_first ? "" : "|", part.text->str);
+			g_string_free(part.text, TRUE);
+		}
+		is_first = FALSE;
+	} while (!c->r.is_bad && pattern_take(&c->r, "|"));
+}
+
+/* Whether something of at least so many bytes may have any number of them: `{17,}`. */
+static gboolean is_endless(const char *regex)
 {
 	for (const char *at = strchr(regex, '{'); at != NULL; at = strchr(at + 1, '{')) {
-		guint64 least = g_ascii_strtoull(at + 1, NULL, 10);
-		const char *comma = at + 1 + strspn(at + 1, "0123456789");
-		if (least > REPEAT_MAX ||
-			(*comma == ',' && g_ascii_strtoull(comma + 1, NULL, 10) > REPEAT_MAX))
-			return FALSE;
+		char *end;
+		guint64 least = g_ascii_strtoull(at + 1, &end, 10);
+		if (least >= ENDLESS_LEAST && g_str_has_prefix(end, ",}"))
+			return TRUE;
 	}
-	return strstr(regex, "(?=") == NULL && strstr(regex, "(?!") == NULL &&
-	       strstr(regex, "(?<=") == NULL && strstr(regex, "(?<!") == NULL;
+	return FALSE;
 }
 
-static gboolean holds_keywords(const char *regex, const char *const *keywords)
-{
-	g_autoptr(GString) plain = g_string_new(NULL);
-
-	for (; *regex; regex++)
-		if (*regex != '\\')
-			g_string_append_c(plain, g_ascii_tolower(*regex));
-	for (; *keywords != NULL; keywords++)
-		if (strstr(plain->str, *keywords) == NULL)
-			return FALSE;
-	return TRUE;
-}
-
-static char *from_pattern(const char *regex)
+static gboolean is_bounded(const char *text)
 {
 	hs_expr_info_t *info = NULL;
 	hs_compile_error_t *problem = NULL;
-	/* Flags at the front stay there. */
-	const char *flags = g_str_has_prefix(regex, "(?i)") ? "(?i)" : "";
-	const char *rest = skip_optional(regex + strlen(flags));
-
-	if (!is_bearable(rest))
-		return NULL;
-	g_autofree char *text = g_strconcat(flags, rest, NULL);
 	gboolean is_fine = hs_expression_info(text, 0, &info, &problem) == HS_SUCCESS &&
-			   info->min_width >= LITERAL_MIN && info->max_width <= RULE_SIEVE_WIDTH;
+			   info->min_width >= WIDTH_MIN && info->max_width <= RULE_SIEVE_WIDTH;
+
 	hs_free_compile_error(problem);
 	g_free(info); /* vectorscan's allocator is malloc unless it is told otherwise */
-	return is_fine ? g_steal_pointer(&text) : NULL;
+	return is_fine;
 }
 
-static void append_literal(GString *out, const char *text, gsize len)
+/* FALSE, and nothing in `patterns`, when there is no part that tells enough. */
+static gboolean from_pattern(const char *regex, GPtrArray *patterns)
 {
-	for (gsize i = 0; i < len; i++)
-		if (g_ascii_isalnum(text[i]))
-			g_string_append_c(out, text[i]);
-		else
-			g_string_append_printf(out, "\\x%02x", (guchar)text[i]);
+	g_autoptr(GString) flags = g_string_new(NULL);
+	struct cutter c = {.r = {.at = regex}, .flags = flags};
+	struct part all = {.text = NULL, .is_lead = TRUE};
+
+	cut_alternatives(&c, &all, patterns);
+	gboolean is_fine = !c.r.is_bad && *c.r.at == '\0' && all.points >= POINTS_ENOUGH;
+	for (guint i = 0; i < patterns->len && is_fine; i++)
+		is_fine = is_bounded(patterns->pdata[i]);
+	if (!is_fine)
+		g_ptr_array_set_size(patterns, 0);
+	return is_fine;
 }
 
-/* The end of a class or a group that begins at `at`. */
-static const char *skip_bracket(const char *at)
+/* FALSE when there are none, or too short ones. */
+static gboolean from_keywords(const char *const *keywords, GPtrArray *patterns)
 {
-	guint depth = 0;
-
-	for (; *at; at++) {
-		if (*at == '\\' && at[1]) {
-			at++;
-		} else if (*at == '[') {
-			at++;
-			at += *at == '^';
-			at += *at == ']';
-			for (; *at && *at != ']'; at++)
-				at += *at == '\\' && at[1];
-			if (!*at)
-				return at;
-			if (depth == 0)
-				return at + 1;
-		} else if (*at == '(') {
-			depth++;
-		} else if (*at == ')' && --depth == 0) {
-			return at + 1;
-		}
+	for (guint i = 0; keywords[i] != NULL; i++) {
+		gsize len = strlen(keywords[i]);
+		if (len < KEYWORD_MIN || len > RULE_SIEVE_WIDTH)
+			return FALSE;
 	}
-	return at;
-}
-
-/*
- * The longest run of characters at the top of the pattern, outside of groups, that no alternative
- * and no repeat makes optional. Escapes of letters and digits end a run.
- */
-static char *from_literal(const char *regex)
-{
-	g_autoptr(GString) run = g_string_new(NULL), best = g_string_new(NULL);
-	gboolean is_small = g_str_has_prefix(regex, "(?i)");
-	const char *at = regex + (is_small ? 4 : 0);
-
-	while (*at) {
-		const char *next;
-		char c = 0;
-		if (*at == '|' || g_str_has_prefix(at, "(?i)"))
-			return NULL;
-		if (*at == '\\' && at[1]) {
-			c = g_ascii_isalnum(at[1]) ? 0 : at[1];
-			next = at + 2;
-		} else if (*at == '[' || *at == '(') {
-			next = skip_bracket(at);
-		} else {
-			c = strchr(".^$", *at) ? 0 : *at;
-			next = at + 1;
-		}
-		/* What may be repeated no time is not required. */
-		gboolean is_repeated = *next && strchr("*+?{", *next);
-		if (c != 0 && !is_repeated)
-			g_string_append_c(run, c);
-		if (c == 0 || is_repeated || !*next) {
-			if (run->len > best->len)
-				g_string_assign(best, run->str);
-			g_string_truncate(run, 0);
-		}
-		if (is_repeated) {
-			next += *next == '{' ? strcspn(next, "}") : 0;
-			next += *next != '\0';
-			next += *next == '?' || *next == '+';
-		}
-		at = next;
+	for (guint i = 0; keywords[i] != NULL; i++) {
+		GString *text = g_string_new("(?i)");
+		for (const char *at = keywords[i]; *at; at++)
+			if (g_ascii_isalnum(*at))
+				g_string_append_c(text, *at);
+			else
+				g_string_append_printf(text, "\\x%02x", (guchar)*at);
+		g_ptr_array_add(patterns, g_string_free(text, FALSE));
 	}
-	if (best->len < LITERAL_MIN)
-		return NULL;
-	g_string_truncate(run, 0);
-	g_string_append(run, is_small ? "(?i)" : "");
-	append_literal(run, best->str, MIN(best->len, RULE_SIEVE_WIDTH));
-	return g_strdup(run->str);
-}
-
-static void set(struct toml *doc, struct rule *rule, GPtrArray *patterns)
-{
-	const char **list = toml_take(doc, (patterns->len + 1) * sizeof *list);
-
-	for (guint i = 0; i < patterns->len; i++) {
-		const char *text = patterns->pdata[i];
-		list[i] = toml_copy(doc, text, strlen(text));
-	}
-	rule->sieve = list;
+	return patterns->len > 0;
 }
 
 void rule_sieve_derive(struct toml *doc, struct rule *rule)
 {
 	g_autoptr(GPtrArray) patterns = g_ptr_array_new_with_free_func(g_free);
-	gboolean is_inside = holds_keywords(rule->regex, rule->keywords);
-	char *one = is_inside ? from_pattern(rule->regex) : NULL;
+	gboolean is_inside =
+		rule->keywords[0] == NULL || pattern_holds_word(rule->regex, rule->keywords);
 
-	if (one != NULL) {
-		g_ptr_array_add(patterns, one);
-		set(doc, rule, patterns);
-		return;
+	if (rule->behind == 0 && is_endless(rule->regex)) {
+		rule->before = NEAR_BEFORE;
+		rule->behind = ENDLESS_BEHIND;
 	}
-	gboolean is_fine = rule->keywords[0] != NULL;
-	for (guint i = 0; is_fine && rule->keywords[i] != NULL; i++)
-		is_fine = strlen(rule->keywords[i]) >= KEYWORD_MIN &&
-			  strlen(rule->keywords[i]) <= RULE_SIEVE_WIDTH;
-	if (is_fine) {
-		for (guint i = 0; rule->keywords[i] != NULL; i++) {
-			g_autoptr(GString) text = g_string_new("(?i)");
-			append_literal(text, rule->keywords[i], strlen(rule->keywords[i]));
-			g_ptr_array_add(patterns, g_strdup(text->str));
-		}
-		if (!is_inside && rule->behind == 0) {
+	if (is_inside && from_pattern(rule->regex, patterns)) {
+		/* As good as one that was written. */
+	} else if (from_keywords(rule->keywords, patterns)) {
+		rule->flags |= RULE_DERIVED;
+		if (!is_inside) {
 			rule->before = NEAR_BEFORE;
 			rule->behind = NEAR_BEHIND;
 		}
 	} else {
-		one = from_literal(rule->regex);
-		if (one == NULL) {
-			rule->flags |= RULE_SLOW;
-			return;
-		}
-		g_ptr_array_add(patterns, one);
+		rule->flags |= RULE_SLOW;
+		return;
 	}
-	rule->flags |= RULE_DERIVED;
-	set(doc, rule, patterns);
+	const char **list = toml_take(doc, (patterns->len + 1) * sizeof *list);
+	for (guint i = 0; i < patterns->len; i++) {
+		const char *text = patterns->pdata[i];
+		list[i] = toml_copy(doc, text, strlen(text));
+	}
+	rule->sieve = list;
 }

@@ -52,6 +52,10 @@ for my $case (
 	is(scalar @{ finds($rule . $list, a => "acme=$hex ; not\n") }, $want, "allowlists: $what");
 }
 
+# Of two rules for one place.
+is_deeply([map { $_->{rule} } @{ scan_json('--worktree', '--no-state', '--config', "$dir/rules.toml", "$dir/$number")->{findings} }], ['acme'], 'a generic rule gives way')
+	if finds("[[rules]]\nid = 'a-generic'\nregex = '[0-9a-f]{32}'\n$rule", a => "acme=$hex\n");
+
 # Rules that need one another.
 my $pair = $rule . "[[rules.required]]\nid = 'near'\nwithinLines = 1\n[[rules]]\nid = 'near'\nregex = 'user=\\w+'\nskipReport = true\n";
 is_deeply(finds($pair, a => "user=x\nacme=$hex\n", b => "user=x\n\n\nacme=$hex\n", c => "acme=$hex\n"), ['a:2'], 'a rule can require another one near, which is not reported');

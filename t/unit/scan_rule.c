@@ -259,26 +259,39 @@ static void test_regex(void)
 
 static void test_derive(void)
 {
-	g_autoptr(RuleSet) set = parse(
-		"[[rules]]\nid = 'pattern'\nregex = '''(?i)[\\w.-]{0,50}?(?:acme)[ =]{1,3}([a-f0-9]{32})'''\nkeywords = ['acme']\n"
-		"[[rules]]\nid = 'keyword'\nregex = '[0-9a-f]{32}'\nkeywords = ['a.cme']\n"
-		"[[rules]]\nid = 'unbounded'\nregex = 'acme_[0-9a-f]{32,}'\nkeywords = ['acme_']\n"
-		"[[rules]]\nid = 'literal'\nregex = '[a-z]+acme-key: .*x'\n"
-		"[[rules]]\nid = 'slow'\nregex = '[a-z]+=.*'\n");
-	const struct rule *rule = rule_find(set, "pattern");
+	/* A rule, and the sieve that is made for it; NULL: none, it is slow. */
+	/* clang-format off */
+	static const struct { const char *rule, *sieve; unsigned flags; } cases[] = {
+		{ "regex = '''(?i)[\\w.-]{0,50}?(?:acme)[ =]{1,3}([a-f0-9]{32})'''\nkeywords = ['acme']", "(?i)(?:acme)[ =]{1,3}(?:[a-f0-9]{32})", 0 },
+		{ "regex = '[0-9a-f]{32}'\nkeywords = ['a.cme']", "(?i)a\\x2ecme", RULE_DERIVED },
+		{ "regex = 'acme_[0-9a-f]{32,}!'\nkeywords = ['acme_']", "acme_[0-9a-f]{32}", 0 },
+		{ "regex = '[a-z]+acme-key: .*x'", "[a-z]acme-key: ", 0 },
+		{ "regex = '[a-z]+=.*'", NULL, RULE_SLOW },
+		{ "regex = '.*(?P<x>token).*?acme-([0-9]{20}){2}'", "acme-(?:[0-9]{20}){2}", 0 },
+		{ "regex = 'token=[a-z]{10,150}(?:;|$)'", "token=[a-z]{10}", 0 },
+		{ "regex = '(?:a?token=){2}'", "(?:a?token=){2}", 0 },
+		{ "regex = '(?:a?token=x)'", "(?:token=x)", 0 },
+		{ "regex = 'token=(?:a+b|cc)dddd'", "token=(?:a|cc)", 0 },
+		{ "regex = '(?i)token=\\w{20}|(?-i)SECRET=x*\\w{20}'", "(?i)token=\\w{20}", 0 },
+		{ "regex = '''\\b(ey\\w{17,}\\.x)'''\nkeywords = ['ey']", "\\b(?:ey\\w{17})", 0 },
+		{ "regex = '(?x)acme_key'", NULL, RULE_SLOW },
+		/* Whether a keyword is in every match: else it is a condition of its own. */
+		{ "regex = '(?:passw(?:or)?d|[Pp]w)=[0-9]{9}'\nkeywords = ['passwd', 'password', 'pw=']", "(?:passw(?:or)?d|[Pp]w)=[0-9]{9}", 0 },
+		{ "regex = '(?:acme|[a-f]{3})_[0-9]{20}'\nkeywords = ['acme']", "(?i)acme", RULE_DERIVED },
+		{ "regex = '(?:acme_)?[0-9]{30}'\nkeywords = ['acme']", "(?i)acme", RULE_DERIVED },
+		{ "regex = '(?:acme_)+[0-9]{30}'\nkeywords = ['acme']", "(?:acme_)[0-9]{30}", 0 },
+		{ "regex = '[ac]cme-[0-9]{30}'\nkeywords = ['acme', 'ccme']", "[ac]cme-[0-9]{30}", 0 },
+	};
+	/* clang-format on */
 
-	g_assert_cmpstr(rule->sieve[0], ==, "(?i)(?:acme)[ =]{1,3}([a-f0-9]{32})");
-	g_assert_cmpuint(rule->flags & (RULE_DERIVED | RULE_SLOW), ==, 0);
-	rule = rule_find(set, "keyword");
-	g_assert_cmpstr(rule->sieve[0], ==, "(?i)a\\x2ecme");
-	g_assert_cmpuint(rule->flags & (RULE_DERIVED | RULE_SLOW), ==, RULE_DERIVED);
-	rule = rule_find(set, "unbounded");
-	g_assert_cmpstr(rule->sieve[0], ==, "(?i)acme\\x5f");
-	rule = rule_find(set, "literal");
-	g_assert_cmpstr(rule->sieve[0], ==, "acme\\x2dkey\\x3a\\x20");
-	rule = rule_find(set, "slow");
-	g_assert_null(rule->sieve[0]);
-	g_assert_cmpuint(rule->flags & (RULE_DERIVED | RULE_SLOW), ==, RULE_SLOW);
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *text = g_strconcat("[[rules]]\nid = 'x'\n", cases[i].rule, NULL);
+		g_autoptr(RuleSet) set = parse(text);
+		const struct rule *rule = rule_find(set, "x");
+		g_test_message("%s", cases[i].rule);
+		g_assert_cmpstr(rule->sieve[0], ==, cases[i].sieve);
+		g_assert_cmpuint(rule->flags & (RULE_DERIVED | RULE_SLOW), ==, cases[i].flags);
+	}
 }
 
 static void test_layers(void)
