@@ -14,7 +14,7 @@
 struct raw {
 	char *format, *output, *report_format, *report_path, *fail_on, *redact, *only, *without;
 	char **rules, **configs, **enabled, **disabled;
-	int exit_code, threads, megabytes, decode_depth, archive_depth, timeout_s;
+	int exit_code, threads, memory, megabytes, decode_depth, archive_depth, timeout_s;
 	gboolean is_worktree, is_staged, has_archives, is_push, is_redacted, has_secrets,
 		has_exit_zero, is_no_banner;
 };
@@ -139,6 +139,8 @@ static gboolean entries_parse(
 		  "32 bytes: gives findings a secret_id", "FILE" },
 		{ "threads", 0, 0, G_OPTION_ARG_INT, &raw->threads,
 		  "default: one for each processor", "N" },
+		{ "memory-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->memory,
+		  "for objects from which others are made, of all threads (default 256)", "N" },
 		{ "max-target-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->megabytes,
 		  "larger files are not read (default 256)", "N" },
 		{ "max-decode-depth", 0, 0, G_OPTION_ARG_INT, &raw->decode_depth,
@@ -304,8 +306,9 @@ static gboolean fail_on_parse(struct scan_flags *flags, const struct raw *raw, G
 
 gboolean scan_flags_parse(struct scan_flags *flags, int *argc, char ***argv, GError **error)
 {
-	g_auto(raw) raw = {.exit_code = EXIT_ATTENTION, .megabytes = 256, .decode_depth = 2};
-	guint megabytes = 0, exit_code = 0;
+	g_auto(raw) raw = {
+		.exit_code = EXIT_ATTENTION, .memory = 256, .megabytes = 256, .decode_depth = 2};
+	guint memory = 0, megabytes = 0, exit_code = 0;
 
 	memset(flags, 0, sizeof(*flags));
 	if (!entries_parse(flags, &raw, argc, argv, error) || !source_choose(flags, &raw, error) ||
@@ -313,6 +316,7 @@ gboolean scan_flags_parse(struct scan_flags *flags, int *argc, char ***argv, GEr
 		!redact_parse(flags, &raw, error) ||
 		!number_check(raw.exit_code, 0, 255, "exit-code", &exit_code, error) ||
 		!number_check(raw.threads, 0, 1024, "threads", &flags->threads, error) ||
+		!number_check(raw.memory, 1, 1 << 20, "memory-megabytes", &memory, error) ||
 		!number_check(raw.megabytes, 1, 3500, "max-target-megabytes", &megabytes, error) ||
 		!number_check(
 			raw.decode_depth, 0, 5, "max-decode-depth", &flags->decode_depth, error) ||
@@ -324,6 +328,7 @@ gboolean scan_flags_parse(struct scan_flags *flags, int *argc, char ***argv, GEr
 	if (raw.has_archives && flags->archive_depth == 0)
 		flags->archive_depth = ARCHIVE_DEPTH;
 	flags->exit_code = (int)exit_code;
+	flags->memory_bytes = (guint64)memory << 20;
 	flags->blob_max_bytes = (guint64)megabytes << 20;
 	if (flags->has_no_state && flags->state_folder != NULL)
 		return refuse(error, "--state and --no-state exclude one another");

@@ -60,6 +60,7 @@ struct scan_flags {
 
 	/* limits */
 	guint threads;
+	guint64 memory_bytes; /* of a walk over objects */
 	guint64 blob_max_bytes;
 	guint decode_depth, archive_depth;
 	guint timeout_s;

@@ -24,6 +24,7 @@ static struct depot *depot_make(struct scan_job *job, const char *const *folders
 {
 	struct depot_options options = {
 		.threads = job->flags->threads,
+		.memory_bytes = job->flags->memory_bytes,
 		.object_max_bytes = 0,
 		.verify = job->flags->is_verify,
 	};

@@ -59,6 +59,8 @@ my @all = found($report);
 is_deeply([grep { !/^[0-9a-f\/]+:2$/ } @all],
 	[qw(gone.env:2 kept.env:2 side.env:2 stash6.env:2 stash7.env:2 tag.env:2)],
 	'history is all branches, tags and stashes, every entry of them');
+is_deeply([found(scan_json(qw(--no-state --memory-megabytes 1 --threads 3), $r))], \@all,
+	'with little memory and more threads it is the same');
 is(scalar(grep { /^[0-9a-f\/]+:2$/ } @all), 1, 'and notes');
 my $f = finding_at($report, 'gone.env');
 is($f->{commit}, $first, 'it says which commit introduced it');
