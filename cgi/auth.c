@@ -80,10 +80,11 @@ gboolean auth_check_origin(const struct request *request, GError **error)
 /* The digits the header brought as a bytea; an empty one when it brought none or rubbish. */
 static char *csrf_bytea(const struct request *request)
 {
+	static const char hex[] = "0123456789abcdefABCDEF";
 	const char *token = request_header(request, "X-CSRF-Token");
 	gsize len = token != NULL ? strlen(token) : 0;
 
-	if (len == 0 || len > 256 || len % 2 != 0 || strspn(token, "0123456789abcdefABCDEF") != len)
+	if (len == 0 || len > 256 || len % 2 != 0 || strspn(token, hex) != len)
 		return g_strdup("\\x");
 	return g_strconcat("\\x", token, NULL);
 }

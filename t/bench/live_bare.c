@@ -46,7 +46,10 @@ static void client_take(struct bare *bare)
 		g_error("no key");
 	key += strlen("Sec-WebSocket-Key: ");
 	*strchr(key, '\r') = '\0';
-	g_autofree char *both = g_strconcat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", NULL);
+	g_autofree char *both = g_strconcat(key,
+		"258EAFA5-E914-"
+		"47DA-95CA-C5AB0DC85B11",
+		NULL);
 	guint8 digest[20];
 	gsize len = sizeof(digest);
 	g_autoptr(GChecksum) sha1 = g_checksum_new(G_CHECKSUM_SHA1);

