@@ -121,7 +121,7 @@ static gboolean is_hash(const guint8 *text, gsize len)
 
 	if (text[0] != '$' || len < 12)
 		return FALSE;
-	while (i < 12 && g_ascii_isalnum(text[i]))
+	while (i < 11 && g_ascii_isalnum(text[i]))
 		i++;
 	return text[i] == '$' && i > 1;
 }
