@@ -42,7 +42,16 @@ static struct depot *depot_of(struct scan_job *job, const struct repo *r, GError
 	return depot_make(job, folders, error);
 }
 
-/* A folder of its own in the cache for each repository; NULL: nothing is kept. */
+static void rules_name(GString *name, char sign, char *const *ids)
+{
+	for (guint i = 0; ids != NULL && ids[i] != NULL; i++)
+		g_string_append_printf(name, "\n%c%s", sign, ids[i]);
+}
+
+/*
+ * A folder of its own in the cache for each repository, and each choice of rules: a look for a few
+ * must not cost the next scan what was known of the others. NULL: nothing is kept.
+ */
 static char *state_folder_of(const struct scan_job *job, const char *place)
 {
 	const struct scan_flags *flags = job->flags;
@@ -52,7 +61,10 @@ static char *state_folder_of(const struct scan_job *job, const char *place)
 		flags->branch != NULL || flags->has_unreachable ||
 		flags->source != SCAN_SOURCE_HISTORY || job->cache == NULL)
 		return NULL;
-	return state_folder(job->cache, place);
+	g_autoptr(GString) name = g_string_new(place);
+	rules_name(name, '+', flags->enabled);
+	rules_name(name, '-', flags->disabled);
+	return state_folder(job->cache, name->str);
 }
 
 /* What is wrong with what is kept changes no result: it is said, and the scan is whole. */

@@ -394,6 +394,13 @@ cmp_ok($coverage->{scanned}, '>', 4000, 'what was not verified does not count wh
 scan('ab', $big, "--state=$state", '--verify');
 is($coverage->{scanned}, 0, 'and what was, does');
 
+# A look for some rules does not cost the next scan what is known of the others.
+agrees('ab', $big, 'before a look for one rule');
+scan('ab', $big, "--state=$state", '--enable-rule=alpha');
+cmp_ok($coverage->{scanned}, '>', 4000, 'one rule alone: all is read');
+agrees('ab', $big, 'after it');
+is($coverage->{scanned}, 0, 'nothing is read again');
+
 # ---- what cannot be kept ----
 
 remove_tree($folder);
