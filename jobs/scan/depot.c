@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define MEMORY_BYTES_DEFAULT (G_GUINT64_CONSTANT(256) << 20)
+/* With many threads some more, so that what they keep from family to family leaves room. */
+#define MEMORY_BYTES_THREAD (G_GUINT64_CONSTANT(16) << 20)
 #define OBJECT_BYTES_DEFAULT (G_GUINT64_CONSTANT(128) << 20)
 #define THREADS_MAX 256u
 /* The share of the budget that one object may take, when it is only needed as a base. */
@@ -21,7 +23,8 @@ static void options_complete(struct depot *depot, const struct depot_options *op
 		depot->options.threads = g_get_num_processors();
 	depot->options.threads = MIN(depot->options.threads, THREADS_MAX);
 	if (depot->options.memory_bytes == 0)
-		depot->options.memory_bytes = MEMORY_BYTES_DEFAULT;
+		depot->options.memory_bytes =
+			MAX(MEMORY_BYTES_DEFAULT, depot->options.threads * MEMORY_BYTES_THREAD);
 	if (depot->options.object_max_bytes == 0)
 		depot->options.object_max_bytes = OBJECT_BYTES_DEFAULT;
 	depot->material_max =

@@ -51,8 +51,9 @@ enum depot_type {
 #define DEPOT_NONE G_MAXUINT32 /* the number of no object */
 
 struct depot_options {
-	guint threads;            /* 0: one for each core */
-	guint64 memory_bytes;     /* of objects made and kept, all threads together; 0: 256 MiB */
+	guint threads; /* 0: one for each core */
+	/* Of objects made and kept, all threads together; 0: 256 MiB, or 16 MiB a thread. */
+	guint64 memory_bytes;
 	guint64 object_max_bytes; /* larger ones are not visited but counted; 0: 128 MiB */
 	gboolean verify;          /* compare each object's name with its bytes */
 	/* May this folder, named in an alternates file, be read? NULL: any may. */
@@ -201,8 +202,9 @@ struct depot_progress {
  * Visits each wanted object of the types in the mask once. `wanted` is a bitmap by number
  * ((depot_count() + 63) / 64 words), NULL for all. Objects not wanted are made only when a wanted
  * one needs them. What cannot be read becomes a problem, and is no error. memory_bytes bounds what
- * is kept for objects still to come; each thread may need one object, its base and its delta
- * beside it. Errors: MUSTER_ERROR_BUSY (cancelled), _LIMIT (no memory for the tables).
+ * is kept for objects still to come, and how many large ones are made at a time: beyond it one
+ * thread alone goes on, with an object, its base and its delta. Errors: MUSTER_ERROR_BUSY
+ * (cancelled), _LIMIT (no memory for the tables).
  */
 gboolean depot_walk(struct depot *depot, guint type_mask, const guint64 *wanted,
 	const struct depot_visitor *visitor, gpointer data, struct depot_progress *progress,

@@ -51,13 +51,16 @@ gboolean depot_buffer_reserve(struct depot_maker *maker, struct depot_buffer *bu
 	depot_buffer_free(maker, buffer);
 	/* A little more, for the next version of a file is often a little longer. */
 	gsize room = MAX(need + need / 8, BUFFER_BYTES_MIN);
-	buffer->bytes = g_try_malloc(room);
-	if (buffer->bytes == NULL)
-		return FALSE;
-	buffer->room = room;
-	if (maker->held != NULL)
+	if (maker->make_room != NULL)
+		maker->make_room(maker->room_data, buffer, room);
+	else if (maker->held != NULL)
 		__atomic_fetch_add(maker->held, (gint64)room, __ATOMIC_RELAXED);
-	return TRUE;
+	buffer->bytes = g_try_malloc(room);
+	if (buffer->bytes != NULL)
+		buffer->room = room;
+	else if (maker->held != NULL)
+		__atomic_fetch_sub(maker->held, (gint64)room, __ATOMIC_RELAXED);
+	return buffer->bytes != NULL;
 }
 
 enum depot_reason depot_maker_inflate(struct depot_maker *maker, const struct depot_pack *pack,

@@ -21,7 +21,13 @@ struct depot_buffer {
 struct depot_maker {
 	struct depot *depot;
 	struct libdeflate_decompressor *inflater;
-	gint64 *held;                 /* atomic */
+	gint64 *held; /* atomic */
+	/*
+	 * Asked before `more` is taken, which it counts as held; it may wait, and free what is not
+	 * `keep`. NULL: nobody is asked.
+	 */
+	void (*make_room)(gpointer data, const struct depot_buffer *keep, gsize more);
+	gpointer room_data;
 	struct depot_buffer inflated; /* the delta at hand, or the beginning of a loose object */
 	struct depot_buffer file;
 	struct depot_delta delta;

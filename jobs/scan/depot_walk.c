@@ -197,7 +197,7 @@ static enum depot_reason frame_rescue(struct depot_worker *w, struct depot_frame
 	if (depot_reader_rescue(w->reader, node->number & ~DEPOT_COPY, depot_count(w->walk->depot),
 		    &frame->type, &bytes, &frame->len) != DEPOT_FINE)
 		return reason;
-	if (!depot_worker_reserve(w, buffer, frame->len))
+	if (!depot_buffer_reserve(&w->maker, buffer, frame->len))
 		return DEPOT_NO_MEMORY;
 	memcpy(buffer->bytes, bytes, frame->len);
 	frame->bytes = buffer->bytes;
@@ -224,7 +224,7 @@ static enum depot_reason whole_make(
 	} else if (frame->len > depot->options.object_max_bytes &&
 		   w->walk->plan.links[frame->node].first == DEPOT_NONE) {
 		return DEPOT_TOO_LARGE;
-	} else if (!depot_worker_reserve(w, buffer, frame->len)) {
+	} else if (!depot_buffer_reserve(&w->maker, buffer, frame->len)) {
 		return DEPOT_NO_MEMORY;
 	} else {
 		reason = depot_maker_inflate(&w->maker, &depot->packs[node->source], node->at,
@@ -276,7 +276,7 @@ static gboolean child_make(struct depot_worker *w, const struct origin *origin,
 		frame_settle(w, frame, reason, delta, origin);
 		return TRUE;
 	}
-	if (reason == DEPOT_FINE && !depot_worker_reserve(w, buffer, delta->len))
+	if (reason == DEPOT_FINE && !depot_buffer_reserve(&w->maker, buffer, delta->len))
 		reason = DEPOT_NO_MEMORY;
 	if (reason != DEPOT_FINE) {
 		reason = frame_rescue(w, frame, buffer, reason);

@@ -63,6 +63,8 @@ struct depot_walk {
 	guint n_gifts; /* atomic to read */
 	guint idle;    /* threads that wait for a gift; atomic to read */
 	guint threads;
+	GCond lightened;    /* with lock */
+	gboolean has_heavy; /* a thread that is beyond the budget, by itself; under lock */
 };
 
 /* An object while its children are made. */
@@ -86,16 +88,14 @@ struct depot_worker {
 	struct depot_buffer buffers[DEPOT_LEVELS];
 	struct depot_buffer spare;
 	struct depot_frame *frames[DEPOT_LEVELS];
-	guint top;              /* the level at work */
-	guint deepest;          /* that was ever at work */
+	guint top;     /* the level at work */
+	guint deepest; /* that was ever at work */
+	gboolean is_heavy;
 	guint64 objects, bytes; /* not told yet */
 };
 
 gboolean depot_worker_init(struct depot_worker *w, struct depot_walk *walk, guint thread);
 void depot_worker_clear(struct depot_worker *w);
-
-/* As depot_buffer_reserve(), after making room in the budget. */
-gboolean depot_worker_reserve(struct depot_worker *w, struct depot_buffer *buffer, gsize len);
 
 /* Makes the bytes of a frame again that were dropped; FALSE when that fails. */
 gboolean depot_frame_ensure(struct depot_worker *w, struct depot_frame *frame, guint level);

@@ -5,12 +5,21 @@
 
 #include <string.h>
 
+/* What all threads may have beyond the budget, each of them: not worth to wait for. */
+#define HEAVY_BYTES_MIN (1u << 20)
+
+static void room_make(gpointer data, const struct depot_buffer *keep, gsize more);
+
 gboolean depot_worker_init(struct depot_worker *w, struct depot_walk *walk, guint thread)
 {
 	memset(w, 0, sizeof(*w));
 	w->walk = walk;
 	w->thread = thread;
-	return depot_maker_init(&w->maker, walk->depot, &walk->held);
+	if (!depot_maker_init(&w->maker, walk->depot, &walk->held))
+		return FALSE;
+	w->maker.make_room = room_make;
+	w->maker.room_data = w;
+	return TRUE;
 }
 
 void depot_worker_clear(struct depot_worker *w)
@@ -29,6 +38,12 @@ void depot_worker_trim(struct depot_worker *w, gsize max_room)
 		depot_buffer_free(&w->maker, &w->spare);
 	if (w->maker.inflated.room > max_room)
 		depot_buffer_free(&w->maker, &w->maker.inflated);
+	if (w->is_heavy) {
+		g_mutex_lock(&w->walk->lock);
+		w->is_heavy = w->walk->has_heavy = FALSE;
+		g_cond_broadcast(&w->walk->lightened);
+		g_mutex_unlock(&w->walk->lock);
+	}
 }
 
 static gboolean is_over(const struct depot_worker *w, gsize more)
@@ -59,12 +74,29 @@ static void budget_make(struct depot_worker *w, const struct depot_buffer *keep,
 	}
 }
 
-gboolean depot_worker_reserve(struct depot_worker *w, struct depot_buffer *buffer, gsize len)
+/*
+ * Beyond the budget one thread goes on alone, until its family is done; the others wait with what
+ * little they hold, or large objects would be there as often as there are threads. Who goes on
+ * never waits: it takes no gift before it is light again.
+ */
+static void room_make(gpointer data, const struct depot_buffer *keep, gsize more)
 {
-	if (len + DEPOT_SLACK <= buffer->room)
-		return TRUE;
-	budget_make(w, buffer, len);
-	return depot_buffer_reserve(&w->maker, buffer, len);
+	struct depot_worker *w = data;
+	struct depot_walk *walk = w->walk;
+
+	budget_make(w, keep, more);
+	if (w->is_heavy || more < HEAVY_BYTES_MIN) {
+		__atomic_fetch_add(&walk->held, (gint64)more, __ATOMIC_RELAXED);
+		return;
+	}
+	/* Looked at and counted under one lock: two that fit, each alone, need not fit together. */
+	g_mutex_lock(&walk->lock);
+	while (walk->has_heavy && is_over(w, more))
+		g_cond_wait(&walk->lightened, &walk->lock);
+	if (is_over(w, more))
+		w->is_heavy = walk->has_heavy = TRUE;
+	__atomic_fetch_add(&walk->held, (gint64)more, __ATOMIC_RELAXED);
+	g_mutex_unlock(&walk->lock);
 }
 
 /* One link of the chain, from what lies in `buffer`. */
@@ -106,7 +138,7 @@ static gboolean chain_make(
 			return FALSE;
 	} else {
 		*len = node->size;
-		if (!depot_worker_reserve(w, buffer, node->size) ||
+		if (!depot_buffer_reserve(&w->maker, buffer, node->size) ||
 			depot_maker_inflate(&w->maker, &w->walk->depot->packs[node->source],
 				node->at, node->size, buffer->bytes) != DEPOT_FINE)
 			return FALSE;
@@ -140,7 +172,7 @@ gboolean depot_frame_ensure(struct depot_worker *w, struct depot_frame *frame, g
 			w->reader = depot_reader_new(w->walk->depot);
 		is_fine = depot_reader_rescue(w->reader, number & ~DEPOT_COPY,
 				  depot_count(w->walk->depot), &type, &bytes, &len) == DEPOT_FINE &&
-			  depot_worker_reserve(w, &w->buffers[level], len);
+			  depot_buffer_reserve(&w->maker, &w->buffers[level], len);
 		if (is_fine)
 			memcpy(w->buffers[level].bytes, bytes, len);
 	}
@@ -154,6 +186,7 @@ void depot_gift_init(struct depot_walk *walk)
 {
 	g_mutex_init(&walk->lock);
 	g_cond_init(&walk->changed);
+	g_cond_init(&walk->lightened);
 	walk->gifts = g_array_new(FALSE, FALSE, sizeof(struct depot_gift));
 }
 
@@ -161,6 +194,7 @@ void depot_gift_clear(struct depot_walk *walk)
 {
 	g_array_unref(walk->gifts);
 	g_cond_clear(&walk->changed);
+	g_cond_clear(&walk->lightened);
 	g_mutex_clear(&walk->lock);
 }
 
