@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t len)
 	fuzz_require((set == NULL) == (other != NULL));
 	for (guint i = 0; set != NULL && i < set->n; i++) {
 		fuzz_require(set->rules[i].id != NULL && set->rules[i].sieve != NULL);
-		fuzz_require(set->rules[i].regex != NULL || set->rules[i].path != NULL);
+		fuzz_require(set->rules[i].regex != NULL);
 	}
 	return 0;
 }
