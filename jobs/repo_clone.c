@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
+#include "lib/file.h"
 #include "lib/quote.h"
 
 #define URL_MAX_BYTES 2000
@@ -229,19 +230,6 @@ static char *tail_reason(const GString *tail)
 	return quote_format(reason != NULL ? reason : "git gave no reason");
 }
 
-static void folder_remove(const char *folder)
-{
-	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-	const char *name;
-
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-		g_autofree char *path = g_build_filename(folder, name, NULL);
-		if (unlink(path) < 0)
-			folder_remove(path);
-	}
-	rmdir(folder);
-}
-
 static gboolean clone_run(const char *url, const char *folder, gboolean is_mirror, guint timeout_s,
 	const gint *stop, GError **error)
 {
@@ -283,7 +271,7 @@ static gboolean clone_run(const char *url, const char *folder, gboolean is_mirro
 		g_autofree char *reason = tail_reason(tail);
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, reason);
 	}
-	folder_remove(part);
+	file_remove_folder(part);
 	return FALSE;
 }
 

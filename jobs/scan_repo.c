@@ -230,19 +230,6 @@ gboolean scan_history(struct scan_job *job, const char *path, const char *name, 
 	return repo_scan(job, r, place, name, error);
 }
 
-static void folder_remove(const char *folder)
-{
-	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-	const char *name;
-
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-		g_autofree char *path = g_build_filename(folder, name, NULL);
-		if (unlink(path) < 0)
-			folder_remove(path);
-	}
-	rmdir(folder);
-}
-
 gboolean scan_url(struct scan_job *job, const char *url, GError **error)
 {
 	g_autofree char *folder = NULL;
@@ -262,7 +249,7 @@ gboolean scan_url(struct scan_job *job, const char *url, GError **error)
 		g_free(scan_meter_title(job->meter, url));
 		is_done = r != NULL && repo_scan(job, r, url, url, error);
 	}
-	folder_remove(folder);
+	file_remove_folder(folder);
 	return is_done;
 }
 

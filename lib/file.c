@@ -195,6 +195,19 @@ gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, 
 	return TRUE;
 }
 
+void file_remove_folder(const char *folder)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		if (unlink(path) < 0)
+			file_remove_folder(path);
+	}
+	rmdir(folder);
+}
+
 gboolean file_make_folder(const char *path, GError **error)
 {
 	if (g_mkdir_with_parents(path, 0750) == 0)

@@ -48,6 +48,9 @@ gboolean file_link(const char *from, const char *to, GError **error);
  */
 gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, GError **error);
 
+/* The folder with all that is in it, as far as that can be; no link in it is followed. */
+void file_remove_folder(const char *folder);
+
 /* The folder and its parents, mode 0750 less the umask. Errors: MUSTER_ERROR_IO. */
 gboolean file_make_folder(const char *path, GError **error);
 
