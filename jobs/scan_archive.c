@@ -40,8 +40,8 @@ struct archive_scan *archive_scan_new(struct scan_job *job, struct matcher *matc
 	struct secret_table *secrets, struct finding_target *target, archive_found_func found,
 	gpointer data, GError **error)
 {
-	struct unpacker *unpacker = unpacker_new(
-		job->flags->archive_depth, job->flags->blob_max_bytes, job->stop, error);
+	struct unpacker *unpacker = unpacker_new(job->flags->archive_depth,
+		job->flags->blob_max_bytes, &job->progress.is_cancelled, error);
 
 	if (unpacker == NULL)
 		return NULL;

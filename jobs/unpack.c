@@ -98,7 +98,10 @@ static struct archive *archive_make(void)
 	return a;
 }
 
-/* All of an entry; NULL with the kind of frame that says why not. */
+/*
+ * All of an entry; NULL with the kind of frame that says why not. What was read counts either way:
+ * thousands of entries may share the same few bytes, each of them larger than is allowed.
+ */
 static GByteArray *entry_read(struct unpack *u, struct archive *a, enum unpack_kind *why)
 {
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -110,13 +113,14 @@ static GByteArray *entry_read(struct unpack *u, struct archive *a, enum unpack_k
 		*why = UNPACK_BROKEN;
 		if (got == ARCHIVE_RETRY)
 			continue;
-		if (got < 0)
-			return NULL;
 		if (got == 0)
 			return g_steal_pointer(&bytes);
-		*why = UNPACK_LIMITED;
-		if (bytes->len + (guint64)got > most)
+		if (got > 0 && bytes->len + (guint64)got > most)
+			*why = UNPACK_LIMITED;
+		if (got < 0 || *why == UNPACK_LIMITED) {
+			u->left_bytes -= bytes->len;
 			return NULL;
+		}
 		g_byte_array_append(bytes, block, (guint)got);
 	}
 }
@@ -174,7 +178,9 @@ static gboolean archive_walk(
 		g_autoptr(GByteArray) bytes = entry_read(u, a, &why);
 		if (bytes == NULL) {
 			send_frame(why, name, NULL, 0);
-			may_go_on = why != UNPACK_LIMITED || u->left_bytes > u->entry_max;
+			/* Behind an entry that ends nowhere lies nothing that can be reached. */
+			may_go_on = why != UNPACK_LIMITED ||
+				    (u->left_bytes > u->entry_max && archive_filter_count(a) < 2);
 			continue;
 		}
 		u->left_bytes -= bytes->len;
