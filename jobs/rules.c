@@ -69,13 +69,21 @@ static gboolean arguments_parse(int *argc, char ***argv, struct arguments *a, GE
 	return g_option_context_parse(context, argc, argv, error);
 }
 
-static struct rule_set *load(const struct arguments *a, char **paths, GError **error)
+static struct rule_set *load(
+	const struct arguments *a, char **paths, gboolean is_no_builtin, GError **error)
 {
 	const struct rule_options options = {.paths = (const char *const *)paths,
 		.only = (const char *const *)a->only,
-		.no_builtin = a->no_builtin};
+		.no_builtin = a->no_builtin || is_no_builtin};
+	struct rule_set *set = rule_set_load(&options, error);
+	g_autofree char *alone = set != NULL && !a->no_builtin ? rule_set_alone_text(set) : NULL;
 
-	return rule_set_load(&options, error);
+	/* Of a check as well, which is of the file alone: a scan with it will be the same. */
+	if (alone != NULL) {
+		g_autofree char *quoted = quote_format(alone);
+		fprintf(stderr, "muster rules: %s\n", quoted);
+	}
+	return set;
 }
 
 static void print(GString *out)
@@ -87,7 +95,7 @@ static void print(GString *out)
 static int run_list(const struct arguments *a, char **words)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(RuleSet) set = load(a, a->files, &error);
+	g_autoptr(RuleSet) set = load(a, a->files, FALSE, &error);
 	struct output_style style, errors;
 
 	if (*words != NULL)
@@ -133,7 +141,7 @@ static gboolean show(const struct rule_set *set, const char *name, gboolean is_j
 static int run_show(const struct arguments *a, char **words)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(RuleSet) set = load(a, a->files, &error);
+	g_autoptr(RuleSet) set = load(a, a->files, FALSE, &error);
 	struct output_style style;
 
 	if (*words == NULL)
@@ -155,17 +163,16 @@ static int run_show(const struct arguments *a, char **words)
 }
 
 /* Files named behind the verb stand alone: without ours, which have been checked. */
-static int run_check(struct arguments *a, char **words)
+static int run_check(const struct arguments *a, char **words)
 {
 	g_autoptr(GError) error = NULL;
 	struct output_style style;
 
-	if (*words != NULL) {
-		a->no_builtin = TRUE;
-		if (a->files != NULL)
-			return usage_error("check takes FILE or --config, not both");
-	}
-	g_autoptr(RuleSet) set = load(a, *words != NULL ? words : a->files, &error);
+	gboolean is_alone = *words != NULL;
+
+	if (is_alone && a->files != NULL)
+		return usage_error("check takes FILE or --config, not both");
+	g_autoptr(RuleSet) set = load(a, is_alone ? words : a->files, is_alone, &error);
 	if (set == NULL)
 		return fail(error);
 	g_autofree char *cache = g_build_filename(g_get_user_cache_dir(), "muster", NULL);

@@ -40,6 +40,11 @@ static gboolean rules_load(struct scan_job *job, GError **error)
 	job->rules = rule_set_load(&options, error);
 	if (job->rules == NULL)
 		return FALSE;
+	g_autofree char *alone = flags->has_no_builtin ? NULL : rule_set_alone_text(job->rules);
+	if (alone != NULL) {
+		g_autofree char *quoted = quote_format(alone);
+		fprintf(stderr, "muster scan: %s\n", quoted);
+	}
 	for (guint i = 0; i < job->rules->n_problems; i++) {
 		const struct rule_problem *problem = &job->rules->problems[i];
 		if (problem->kind != RULE_PROBLEM_UNKNOWN || flags->is_verbose)

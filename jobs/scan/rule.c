@@ -408,6 +408,10 @@ static gboolean load_paths(struct builder *b, const struct rule_options *options
 			return FALSE;
 		is_builtin |= wants_builtin(&files[i]);
 	}
+	/* Of several the first; useDefault = false says that it is meant. */
+	for (guint i = n; i-- > 0 && !is_builtin;)
+		if (files[i].is_foreign && files[i].use_default < 0)
+			b->set->set.alone = files[i].name;
 	for (guint i = 0; i < n && options->no_builtin; i++)
 		is_builtin &= files[i].use_default == TRUE;
 	if (is_builtin && !(options->no_builtin && n == 0) && !add_builtin(b, error))
@@ -512,6 +516,17 @@ void rule_set_free(struct rule_set *set)
 	struct rule_private *private = (struct rule_private *)set;
 	g_ptr_array_unref(private->docs);
 	g_free(private);
+}
+
+char *rule_set_alone_text(const struct rule_set *set)
+{
+	return set->alone != NULL
+		       ? g_strdup_printf(
+				 "%s: read as a file in gitleaks' form, since it has no "
+				 "[family]: Muster's own rules are off; '[extend] useDefault = "
+				 "true' in it adds them",
+				 set->alone)
+		       : NULL;
 }
 
 const struct rule *rule_find(const struct rule_set *set, const char *id)

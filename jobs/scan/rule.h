@@ -138,6 +138,7 @@ struct rule_set {
 	guint n_allowlists;
 	const struct rule_problem *problems;
 	guint n_problems;
+	const char *alone; /* a file in gitleaks' form that takes ours away unasked; NULL: none */
 	guint8 common[RULE_HASH_BYTES]; /* of what decides for every rule: the allowlists, us */
 	guint8 hash[32]; /* of the rules' hashes and the allowlists: the rule set's name */
 };
@@ -160,6 +161,8 @@ struct rule_set *rule_set_load(const struct rule_options *options, GError **erro
 /* One file alone, from memory; `name` is what messages call it. `check` fills structure in only. */
 struct rule_set *rule_set_parse(const char *name, const char *text, gsize len, GError **error);
 void rule_set_free(struct rule_set *set);
+/* What a person who wrote the first rule of their own is told of `alone`. Freed; NULL: nothing. */
+char *rule_set_alone_text(const struct rule_set *set);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleSet, rule_set_free)
 
 /* Whether it is its id, its family, or what another scanner calls it: for what people write. */

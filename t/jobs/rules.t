@@ -141,6 +141,7 @@ id = "broken"
 regex = '''('''
 END
 my $foreign = rules_json('list', '--config', $gitleaks);
+like($errors, qr/^muster rules: \S+gitleaks\.toml: .* own rules are off; .*useDefault = true/m, 'that ours are off is said');
 is(scalar @{ $foreign->{rules} }, 2, "gitleaks' file stands for itself, as there");
 is_deeply([map { "$_->{line} $_->{kind}" } @{ $foreign->{problems} }], ['2 unknown', '7 unsupported', '11 dropped'], 'and what is not done is said with lines');
 rules('list', '--config', $gitleaks);

@@ -67,6 +67,19 @@ is_deeply(finds("[extend]\nuseDefault = true\n[[rules]]\nid = 'aws-access-token'
 is_deeply(finds("[extend]\nuseDefault = true\ndisabledRules = ['aws-access-token']\n", a => $leak), [], 'as is what is disabled');
 is_deeply(finds("[extend]\nuseDefault = true\n", a => $leak, '.gitleaksignore' => "a:aws-access-token:1\n"), [], 'and ignored');
 
+# Ours are off with a file in their form, and nobody has to find that out.
+my $alone = qr/^muster scan: \S+rules\.toml: read as a file in gitleaks' form, .*own rules are off; '\[extend\] useDefault = true' in it adds them\n\z/;
+is_deeply(finds($rule, a => $leak), [], 'a file in their form stands alone');
+like(scan_error(), $alone, 'which is said in one line');
+for my $case (['useDefault = true', 'when ours are there, too'], ['useDefault = false', 'when that is meant']) {
+	finds("[extend]\n$case->[0]\n$rule", a => $leak);
+	is(scan_error(), '', "and not $case->[1]");
+}
+finds("[family]\nname = 'mine'\n$rule", a => $leak);
+is(scan_error(), '', 'nor of a file in our own form');
+scan_run('--worktree', '--no-state', '--no-builtin-rules', '--config', "$dir/their.toml", $dir) if spew("$dir/their.toml", $rule);
+is(scan_error(), '', 'nor when they are not wanted');
+
 # What cannot be used.
 is_deeply(finds("[[rules]]\nid = 'bad'\nregex = '('\n[[rules]]\nid = 'file'\npath = 'a\$'\n$rule", a => "acme=$hex\n"), ['a:1'], 'a rule that cannot be used does not harm the others');
 like(scan_error(), qr/rules\.toml:1: bad: regex: missing closing.*rules\.toml:4: file: no regex/s, 'and is named');
