@@ -13,6 +13,7 @@ typedef gboolean (*check_function)(const guint8 *token, gsize len);
 struct checksum {
 	const char *name;
 	check_function is_right;
+	gboolean is_issuers;
 };
 
 static const char digits62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -286,16 +287,16 @@ static gboolean base58check(const guint8 *token, gsize len)
 
 /* clang-format off */
 static const struct checksum checksums[] = {
-	{ "crc32_62", crc32_62 },
-	{ "crc32_hex", crc32_hex },
-	{ "gitlab_routable", gitlab_routable },
-	{ "jwt", jwt },
-	{ "json_base64", json_base64 },
-	{ "aws_account", aws_account },
-	{ "discord", discord },
-	{ "age", age },
-	{ "base58check", base58check },
-	{ "pem", checksum_pem },
+	{ "crc32_62", crc32_62, TRUE },
+	{ "crc32_hex", crc32_hex, TRUE },
+	{ "gitlab_routable", gitlab_routable, TRUE },
+	{ "jwt", jwt, FALSE },
+	{ "json_base64", json_base64, FALSE },
+	{ "aws_account", aws_account, FALSE },
+	{ "discord", discord, FALSE },
+	{ "age", age, FALSE },
+	{ "base58check", base58check, FALSE },
+	{ "pem", checksum_pem, FALSE },
 };
 /* clang-format on */
 
@@ -310,6 +311,11 @@ const struct checksum *checksum_find(const char *name)
 gboolean checksum_is_right(const struct checksum *checksum, const guint8 *token, gsize len)
 {
 	return checksum->is_right(token, len);
+}
+
+gboolean checksum_is_issuers(const struct checksum *checksum)
+{
+	return checksum != NULL && checksum->is_issuers;
 }
 
 const char *checksum_name(guint i)

@@ -39,6 +39,12 @@ const struct checksum *checksum_find(const char *name);
 
 gboolean checksum_is_right(const struct checksum *checksum, const guint8 *token, gsize len);
 
+/*
+ * Whether only who issues such tokens writes the checksum, so that a token with a right one was in
+ * use, wherever it stands. Keys that anybody makes at home and forms prove less. NULL: FALSE.
+ */
+gboolean checksum_is_issuers(const struct checksum *checksum);
+
 /* The i-th name from 0, in the order above, NULL behind the last. */
 const char *checksum_name(guint i);
 

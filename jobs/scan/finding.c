@@ -211,6 +211,30 @@ static const char *last_word(const char *name, gsize len)
 }
 
 /*
+ * What runs in continuous integration does so with secrets that count, and is called test.yml more
+ * often than not: from such a folder on, names say nothing.
+ */
+static gboolean is_ci_folder(const char *path)
+{
+	static const char *const folders[] = {".github/workflows/", ".github/actions/",
+		".gitea/workflows/", ".forgejo/workflows/", ".gitlab/ci/", ".circleci/",
+		".buildkite/", ".woodpecker/", NULL};
+
+	for (const char *const *folder = folders; *folder != NULL; folder++)
+		if (g_str_has_prefix(path, *folder))
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean is_ci_file(const char *name)
+{
+	return g_str_has_prefix(name, ".gitlab-ci") || g_str_has_suffix(name, ".gitlab-ci.yml") ||
+	       g_str_has_prefix(name, "Jenkinsfile") || g_str_has_suffix(name, ".jenkinsfile") ||
+	       g_str_has_prefix(name, "azure-pipelines") ||
+	       g_str_has_prefix(name, "bitbucket-pipelines");
+}
+
+/*
  * A folder by its whole name or its last word; a file by its words: test_login.py, login.spec.ts,
  * .env.example.
  */
@@ -219,12 +243,16 @@ static const char *lower_why(const char *path)
 	const char *at = path, *slash, *why = NULL;
 
 	while (why == NULL && (slash = strchr(at, '/')) != NULL) {
+		if (is_ci_folder(at))
+			return NULL;
 		const char *word = last_word(at, (gsize)(slash - at));
 		why = lower_word(at, (gsize)(slash - at));
 		if (why == NULL)
 			why = lower_word(word, (gsize)(slash - word));
 		at = slash + 1;
 	}
+	if (why == NULL && is_ci_file(at))
+		return NULL;
 	while (why == NULL && *at != '\0') {
 		gsize len = strcspn(at, "._-");
 		why = lower_word(at, len);

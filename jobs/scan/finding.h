@@ -198,7 +198,8 @@ char *finding_mask_secret(const guint8 *secret, gsize len, const struct finding_
 /*
  * The severity counted for a finding at this path: two steps lower, though not below low, where a
  * part of the path says that it is a test, a fixture or an example, or where the secret is_weak
- * (HIT_WEAK, at all its places); *why is that word, "default" for the latter, or NULL.
+ * (HIT_WEAK, at all its places); *why is that word, "default" for the latter, or NULL. Files that
+ * run in continuous integration (.github/workflows/, Jenkinsfile) are no tests by their own names.
  */
 enum severity finding_severity(
 	enum severity declared, const char *path, gboolean is_weak, const char **why);

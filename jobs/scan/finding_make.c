@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "jobs/scan/checksum.h"
 #include "jobs/scan/finding_path.h"
 #include "lib/hash.h"
 
@@ -279,8 +280,10 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 
 	struct finding *finding = finding_report_add(report);
 	finding->rule = rule_of(maker, best);
-	finding->severity = finding_severity(
-		finding->rule->severity, view->path, maker->is_weak, &finding->lowered_for);
+	/* What its issuer's checksum proves is as bad in a test. */
+	gboolean is_proven = checksum_is_issuers(checksum_find(finding->rule->checksum));
+	finding->severity = finding_severity(finding->rule->severity, is_proven ? NULL : view->path,
+		maker->is_weak && !is_proven, &finding->lowered_for);
 	finding->repository = finding_report_text(report, view->repository, -1);
 	finding->path = finding_report_text(report, view->path, -1);
 	finding->secret = finding_report_text(report, view->masked, -1);

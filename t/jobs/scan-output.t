@@ -17,7 +17,9 @@ my @forms = qw(table json jsonl sarif csv junit html markdown gitleaks);
 
 repo($r, date => 1_600_000_000);
 put("$r/a.env", "# config\nTOKEN=" . token(1) . "\n");
-put("$r/tests/b.py", 'key = "' . token(2) . "\"  # gitleaks:allow\nother = '" . token(3) . "'\n");
+# In a test what has a checksum counts as elsewhere; this one has none.
+my $fine = join '_', 'github', 'pat', substr(token(3), 4, 22), substr(token(3), 10) . substr(token(5), 11);
+put("$r/tests/b.py", 'key = "' . token(2) . "\"  # gitleaks:allow\nother = '$fine'\n");
 my $odd = "=cmd|'<b>&\"q\" *_`x`\n\xff\e[31m.env";
 put("$r/$odd", token(4) . "\n");
 my $leak = commit($r, 'leak ' . token(1), date => 1_600_000_100);
@@ -27,7 +29,7 @@ my $shown = '=cmd|\'<b>&"q" *_`x`%0A%FF%1B[31m.env';
 my %out = map { $_ => scan_run('--format', $_, $r) } @forms;
 for my $form (@forms) {
 	is(scan_exit(), 1, 'findings make it exit 1') if $form eq 'gitleaks';
-	unlike($out{$form}, qr/@{[join '|', map { substr token($_), 8 } 1 .. 4]}/, "$form has no secret in it");
+	unlike($out{$form}, qr/@{[join '|', map({ substr token($_), 8 } 1, 2, 4), substr $fine, 15]}/, "$form has no secret in it");
 	unlike($out{$form}, qr/[\x00-\x08\x0b-\x1f\x7f]/, "$form has no control character in it") if $form ne 'csv';
 	like($out{$form}, qr/a\.env/, "$form names the file");
 	unlike($out{$form}, qr/%250A/i, "$form quotes names once");

@@ -26,10 +26,15 @@ my %files = (
 	'tests/a.yml' => url(password(6), 'db.acme.io'),
 	'src/dockerTest/a.yml' => url(password(7), 'db.acme.io'),
 	'latest/a.yml' => url(password(8), 'db.acme.io'),
+	'.github/workflows/BuildTest.yml' => url(password(9), 'db.acme.io'),
+	'deploy/demo/prod.env' => 'TOKEN=' . token(1) . "\n",
+	'docs/sample.yml' => 'token: ' . token(2) . "\n",
+	'tests/token.txt' => token(3) . "\n",
+	'tests/unproven.txt' => (token(4) =~ s/(.{5})\z/scalar reverse $1/er) . "\n",
 );
 put("$r/$_", $files{$_}) for keys %files;
 commit($r, 'all');
-my %found = map { ($_->{path} => $_) } @{ scan_json('--enable-rule', 'postgres-url', $r)->{findings} };
+my %found = map { ($_->{path} => $_) } @{ scan_json('--enable-rule', 'postgres-url,github', $r)->{findings} };
 
 sub counts {
 	my ($path, $severity, $why, $name) = @_;
@@ -46,6 +51,11 @@ counts('both.yml', 'high', undef, 'one that is for a server as well does not');
 counts('tests/a.yml', 'low', 'test', 'a folder of tests');
 counts('src/dockerTest/a.yml', 'low', 'test', 'one whose last word says so');
 counts('latest/a.yml', 'high', undef, 'not one that ends in the same letters');
+counts('.github/workflows/BuildTest.yml', 'high', undef, 'what builds is no test, whatever its name');
+counts('deploy/demo/prod.env', 'critical', undef, 'a token that its checksum proves counts in a demonstration');
+counts('docs/sample.yml', 'critical', undef, 'in a sample');
+counts('tests/token.txt', 'critical', undef, 'and in a test');
+counts('tests/unproven.txt', 'low', undef, 'one whose checksum is wrong is low anywhere');
 like(scan_run('-v', '--no-color', '--enable-rule', 'postgres-url', $r), qr/lowered: it is a default, or for a local host/, 'and it is said why');
 
 done_testing();

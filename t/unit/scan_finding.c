@@ -108,6 +108,13 @@ static void test_severity(void)
 		{"app/src/dockerTest/server.key", "test"},
 		{"boot-smoke-tests/a.c", "test"},
 		{"greatest/a.c", NULL},
+		{".github/workflows/BuildTest.yml", NULL},
+		{".github/workflows/test.yml", NULL},
+		{".circleci/tests/e2e.yml", NULL},
+		{".gitlab-ci.test.yml", NULL},
+		{"ci/Jenkinsfile.test", NULL},
+		{"tests/.github/workflows/a.yml", "test"},
+		{"examples/Jenkinsfile", "example"},
 		{NULL, NULL},
 	};
 	const char *why;
