@@ -6,6 +6,16 @@
 /* Bytes before a change whose ends are looked at again; one is needed, more cost nothing. */
 #define BEFORE 4
 
+/* All of them "end" where the object does: only what they found tells them apart. */
+static gint whole_compare(const struct candidate *x, const struct candidate *y)
+{
+	if (x->secret_at != y->secret_at)
+		return x->secret_at < y->secret_at ? -1 : 1;
+	if (x->secret_len != y->secret_len)
+		return x->secret_len < y->secret_len ? -1 : 1;
+	return (gint)x->verdict - (gint)y->verdict;
+}
+
 gint content_compare(gconstpointer a, gconstpointer b)
 {
 	const struct candidate *x = a, *y = b;
@@ -13,9 +23,14 @@ gint content_compare(gconstpointer a, gconstpointer b)
 		return x->at < y->at ? -1 : 1;
 	if (x->rule != y->rule)
 		return x->rule < y->rule ? -1 : 1;
-	gint order = (x->flags & CANDIDATE_DECODED) - (y->flags & CANDIDATE_DECODED);
-	if (order != 0 || !(x->flags & CANDIDATE_DECODED))
+	const guint8 kinds = CANDIDATE_DECODED | CANDIDATE_WHOLE;
+	gint order = (x->flags & kinds) - (y->flags & kinds);
+	if (order != 0)
 		return order;
+	if (x->flags & CANDIDATE_WHOLE)
+		return whole_compare(x, y);
+	if (!(x->flags & CANDIDATE_DECODED))
+		return 0;
 	if (x->from != y->from)
 		return x->from < y->from ? -1 : 1;
 	return x->to < y->to ? -1 : x->to > y->to;

@@ -51,7 +51,7 @@ gboolean content_carry(const struct depot_piece *pieces, guint n_pieces, guint32
 /*
  * By at, rule, and whether it was decoded; 0 for the same candidate. Two that were decoded are the
  * same only when their runs are: a byte may lie in a run of base64 and in a longer percent-encoded
- * one.
+ * one. Those of a rule without a sieve are the same when their secrets lie at the same place.
  */
 gint content_compare(gconstpointer a, gconstpointer b);
 

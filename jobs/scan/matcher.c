@@ -559,11 +559,22 @@ void matcher_judge(
 	candidate->match_len = judgement.match_len;
 }
 
+/* More of the object than was looked at: it is not covered. */
+static void whole_leave(struct matcher_thread *thread, guint16 rule, gsize len, GArray *candidates)
+{
+	struct candidate rest = {.at = (guint32)len, .to = (guint32)len, .rule = rule};
+
+	rest.flags = CANDIDATE_WHOLE;
+	rest.verdict = CANDIDATE_UNDECIDED;
+	give_up(thread, rule);
+	g_array_append_val(candidates, rest);
+}
+
 void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len, GArray *candidates)
 {
 	for (guint i = 0; i < thread->matcher->n_slow; i++) {
 		gsize from = 0, size = MIN(len, WHOLE_MAX_BYTES);
-		for (guint n = 0; n < WHOLE_MATCHES_MAX && from < size; n++) {
+		for (guint n = 0; from < size; n++) {
 			struct judgement judgement;
 			struct candidate candidate = {.at = (guint32)len, .to = (guint32)len};
 			candidate.rule = thread->matcher->slow[i];
@@ -573,6 +584,10 @@ void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len,
 				&judgement);
 			if (judgement.verdict == CANDIDATE_REFUSED)
 				break;
+			if (n == WHOLE_MATCHES_MAX) {
+				whole_leave(thread, candidate.rule, len, candidates);
+				break;
+			}
 			settle(thread, &candidate, &judgement, data);
 			candidate.secret_at = judgement.secret_at;
 			candidate.secret_len = judgement.secret_len;
@@ -583,13 +598,7 @@ void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len,
 				break;
 			from = MAX(from + 1, judgement.match_at + (gsize)judgement.match_len);
 		}
-		if (size < len) {
-			struct candidate rest = {.at = (guint32)len, .to = (guint32)len};
-			rest.rule = thread->matcher->slow[i];
-			rest.flags = CANDIDATE_WHOLE;
-			rest.verdict = CANDIDATE_UNDECIDED;
-			give_up(thread, rest.rule);
-			g_array_append_val(candidates, rest);
-		}
+		if (size < len)
+			whole_leave(thread, thread->matcher->slow[i], len, candidates);
 	}
 }

@@ -43,6 +43,7 @@
  *     candidates are equal when rule, at and the bit CANDIDATE_DECODED are, and of decoded ones the
  *     window (a byte may lie in a run of base64 and in a longer percent-encoded one). Several
  *     candidates of one rule can have one and the same secret_at and secret_len: that is one hit.
+ *     Those of matcher_whole() are equal when their secrets lie at the same place.
  *  5. CANDIDATE_WHOLE ones are never inherited: drop them, and ask matcher_whole() for each object.
  */
 struct rule_set;
@@ -142,7 +143,11 @@ void matcher_thread_set_depth(struct matcher_thread *thread, guint depth);
 gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize len, gsize from,
 	gsize to, GArray *candidates);
 
-/* Fills in window and verdict for the rules that have no sieve; nothing when there are none. */
+/*
+ * Fills in window and verdict for the rules that have no sieve; nothing when there are none. The
+ * candidates of a rule all end at len. What is beyond a limit, of bytes or matches, is one that is
+ * undecided.
+ */
 void matcher_whole(
 	struct matcher_thread *thread, const guint8 *data, gsize len, GArray *candidates);
 

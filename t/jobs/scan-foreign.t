@@ -32,6 +32,13 @@ is_deeply(finds("[[rules]]\nid = 'a'\nregex = '''(acme)-([0-9a-f]{32})'''\nsecre
 is_deeply(finds($rule . "entropy = 4.0\n", a => "acme=$hex\n"), [], 'the entropy has to be exceeded');
 is_deeply(finds("[[rules]]\nid = 'a'\nregex = '''[0-9a-f]{32}'''\nkeywords = ['acme']\n", a => "acme\n\n\n$hex\n", b => "$hex\n", c => "$hex # acme\n", d => "$hex\n\n# acme\n"), [qw(a:4 c:1 d:1)], 'a keyword may stand some lines away');
 is_deeply(finds("[[rules]]\nid = 'a'\nregex = '''[0-9]+[a-z]*:.*'''\n", a => "12ab:x\n", b => "ab:x\n"), ['a:1'], 'a rule for which no sieve can be made is run over whole files') or diag(scan_error());
+my $slow = "[[rules]]\nid = 'a'\nregex = '''[0-9]+[a-z]*:.*'''\n";
+is_deeply(finds($slow, a => "12ab:x\nno\n34:yy\n5cd:zzz\n"), [qw(a:1 a:3 a:4)], 'and all it matches there are found');
+is_deeply(finds($slow, a => "1:x\n" x 1000), ['a:1'], 'a thousand of them');
+is(scan_exit(), 1, 'which is all');
+finds($slow, a => "1:x\n" x 1001);
+is(scan_exit(), 3, 'of more than it takes the rest is not covered');
+like(scan_error(), qr/rules\.toml:1: rule 'a' gave up at 1 place:/, 'and it says so');
 is_deeply(finds("[[rules]]\nid = 'a'\nregex = '''acme=\\w+'''\npath = '''\\.env\$'''\n", 'a.env' => "acme=1234\n", 'a.c' => "acme=1234\n"), ['a.env:1'], 'a path is asked for');
 
 # Allowlists, new and old.
