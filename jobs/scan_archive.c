@@ -24,7 +24,8 @@ struct archive_scan {
 	struct unpacker *unpacker;
 	GArray *entries; /* struct entry */
 	gsize bytes;
-	guint32 number; /* of the archive that is being read */
+	guint32 number;  /* of the archive that is being read */
+	gboolean is_cut; /* there was no time for all of them */
 	GError *error;
 };
 
@@ -75,9 +76,37 @@ static GBytes *entry_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
 	return g_bytes_ref(g_array_index(archives->entries, struct entry, item).bytes);
 }
 
+/* Something is left unread: the scan is not whole. */
+static void cut(struct archive_scan *archives, const char *text)
+{
+	archives->is_cut = TRUE;
+	archives->target->is_partly = TRUE;
+	scan_job_problem(archives->job, archives->target->name, text);
+}
+
+gboolean archive_scan_is_over(struct archive_scan *archives, gsize left)
+{
+	struct scan_job *job = archives->job;
+
+	if (!scan_job_is_stopped(job) && !scan_meter_is_over(job->meter))
+		return FALSE;
+	if (left > 0) {
+		g_autofree char *text = g_strdup_printf(
+			"%" G_GSIZE_FORMAT " archive%s not opened", left, left == 1 ? "" : "s");
+		cut(archives, text);
+	}
+	return TRUE;
+}
+
+gboolean archive_scan_is_cut(const struct archive_scan *archives)
+{
+	return archives->is_cut;
+}
+
 gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
 {
 	gboolean is_fine = archives->error == NULL;
+	g_autoptr(GError) why = NULL;
 	gsize n = 0;
 
 	if (!is_fine) {
@@ -88,9 +117,13 @@ gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
 		return TRUE;
 	g_autoptr(Scan) scan = scan_job_scan(
 		archives->job, archives->matcher, archives->secrets, SCAN_JOB_PLAIN, error);
-	if (scan == NULL || !scan_items(scan, archives->entries->len, entry_get, archives,
-				    &archives->job->progress, error))
+	if (scan == NULL)
 		return FALSE;
+	/* What was found until then is told. */
+	if (!scan_items(scan, archives->entries->len, entry_get, archives, &archives->job->progress,
+		    &why) &&
+		!archives->is_cut)
+		cut(archives, why->message);
 	scan_job_coverage(archives->job, archives->target, scan_coverage(scan));
 	const struct hit *hits = scan_hits(scan, &n);
 	for (gsize i = 0, end; is_fine && i < n; i = end) {
@@ -130,6 +163,8 @@ gboolean archive_scan_add(struct archive_scan *archives, guint32 number, const g
 
 	archives->number = number;
 	unpacker_run(archives->unpacker, bytes, len, entry_add, archives, &outcome);
+	if (archive_scan_is_over(archives, 0) && outcome.broken > 0)
+		cut(archives, "an archive was not read to its end");
 	/* What only began like an archive is scanned as what it is. */
 	if (outcome.others > 0) {
 		g_autoptr(GBytes) whole = g_bytes_new(bytes, len);

@@ -9,9 +9,10 @@
  * on all threads) and scanned; whoever gave the archive is told what was found in which entry.
  *
  *	struct archive_scan *archives = archive_scan_new(job, secrets, target, on_found, data, error);
- *	for each archive
- *		reason = archive_scan_add(archives, number, bytes, len, error);
+ *	for each archive, unless archive_scan_is_over(archives, those that are left)
+ *		archive_scan_add(archives, number, bytes, len, &reason, error);
  *	archive_scan_finish(archives, error);
+ *	is_whole = is_whole && !archive_scan_is_cut(archives);
  *	archive_scan_free(archives);
  */
 struct archive_scan;
@@ -33,5 +34,10 @@ gboolean archive_scan_add(struct archive_scan *archives, guint32 number, const g
 	gsize len, enum scan_gap_reason *reason, GError **error);
 /* The rest. */
 gboolean archive_scan_finish(struct archive_scan *archives, GError **error);
+
+/* The time is over: so many archives stay unread, which is said. */
+gboolean archive_scan_is_over(struct archive_scan *archives, gsize left);
+/* Something was left out for want of time: nothing of this may count as scanned. */
+gboolean archive_scan_is_cut(const struct archive_scan *archives);
 
 #endif

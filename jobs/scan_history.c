@@ -196,8 +196,8 @@ static gboolean on_archive_found(gpointer data, guint32 number, const char *inne
 }
 
 /* What begins as an archive, one after the other. */
-static gboolean archives_scan(
-	struct reading *reading, struct matcher *matcher, struct scan *scan, GError **error)
+static gboolean archives_scan(struct reading *reading, struct matcher *matcher, struct scan *scan,
+	gboolean *is_whole, GError **error)
 {
 	gsize n = 0;
 	const guint32 *numbers = scan_archives(scan, &n);
@@ -208,7 +208,7 @@ static gboolean archives_scan(
 		reading->target, on_archive_found, reading, error);
 	if (archives == NULL)
 		return FALSE;
-	for (gsize i = 0; i < n && !scan_meter_is_over(reading->job->meter); i++) {
+	for (gsize i = 0; i < n && !archive_scan_is_over(archives, n - i); i++) {
 		enum scan_gap_reason reason = SCAN_GAP_UNREADABLE;
 		const guint8 *bytes = NULL;
 		gsize len = 0;
@@ -219,7 +219,9 @@ static gboolean archives_scan(
 		scan_add_archive(scan, numbers[i], reason);
 	}
 	reading->sampled = DEPOT_NONE; /* the reader has other bytes now */
-	return archive_scan_finish(archives, error);
+	gboolean is_done = archive_scan_finish(archives, error);
+	*is_whole = *is_whole && !archive_scan_is_cut(archives);
+	return is_done;
 }
 
 /* FALSE: nothing could be scanned at all. A scan that was cancelled keeps what it found. */
@@ -244,10 +246,10 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 			reading->target->is_partly = TRUE;
 			scan_job_problem(job, reading->target->name, why->message);
 		}
+		reading->rules = numbers;
+		is_done = archives_scan(reading, own, scan, is_whole, error);
 		/* What could not be read must be known by name, or it would count as scanned. */
 		*is_whole = *is_whole && scan_gaps_are_all(scan);
-		reading->rules = numbers;
-		is_done = archives_scan(reading, own, scan, error);
 		const struct scan_coverage *coverage = scan_coverage(scan);
 		if (rules == NULL) {
 			guint64 *counters = state_counters(reading->state);

@@ -235,7 +235,7 @@ static gboolean archives_scan(struct items *items, struct scan *scan, GError **e
 		return FALSE;
 	items->first_archive = numbers[0];
 	g_array_set_size(items->archives, numbers[n - 1] - numbers[0] + 1);
-	for (gsize i = 0; i < n && !scan_meter_is_over(items->job->meter); i++) {
+	for (gsize i = 0; i < n && !archive_scan_is_over(archives, n - i); i++) {
 		enum scan_gap_reason reason = SCAN_GAP_UNREADABLE;
 		g_autoptr(GBytes) bytes = source->get(source->data, numbers[i], &reason);
 		gsize len = 0;

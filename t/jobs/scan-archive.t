@@ -125,6 +125,19 @@ $nested = zip_of("n$_" => $nested) for 1 .. 30;
 spew("$bad/nested.zip", $nested);
 is_deeply([found(scan_json('--max-archive-depth', 8, $bad))], ['ok.zip!a:1'], 'what is nested too deep is not opened');
 
+# Eight gigabytes take longer than a second: what was not opened must not count as scanned.
+my $slow = repo("$dir/slow");
+my $member = gz("x\n" x (8 << 20));
+spew("$slow/$_.gz", $member x 12 . gz("$_\n")) for 10 .. 49;
+spew("$slow/last.gz", gz(token(14)));
+commit($slow, 'more than a second');
+for my $source ([], [], ['--worktree']) {
+	$report = scan_json('--archives', '--timeout', 1, @$source, $slow);
+	is(scan_exit(), 3, "@$source archives for which there was no time make the scan partial");
+	like(scan_error(), qr/[0-9]+ archives not opened/, 'and are told');
+	cmp_ok($report->{coverage}{scanned}, '<', 41, 'and not counted as scanned');
+}
+
 # The program that opens them.
 is(system(build_dir() . '/jobs/muster-unpack 2>/dev/null') >> 8, 2, 'muster-unpack is not for people');
 is(system(build_dir() . '/jobs/muster-unpack 3 1000 < /dev/null') >> 8, 0, 'and ends when nobody asks any more');
