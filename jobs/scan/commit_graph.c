@@ -82,6 +82,11 @@ void commit_graph_set_held(struct commit_graph *graph, guint32 young, guint32 he
 	g_array_index(graph->young, struct graph_commit, young - graph->n_base).held = held;
 }
 
+void commit_graph_add_flags(struct commit_graph *graph, guint32 young, guint flags)
+{
+	g_array_index(graph->young, struct graph_commit, young - graph->n_base).flags |= flags & 15;
+}
+
 void commit_graph_settle(struct commit_graph *graph)
 {
 	guint32 n = commit_graph_count(graph);

@@ -21,7 +21,7 @@
 
 enum graph_flag {
 	GRAPH_CUT_OFF = 1 << 0, /* it has parents that are not here */
-	GRAPH_OUTSIDE = 1 << 1, /* not of the range that was asked for, a parent of one that is */
+	GRAPH_OUTSIDE = 1 << 1, /* not of the range that was asked for */
 };
 
 struct graph_commit {
@@ -69,6 +69,7 @@ guint32 commit_graph_add(struct commit_graph *graph, const struct oid *oid, gint
 	guint flags, const guint32 *parents, guint n_parents);
 
 void commit_graph_set_held(struct commit_graph *graph, guint32 young, guint32 held);
+void commit_graph_add_flags(struct commit_graph *graph, guint32 young, guint flags);
 
 /* Makes all of it base, in memory of its own. */
 void commit_graph_settle(struct commit_graph *graph);

@@ -20,6 +20,7 @@ struct history_run *history_run_new(
 	run->options = *options;
 	run->reader = depot_reader_new(depot);
 	run->targets = g_array_new(FALSE, FALSE, sizeof(struct history_target));
+	run->without = g_array_new(FALSE, FALSE, sizeof(guint32));
 	run->problems = g_array_new(FALSE, FALSE, sizeof(struct history_problem));
 	run->trees = g_array_new(FALSE, FALSE, sizeof(guint32));
 	for (gsize i = 0; i < options->n_shallow; i++)
@@ -33,6 +34,7 @@ void history_run_free(struct history_run *run)
 		return;
 	depot_reader_free(run->reader);
 	g_array_unref(run->targets);
+	g_array_unref(run->without);
 	g_array_unref(run->problems);
 	g_array_unref(run->trees);
 	oid_map_clear(&run->shallow);
@@ -51,6 +53,13 @@ void history_problem_add(
 	if (oid != NULL)
 		problem.oid = *oid;
 	g_array_append_val(run->problems, problem);
+}
+
+void history_problems_forget(struct history_run *run, guint64 n)
+{
+	run->n_problems = n;
+	if (run->problems->len > n)
+		g_array_set_size(run->problems, (guint)n);
 }
 
 const struct history_problem *history_run_problems(
@@ -186,6 +195,13 @@ static void targets_find(struct history_run *run, gboolean has_graph)
 		g_array_append_val(run->targets, target);
 	}
 	run->n_refs_broken = run->n_problems;
+	/* What cannot be found leaves nothing out. */
+	for (gsize i = 0; i < run->options.n_without; i++) {
+		struct history_target target = target_get(run, &run->options.without[i]);
+		if (target.commit != DEPOT_NONE)
+			g_array_append_val(run->without, target.commit);
+	}
+	history_problems_forget(run, run->n_refs_broken);
 }
 
 static void tips_keep(struct history_run *run)
@@ -267,6 +283,7 @@ gboolean history_run_find(
 		gaps_want(run, wanted);
 	} else {
 		run->counts.is_full = TRUE;
+		history_problems_forget(run, run->n_refs_broken);
 		all_want(run, wanted);
 	}
 	g_array_set_size(run->state->gaps, 0);
@@ -333,7 +350,7 @@ static void lost_count(struct history_run *run)
 	g_autofree guint8 *commits = commit_graph_reach(
 		&state->graph, (const guint32 *)(const void *)tips->data, tips->len, &n);
 	for (guint32 i = 0; i < commit_graph_count(&state->graph); i++)
-		if (commits[i])
+		if (commits[i] && !(commit_graph_get(&state->graph, i)->flags & GRAPH_OUTSIDE))
 			reach[commit_graph_get(&state->graph, i)->held] = 1;
 	for (guint32 i = table->nodes->len; i-- > 1;) {
 		const struct holding_entry *e = holding_entries(table, i, &n);

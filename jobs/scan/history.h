@@ -46,13 +46,15 @@ struct history_options {
 	const struct oid *shallow;
 	gsize n_shallow;
 	/*
-	 * A range: commits reachable from these are as known, `A..B` and `--not --all`. What they
-	 * introduced is not told. Only with a state without a folder.
+	 * A range: commits reachable from these (or from what such tags name) are as known, `A..B`
+	 * and `--not --all`. What they introduced is not told. Only with a state without a folder.
 	 */
 	const struct oid *without;
 	gsize n_without;
 	/* Hits in blobs that no tip leads to become sightings without a path. */
 	gboolean is_unreachable;
+	/* So many commits are read one by one; of more, everything is walked. 0: what is faster. */
+	guint32 singly_max;
 	const gint *cancel; /* not 0: stop with MUSTER_ERROR_BUSY; may be NULL */
 };
 

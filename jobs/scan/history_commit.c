@@ -159,12 +159,33 @@ static gboolean graph_fill(struct commit_walk *walk, guint32 tip, GArray *steps,
 	return TRUE;
 }
 
+/* What a range leaves out comes first, for nothing in it is a problem of the range. */
+static gboolean without_follow(struct commit_walk *walk, GArray *steps, GArray *parents)
+{
+	struct history_run *run = walk->run;
+	struct commit_graph *graph = &run->state->graph;
+	guint64 n_problems = run->n_problems;
+
+	for (guint i = 0; i < run->without->len; i++) {
+		guint32 commit = g_array_index(run->without, guint32, i);
+		if (walk->rows[commit] != 0 && walk->places[commit] == 0 &&
+			!graph_fill(walk, commit, steps, parents))
+			return FALSE;
+	}
+	history_problems_forget(run, n_problems);
+	for (guint32 i = 0; i < commit_graph_count(graph); i++)
+		commit_graph_add_flags(graph, i, GRAPH_OUTSIDE);
+	return TRUE;
+}
+
 static gboolean tips_follow(struct commit_walk *walk)
 {
 	struct history_run *run = walk->run;
 	g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(struct step));
 	g_autoptr(GArray) parents = g_array_new(FALSE, FALSE, sizeof(guint32));
 
+	if (!without_follow(walk, steps, parents))
+		return FALSE;
 	for (guint i = 0; i < run->targets->len; i++) {
 		struct history_target *target =
 			&g_array_index(run->targets, struct history_target, i);

@@ -36,6 +36,7 @@ struct history_run {
 	struct oid_map shallow;
 
 	GArray *targets; /* struct history_target, one a tip */
+	GArray *without; /* guint32: the commits that options.without lead to, in the depot */
 	GArray *problems;
 	guint64 n_problems;
 	struct history_counts counts;
@@ -58,6 +59,8 @@ enum history_gap {
 
 void history_problem_add(
 	struct history_run *run, enum history_problem_kind kind, const struct oid *oid);
+/* Back to the first n of them: what was met on the way is met again, or is not of the range. */
+void history_problems_forget(struct history_run *run, guint64 n);
 gboolean history_is_cancelled(const struct history_run *run, GError **error);
 
 /* HOLDING_GAP and a number; 0 when there are too many. */
@@ -73,8 +76,9 @@ gboolean history_is_other_kind(const struct history_run *run, guint32 number, gb
 gboolean history_commit_read(struct history_run *run, guint32 number, struct commit_bytes *commit);
 
 /*
- * Reads every commit and fills the (empty) graph with those the tips lead to; trees[] is the depot
- * number of each one's tree. Sets the places of the targets.
+ * Reads every commit and fills the (empty) graph with those the tips lead to, and those a range
+ * leaves out (GRAPH_OUTSIDE); trees[] is the depot number of each one's tree. Sets the places of
+ * the targets.
  */
 gboolean history_commits_walk(struct history_run *run, GError **error);
 

@@ -8,10 +8,17 @@
 #include <string.h>
 
 #include "jobs/scan/history_inside.h"
-#include "lib/error.h"
+#include "jobs/scan/pair_map.h"
 
-#define TREES_MAX 50000 /* to find what is new; more are read faster in the depot's order */
+/*
+ * Trees that are read to find what is new; more are read faster in the depot's order. Of a range
+ * all blobs have to be scanned then, for which one waits longer.
+ */
+#define TREES_MAX 50000
+#define RANGE_TREES_MAX 1000000
 #define HELD_OPEN G_MAXUINT32
+#define MET_TREE DEPOT_NONE      /* begins the key of a folder that was met … */
+#define MET_END (DEPOT_NONE - 1) /* … and ends it */
 
 /* A folder as one of the parents has it. */
 struct theirs {
@@ -30,8 +37,9 @@ struct change {
 
 struct folder_walk {
 	struct history_run *run;
-	GHashTable *trees; /* by number + 1: what it holds + 1, or that it was met */
-	GHashTable *roots; /* by place of a commit + 1: number of its tree */
+	GHashTable *trees;   /* by number + 1: what it holds + 1, or that it was met */
+	struct pair_map met; /* of a range: folders, each beside the parents' at its place */
+	GHashTable *roots;   /* by place of a commit + 1: number of its tree */
 	guint64 *wanted;
 	gboolean is_holding;
 	guint32 no_name;
@@ -296,6 +304,33 @@ static void want(struct folder_walk *walk, guint32 number)
 		walk->wanted[number / 64] |= G_GUINT64_CONSTANT(1) << (number % 64);
 }
 
+/*
+ * Whether a folder is met for the first time. What is known of the others stays known, wherever a
+ * folder comes back; in a range it may come back after it was taken away, and is new again beside
+ * these parents. Then it is the same only beside the same.
+ */
+static gboolean folder_meet(
+	struct folder_walk *walk, guint32 tree, const struct theirs *theirs, guint n)
+{
+	gboolean is_new;
+
+	if (walk->run->options.n_without == 0)
+		return g_hash_table_add(walk->trees, GUINT_TO_POINTER(tree + 1));
+	guint32 key = pair_map_add(&walk->met, tree, MET_TREE, &is_new);
+	if (pair_map_find(&walk->met, key, MET_END) != PAIR_MAP_NONE)
+		return FALSE; /* all of it was wanted */
+	for (guint i = 0; i < n; i++)
+		if (theirs[i].tree != DEPOT_NONE)
+			key = pair_map_add(&walk->met, key, theirs[i].tree, &is_new);
+	pair_map_add(&walk->met, key, MET_END, &is_new);
+	return is_new;
+}
+
+static gboolean is_too_much(const struct history_run *run)
+{
+	return run->counts.trees > (run->options.n_without > 0 ? RANGE_TREES_MAX : TREES_MAX);
+}
+
 /* Wants the blobs that are in none of the parents' folders. */
 static void folder_find(
 	struct folder_walk *walk, guint32 tree, const struct theirs *theirs, guint n)
@@ -305,9 +340,8 @@ static void folder_find(
 	for (guint i = 0; i < n; i++)
 		if (theirs[i].tree == tree)
 			return;
-	if (tree == DEPOT_NONE || walk->depth >= HISTORY_DEPTH_MAX ||
-		walk->run->counts.trees > TREES_MAX ||
-		!g_hash_table_add(walk->trees, GUINT_TO_POINTER(tree + 1)))
+	if (tree == DEPOT_NONE || walk->depth >= HISTORY_DEPTH_MAX || is_too_much(walk->run) ||
+		!folder_meet(walk, tree, theirs, n))
 		return;
 	walk->depth++;
 	folder_init(&folder);
@@ -378,6 +412,7 @@ static void walk_clear(struct folder_walk *walk)
 {
 	g_hash_table_unref(walk->trees);
 	g_hash_table_unref(walk->roots);
+	pair_map_clear(&walk->met);
 }
 
 gboolean history_new_find(
@@ -387,17 +422,14 @@ gboolean history_new_find(
 	struct commit_graph *graph = &run->state->graph;
 
 	*is_done = FALSE;
-	if (!history_new_commits(run)) {
-		if (run->options.n_without == 0)
-			return TRUE;
-		g_set_error_literal(
-			error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "the range has too many commits");
-		return FALSE;
-	}
+	if (!history_new_commits(run))
+		return TRUE;
 	walk_init(&walk, run, wanted);
 	for (guint32 place = run->first_new; place < commit_graph_count(graph); place++) {
 		if (commit_graph_get(graph, place)->flags & GRAPH_OUTSIDE)
 			continue;
+		if (history_is_cancelled(run, NULL))
+			break;
 		g_autoptr(GArray) theirs = parents_list(&walk, place);
 		folder_find(&walk, root_get(&walk, place),
 			(const struct theirs *)(const void *)theirs->data, theirs->len);
@@ -409,7 +441,7 @@ gboolean history_new_find(
 		want(&walk, target->blob);
 	}
 	walk_clear(&walk);
-	*is_done = run->counts.trees <= TREES_MAX || run->options.n_without > 0;
+	*is_done = !is_too_much(run);
 	return !history_is_cancelled(run, error);
 }
 

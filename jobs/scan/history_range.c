@@ -11,8 +11,10 @@
 #include "jobs/scan/history_inside.h"
 #include "lib/hash.h"
 
-#define NEW_MAX 5000     /* more are read faster in the depot's order */
-#define RANGE_MAX 200000 /* painted for a range */
+/* More are read faster in the depot's order; of a range all blobs have to be scanned then. */
+#define NEW_MAX 5000
+#define RANGE_NEW_MAX 50000
+#define PAINT_MAX 200000 /* commits that are painted, beside those where painting begins */
 #define PAINT_SLOP 64    /* looked at beyond the last that seemed new */
 
 enum paint {
@@ -35,7 +37,7 @@ struct range {
 	GHashTable *fresh; /* by number in the depot: index + 1 */
 	GArray *list;      /* struct fresh */
 	GArray *parents;
-	guint32 max;
+	guint32 max, paint_max;
 	gboolean is_range;
 };
 
@@ -150,7 +152,7 @@ static gboolean paint_add(struct range *range, GArray *heap, guint32 number, gui
 
 	if (index == G_MAXUINT32)
 		return TRUE;
-	if (range->list->len > range->max)
+	if (range->list->len > range->paint_max)
 		return FALSE;
 	struct fresh *fresh = fresh_at(range, index);
 	if ((fresh->paint & paint) == paint)
@@ -163,15 +165,11 @@ static gboolean paint_add(struct range *range, GArray *heap, guint32 number, gui
 
 static gboolean without_paint(struct range *range, GArray *heap)
 {
-	struct history_run *run = range->run;
+	const GArray *without = range->run->without;
 
-	for (gsize i = 0; i < run->options.n_without; i++) {
-		guint32 number;
-		if (depot_find(run->depot, &run->options.without[i], &number) &&
-			depot_type(run->depot, number) == DEPOT_COMMIT &&
-			!paint_add(range, heap, number, PAINT_OUTSIDE))
+	for (guint i = 0; i < without->len; i++)
+		if (!paint_add(range, heap, g_array_index(without, guint32, i), PAINT_OUTSIDE))
 			return FALSE;
-	}
 	return TRUE;
 }
 
@@ -257,7 +255,7 @@ static gboolean commit_follow(struct range *range, guint32 first, GArray *steps,
 			fresh = fresh_at(range, top->index); /* the list may have moved */
 			if (place == COMMIT_GRAPH_NONE && index != G_MAXUINT32 &&
 				!fresh_at(range, index)->is_queued) {
-				if (range->list->len > range->max)
+				if (run->counts.new_commits + steps->len > range->max)
 					return FALSE;
 				struct step next = {.index = index, .places = places->len};
 				g_array_append_val(steps, next);
@@ -313,7 +311,10 @@ gboolean history_new_commits(struct history_run *run)
 	gboolean is_fine;
 
 	range.is_range = run->options.n_without > 0;
-	range.max = range.is_range ? RANGE_MAX : NEW_MAX;
+	range.paint_max = PAINT_MAX + run->without->len + run->targets->len;
+	range.max = range.is_range ? RANGE_NEW_MAX : NEW_MAX;
+	if (run->options.singly_max > 0)
+		range.max = run->options.singly_max;
 	range.fresh = g_hash_table_new(NULL, NULL);
 	range.list = g_array_new(FALSE, FALSE, sizeof(struct fresh));
 	range.parents = g_array_new(FALSE, FALSE, sizeof(guint32));

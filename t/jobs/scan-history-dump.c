@@ -7,7 +7,7 @@
  *	rule TOKEN-
  *	tip <oid> h refs/heads/main
  *	tip <oid> - refs/tags/v1
- *	shallow <oid> | without <oid> | unreachable | engine <text> | threads <n> | times
+ *	shallow <oid> | without <oid> | unreachable | engine <text> | threads <n> | singly <n> | times
  *	EOF
  *
  * Prints what happened ("note", "current", "full", "wanted"), one line a sighting, one a removed
@@ -27,7 +27,7 @@ struct input {
 	GPtrArray *words;
 	char *engine;
 	gboolean is_unreachable, has_times;
-	guint threads;
+	guint threads, singly_max;
 };
 
 static void line_take(struct input *in, char **w, guint n)
@@ -40,6 +40,8 @@ static void line_take(struct input *in, char **w, guint n)
 		in->engine = g_strdup(w[1]);
 	else if (n >= 2 && strcmp(w[0], "threads") == 0)
 		in->threads = (guint)atoi(w[1]);
+	else if (n >= 2 && strcmp(w[0], "singly") == 0)
+		in->singly_max = (guint)atoi(w[1]);
 	else if (strcmp(w[0], "unreachable") == 0)
 		in->is_unreachable = TRUE;
 	else if (strcmp(w[0], "times") == 0)
@@ -196,7 +198,8 @@ static void history_read(struct state *state, struct input *in, const char *obje
 		.n_shallow = in->shallow->len,
 		.without = (const void *)in->without->data,
 		.n_without = in->without->len,
-		.is_unreachable = in->is_unreachable};
+		.is_unreachable = in->is_unreachable,
+		.singly_max = in->singly_max};
 	g_autoptr(HistoryRun) run = history_run_new(depot, state, &options);
 	g_autofree guint64 *wanted = g_new0(guint64, depot_count(depot) / 64 + 1);
 	guint64 n, total;

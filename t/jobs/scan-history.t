@@ -317,6 +317,7 @@ sub brought {
 	return \%first;
 }
 
+my $n_walked = 0;
 for my $round (1 .. $rounds) {
 	srand $seed + 1000 + $round;
 	my $git = "$dir/range$round";
@@ -331,6 +332,12 @@ for my $round (1 .. $rounds) {
 		my $want = brought($git, $to, @oids);
 		my $said = run($git, '-', [{ name => 'refs/heads/x', oid => $to, is_head => 1 }], map { "without $_" } @oids);
 		my %got = map { my @f = split /\t/, $said->{sighting}{$_}; $f[1] eq '-' ? () : ($_ => $f[1]) } keys %{ $said->{sighting} };
+		if (%$want) {
+			my $walked = run($git, '-', [{ name => 'refs/heads/x', oid => $to, is_head => 1 }], 'singly 1', map { "without $_" } @oids);
+			$n_walked += $walked->{mode} eq 'full';
+			my %also = map { my @f = split /\t/, $walked->{sighting}{$_}; $f[1] eq '-' ? () : ($_ => $f[1]) } keys %{ $walked->{sighting} };
+			is_deeply(\%also, $want, "range $round.$pair: the same when everything is walked");
+		}
 		if ($has_clock) {
 			is_deeply(\%got, $want, "range $round.$pair: what its commits brought, and no other");
 		} else {
@@ -338,4 +345,5 @@ for my $round (1 .. $rounds) {
 		}
 	}
 }
+cmp_ok($n_walked, '>', 0, 'some ranges are too long to be read commit by commit');
 done_testing;

@@ -58,4 +58,46 @@ lines_are('since a commit on a branch', ['kept.env:2'], '--since-commit', substr
 my @since = found(scan_json('--since-commit', 'main', $r));
 is_deeply([grep { /env/ } @since], [qw(side.env:2 stash6.env:2 stash7.env:2 tag.env:2)], 'since a commit, on all refs');
 
+# What was taken away in the range and came back in it, though the same folders were met before.
+my $back = "$dir/back";
+my $at = 1_600_000_000;
+sub step { return commit($back, $_[0], date => $at += 1000) }
+repo($back, date => $at);
+put("$back/conf/deep/s.env", 'TOKEN=' . token(20) . "\n");
+my $with = step('leak');
+put("$back/other", "1\n");
+step('something else');
+git($back, qw(rm -q -r conf));
+step('remove');
+put("$back/conf/deep/s.env", 'TOKEN=' . token(20) . "\n");
+step('bring back');
+lines_are('a secret that comes back', ['conf/deep/s.env:1'], '--range', "$with..HEAD", $back);
+lines_are('and one that goes', [], '--range', "$with..HEAD~1", $back);
+
+# More folders than are looked into when all is scanned.
+my $wide = repo("$dir/wide");
+open my $import, '|-', 'git', '-C', $wide, qw(fast-import --quiet --force) or die $!;
+print $import "blob\nmark :1\ndata 2\nx\n\n", "blob\nmark :2\ndata <<END\nTOKEN=" . token(21) . "\nEND\n\n";
+for my $n (1, 2) {
+	print $import "commit refs/heads/main\ncommitter C <c\@example.com> 160000000$n +0000\ndata 1\nm\n";
+	print $import map { "M 100644 :1 d$_/$_\n" } 1 .. ($n == 1 ? 1 : 51_000);
+	print $import "M 100644 :2 zz/secret\n" if $n == 2;
+}
+close $import or die 'fast-import';
+lines_are('a range of 51000 folders', ['zz/secret:1'], '--range', 'main~1..main', $wide);
+
+# What a push finds there already may be named by a tag alone.
+my $bare = "$dir/tagged.git";
+git($dir, qw(init -q --bare), $bare);
+git($r, qw(push -q), $bare, 'v1');
+is(git($bare, qw(for-each-ref --format=%(objecttype))), 'tag', 'a repository with nothing but a tag');
+my $v1 = git($r, qw(rev-parse v1^0));
+my $push = scan_json({ stdin => '0' x 40 . " $v1 refs/heads/new\n", folder => $bare }, '--pre-receive');
+is_deeply([found($push)], [], 'a push of what the tag has brings nothing') or diag(scan_error());
+git($r, qw(push -q), $bare, 'side:refs/heads/x');
+git($bare, qw(update-ref -d refs/heads/x));
+my $side = git($r, qw(rev-parse side));
+$push = scan_json({ stdin => '0' x 40 . " $side refs/heads/new\n", folder => $bare }, '--pre-receive');
+is_deeply([found($push)], ['side.env:2'], 'a push of more brings what is more') or diag(scan_error());
+
 done_testing;
