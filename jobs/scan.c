@@ -250,7 +250,7 @@ static gboolean ignore_file_load(struct scan_job *job, GError **error)
 	/* gitleaks' option of that name takes a file of its own form. */
 	enum finding_ignore kind = g_str_has_suffix(path, "leaksignore") ? FINDING_IGNORE_GITLEAKS
 									 : FINDING_IGNORE_FILE;
-	return ignore_set_add(job->ignores, kind, path, text, len, NULL, error);
+	return scan_job_ignores_add(job, kind, path, text, len, NULL, error);
 }
 
 static gboolean ignores_apply(struct scan_job *job, GError **error)

@@ -176,7 +176,7 @@ void scan_job_problem(struct scan_job *job, const char *name, const char *text)
 	job->report->is_partly = TRUE;
 	if (scan_job_is_stopped(job))
 		return;
-	if (job->report->problems->len >= TARGET_PROBLEMS_MAX)
+	if (++job->n_problems > TARGET_PROBLEMS_MAX)
 		return;
 	fprintf(stderr, "muster scan: %s\n", quoted);
 	g_ptr_array_add(job->report->problems, g_steal_pointer(&line));
@@ -248,13 +248,27 @@ const char *scan_job_unmask(const char *masked, double *entropy)
 	return *end == ' ' ? end + 1 : masked;
 }
 
+gboolean scan_job_ignores_add(struct scan_job *job, enum finding_ignore kind, const char *source,
+	const char *text, gsize len, const char *repository, GError **error)
+{
+	const GPtrArray *problems = job->report->problems;
+	guint before = problems->len;
+	gboolean is_done = ignore_set_add(job->ignores, kind, source, text, len, repository, error);
+
+	for (guint i = before; i < problems->len; i++) {
+		g_autofree char *quoted = quote_format(problems->pdata[i]);
+		fprintf(stderr, "muster scan: %s\n", quoted);
+	}
+	return is_done;
+}
+
 static void ignores_add(struct scan_job *job, gsize file, const char *source, const char *text,
 	gsize len, const char *repository)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (!ignore_set_add(
-		    job->ignores, ignore_files[file].kind, source, text, len, repository, &error))
+	if (!scan_job_ignores_add(
+		    job, ignore_files[file].kind, source, text, len, repository, &error))
 		fprintf(stderr, "muster scan: %s\n", error->message);
 }
 

@@ -34,6 +34,7 @@ struct scan_job {
 	struct ignore_set *ignores;
 	GHashTable *ignore_files; /* char *: read already, for another path of the same run */
 	struct scan_progress progress;
+	guint n_problems; /* of reading, told or not */
 	const gint *stop; /* not 0: somebody wants it to end, at once and without a report */
 	struct scan_meter *meter;
 	char *cache;  /* folder of everything that can be made again; NULL: none */
@@ -88,6 +89,10 @@ void scan_job_ignores_load(struct scan_job *job, const char *folder, const char 
 /* The same from the tree of a commit: a repository without a working tree. */
 void scan_job_ignores_read(struct scan_job *job, const struct repo *repo, const struct oid *commit,
 	const char *repository);
+
+/* One of any name; its mistakes are said. repository NULL: of all. */
+gboolean scan_job_ignores_add(struct scan_job *job, enum finding_ignore kind, const char *source,
+	const char *text, gsize len, const char *repository, GError **error);
 
 /* Sources. name is what the report calls it. */
 

@@ -287,13 +287,23 @@ static void ignores_append(const struct finding_report *report, GString *out)
 		g_string_append_c(out, '\n');
 }
 
-static guint unused_count(const struct finding_report *report)
+/* "; 2 lines to ignore expired; 1 line to ignore unused" */
+static void ignores_count(const struct finding_report *report, GString *out)
 {
-	guint count = 0;
+	guint expired = 0, unused = 0;
 
-	for (guint i = 0; i < report->ignores->len; i++)
-		count += g_array_index(report->ignores, struct finding_ignore_line, i).used == 0;
-	return count;
+	for (guint i = 0; i < report->ignores->len; i++) {
+		const struct finding_ignore_line *line =
+			&g_array_index(report->ignores, struct finding_ignore_line, i);
+		expired += line->is_expired;
+		unused += !line->is_expired && line->used == 0;
+	}
+	if (expired > 0)
+		g_string_append_printf(
+			out, "; %u line%s to ignore expired", expired, expired == 1 ? "" : "s");
+	if (unused > 0)
+		g_string_append_printf(
+			out, "; %u line%s to ignore unused", unused, unused == 1 ? "" : "s");
 }
 
 static char *bytes_format(guint64 bytes)
@@ -342,7 +352,7 @@ static void summary_append(
 {
 	g_autofree char *counts = scan_output_counts(report);
 	guint64 scanned = 0, known = 0, bytes = 0, commits = 0;
-	guint places = places_count(report), total = 0, unused = unused_count(report);
+	guint places = places_count(report), total = 0;
 	gboolean has_failed = finding_report_has_failed(report);
 
 	for (guint i = 0; i < report->targets->len; i++) {
@@ -363,9 +373,7 @@ static void summary_append(
 	cell_colour_off(out, style, colour);
 	if (report->findings->len > total)
 		g_string_append_printf(out, "; %u ignored", report->findings->len - total);
-	if (unused > 0)
-		g_string_append_printf(
-			out, "; %u line%s to ignore unused", unused, unused == 1 ? "" : "s");
+	ignores_count(report, out);
 	g_autofree char *size = bytes_format(bytes);
 	if (known > 0 && scanned == 0)
 		g_string_append_printf(out, "; nothing new in %" G_GUINT64_FORMAT " file version%s",

@@ -10,6 +10,7 @@
 #include "lib/hash.h"
 
 #define SECONDS_OF_DAY 86400
+#define PROBLEMS_MAX 20 /* told of one file */
 
 /* What a line asks for. Unset members ask for nothing. */
 struct ignore_rule {
@@ -21,7 +22,8 @@ struct ignore_rule {
 	const char *path;    /* exactly this one */
 	const char *commit;
 	guint32 at_line;
-	gboolean is_rule_unknown;
+	enum rule_name rule_kind;
+	gboolean is_rule_any; /* gitleaks' name of a rule that we do not have */
 };
 
 struct ignore_set {
@@ -65,14 +67,11 @@ static gboolean is_id(const char *text)
 	return strlen(text) == FINDING_ID_HEX && is_hex(text, FINDING_ID_HEX);
 }
 
-static gboolean has_rule(const struct ignore_set *set, const char *name)
+/* Of a rule as people name ours, or as another scanner names its own. */
+static enum rule_name rule_kind(const struct ignore_set *set, const char *name)
 {
-	const struct rule_set *rules = set->report->rules;
-
-	for (guint i = 0; rules != NULL && i < rules->n; i++)
-		if (rule_has_name(&rules->rules[i], name))
-			return TRUE;
-	return FALSE;
+	return set->report->rules != NULL ? rule_set_name(set->report->rules, name)
+					  : RULE_NAME_UNKNOWN;
 }
 
 /* [commit:]path:rule:line; a path may hold colons, the others may not. */
@@ -98,66 +97,100 @@ static gboolean name_parse(struct ignore_set *set, const char *text, struct igno
 	rule->path = finding_report_text(set->report, path, id - path);
 	rule->rule = finding_report_text(set->report, id + 1, line - id - 1);
 	rule->at_line = (guint32)number;
-	rule->is_rule_unknown = !has_rule(set, rule->rule);
+	/* Theirs: of ours, all that stand for it. */
+	rule->rule_kind = RULE_NAME_ALIAS;
+	rule->is_rule_any = rule_kind(set, rule->rule) == RULE_NAME_UNKNOWN;
 	return TRUE;
 }
 
-/* "until:2027-01-31" at the end of the text, which loses it. TRUE when there is none, too. */
-static gboolean until_parse(char *text, gint64 *until)
+/* "until:2027-01-31" at the end of the text, which loses it. NULL, or why it is none. */
+static char *until_parse(char *text, gint64 *until)
 {
 	char *at = g_strrstr(text, "until:");
 	int year, month, day, used = 0;
 
 	*until = 0;
 	if (at == NULL || (at > text && !g_ascii_isspace(at[-1])))
-		return TRUE;
+		return NULL;
 	const char *date = at + strlen("until:");
-	for (int i = 0; i < 10; i++, used++)
-		if (i == 4 || i == 7 ? date[i] != '-' : !g_ascii_isdigit(date[i]))
-			return FALSE;
-	if (date[used] != '\0')
-		return FALSE;
+	while (used < 10 &&
+		(used == 4 || used == 7 ? date[used] == '-' : g_ascii_isdigit(date[used])))
+		used++;
+	if (used < 10 || date[used] != '\0')
+		return g_strdup_printf("'%s' is no date like 2027-01-31", date);
 	year = (int)g_ascii_strtoll(date, NULL, 10);
 	month = (int)g_ascii_strtoll(date + 5, NULL, 10);
 	day = (int)g_ascii_strtoll(date + 8, NULL, 10);
 	g_autoptr(GDateTime) time = g_date_time_new_utc(year, month, day, 0, 0, 0);
 	if (time == NULL)
-		return FALSE;
+		return g_strdup_printf("there is no day '%s'", date);
 	*until = g_date_time_to_unix(time) / SECONDS_OF_DAY;
 	*at = '\0';
 	g_strchomp(text);
-	return TRUE;
+	return NULL;
 }
 
-static gboolean line_parse(struct ignore_set *set, char *text, struct ignore_rule *rule)
+/* Why a line is nothing, as a person would like to be told who meant something. */
+static char *guess(const char *text)
+{
+	gsize len = strlen(text), word = 0;
+
+	while (g_ascii_isalpha(text[word]))
+		word++;
+	if (text[word] == ':' && word > 1 && strchr(text + word + 1, ':') == NULL)
+		return g_strdup_printf(
+			"'%.*s:' is none of secret:, rule: and path:", (int)word, text);
+	if (*text == '!')
+		return g_strdup("'!' has no meaning here: nothing is taken out of what is ignored");
+	if (len >= 7 && is_hex(text, len))
+		return g_strdup_printf("an id has %d hexadecimal digits, this has %" G_GSIZE_FORMAT,
+			FINDING_ID_HEX, len);
+	if (strchr(text, ':') == NULL && (strpbrk(text, " \t") == NULL || strpbrk(text, "./*")))
+		return g_strdup_printf("neither an id nor path:, rule: or secret:; for a file or "
+				       "folder write 'path:%s'",
+			text);
+	return g_strdup("neither an id, secret:ID, rule:NAME, path:PATTERN nor PATH:RULE:LINE");
+}
+
+/* Why the line is not understood, or NULL. */
+static char *line_parse(struct ignore_set *set, char *text, struct ignore_rule *rule)
 {
 	struct finding_report *report = set->report;
 
 	if (is_id(text)) {
 		g_autofree char *id = g_ascii_strdown(text, -1);
 		rule->location_id = finding_report_text(report, id, -1);
-		return TRUE;
+		return NULL;
 	}
 	if (g_str_has_prefix(text, "secret:")) {
 		g_autofree char *id = g_ascii_strdown(g_strchug(text + strlen("secret:")), -1);
 		rule->secret_id = finding_report_text(report, id, -1);
-		return is_id(id);
+		return is_id(id) ? NULL
+				 : g_strdup_printf(
+					   "a secret_id has %d hexadecimal digits, '%s' is none",
+					   FINDING_ID_HEX, id);
 	}
 	if (g_str_has_prefix(text, "path:")) {
 		rule->pattern = finding_report_text(report, g_strchug(text + strlen("path:")), -1);
-		return *rule->pattern != '\0';
-	}
-	if (g_str_has_prefix(text, "rule:")) {
+	} else if (g_str_has_prefix(text, "rule:")) {
 		const char *at = g_strchug(text + strlen("rule:"));
 		gsize len = strcspn(at, " \t");
+		if (len == 0)
+			return g_strdup("rule: without a rule or family");
 		rule->rule = finding_report_text(report, at, (gssize)len);
+		rule->rule_kind = rule_kind(set, rule->rule);
 		at += len + strspn(at + len, " \t");
+		if (*at == '\0')
+			return NULL;
 		if (g_str_has_prefix(at, "path:"))
 			at += strlen("path:");
-		rule->pattern = *at != '\0' ? finding_report_text(report, at, -1) : NULL;
-		return *rule->rule != '\0';
+		rule->pattern = finding_report_text(report, at, -1);
+	} else {
+		return name_parse(set, text, rule) ? NULL : guess(text);
 	}
-	return name_parse(set, text, rule);
+	if (*rule->pattern == '\0')
+		return g_strdup("path: without a pattern");
+	return *rule->pattern == '!' ? guess(rule->pattern) : NULL;
 }
 
 static void rule_keep(struct ignore_set *set, const struct ignore_rule *rule)
@@ -177,11 +210,22 @@ static void rule_keep(struct ignore_set *set, const struct ignore_rule *rule)
 	g_array_append_val(list, *rule);
 }
 
+/* Somebody should know of a line that does not do what it was written for. */
+static void problem_add(struct ignore_set *set, const char *source, guint32 line, guint *count,
+	const char *why, gboolean is_dead)
+{
+	if (++*count <= PROBLEMS_MAX)
+		g_ptr_array_add(set->report->problems,
+			g_strdup_printf("%s:%u: %s%s", source, line,
+				is_dead ? "this line ignores nothing: " : "", why));
+}
+
 gboolean ignore_set_add(struct ignore_set *set, enum finding_ignore kind, const char *source,
 	const char *text, gsize len, const char *repository, GError **error)
 {
 	struct finding_report *report = set->report;
 	const char *at = text, *end = text + len;
+	guint problems = 0;
 
 	if (len > IGNORE_BYTES_MAX) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "%s is too large", source);
@@ -220,23 +264,28 @@ gboolean ignore_set_add(struct ignore_set *set, enum finding_ignore kind, const 
 					  ? finding_report_text(report, reason, -1)
 					  : NULL};
 		gint64 until = 0;
-		gboolean is_understood =
-			kind == FINDING_IGNORE_GITLEAKS
-				? (name_parse(set, line, &rule), TRUE)
-				: until_parse(line, &until) && line_parse(set, line, &rule);
-		if (!is_understood) {
-			/* It ignores nothing, and somebody should know. */
-			g_ptr_array_add(report->problems,
-				g_strdup_printf("%s:%u: this is neither an id, a name of a "
-						"finding, rule: nor path:, and ignores nothing",
-					source, number));
+		g_autofree char *why = NULL;
+		if (kind == FINDING_IGNORE_GITLEAKS)
+			name_parse(set, line, &rule);
+		else if ((why = until_parse(line, &until)) == NULL)
+			why = line_parse(set, line, &rule);
+		if (why != NULL) {
+			problem_add(set, source, number, &problems, why, TRUE);
 			continue;
+		}
+		if (rule.rule != NULL && !rule.is_rule_any && rule.rule_kind == RULE_NAME_UNKNOWN) {
+			g_autofree char *none =
+				g_strdup_printf("there is no rule or family '%s'", rule.rule);
+			problem_add(set, source, number, &problems, none, FALSE);
 		}
 		kept.is_expired = until != 0 && until < set->today;
 		g_array_append_val(report->ignores, kept);
 		if (!kept.is_expired)
 			rule_keep(set, &rule);
 	}
+	if (problems > PROBLEMS_MAX)
+		g_ptr_array_add(report->problems, g_strdup_printf("%s: %u more lines like these",
+							  source, problems - PROBLEMS_MAX));
 	return TRUE;
 }
 
@@ -262,7 +311,8 @@ static gboolean rule_holds(const struct ignore_rule *rule, const struct finding 
 		return !strcmp(rule->location_id, f->location_id);
 	if (rule->secret_id != NULL)
 		return !strcmp(rule->secret_id, f->secret_id);
-	if (rule->rule != NULL && !rule->is_rule_unknown && !rule_has_name(f->rule, rule->rule))
+	if (rule->rule != NULL && !rule->is_rule_any &&
+		!rule_is_named(f->rule, rule->rule, rule->rule_kind))
 		return FALSE;
 	if (rule->path != NULL && g_strcmp0(rule->path, f->path) != 0)
 		return FALSE;

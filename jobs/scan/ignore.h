@@ -20,8 +20,9 @@
  *	ignore_set_add(set, FINDING_IGNORE_FILE, ".musterignore", text, len, repository, error);
  *	ignore_set_apply(set);
  *
- * A .musterignore line that is not understood ignores nothing and becomes a problem of the report:
- * a mistake must not hide something else than was meant. Ownership: borrows the report.
+ * A .musterignore line that is not understood ignores nothing and becomes a problem of the report,
+ * "FILE:LINE: why", at most 20 a file: a mistake must not hide something else than was meant, nor
+ * be hidden itself. Ownership: borrows the report.
  */
 #ifndef MUSTER_JOBS_SCAN_IGNORE_H
 #define MUSTER_JOBS_SCAN_IGNORE_H

@@ -39,6 +39,7 @@ static void builder_init(struct builder *b)
 		.allowlists = g_array_new(FALSE, FALSE, sizeof(struct rule_allowlist)),
 		.problems = g_array_new(FALSE, FALSE, sizeof(struct rule_problem))};
 	b->set->docs = g_ptr_array_new_with_free_func((GDestroyNotify)toml_free);
+	b->set->dropped = g_hash_table_new(hash_text, g_str_equal);
 	b->set->memory = toml_parse("", "", 0, NULL);
 	g_ptr_array_add(b->set->docs, b->set->memory);
 }
@@ -427,49 +428,107 @@ gboolean rule_has_name(const struct rule *rule, const char *name)
 	return rule_is_called(rule, name) || !g_strcmp0(rule->family, name);
 }
 
-static gboolean is_chosen(const struct rule *rule, const char *const *list)
+gboolean rule_is_named(const struct rule *rule, const char *name, enum rule_name kind)
 {
-	for (; *list != NULL; list++)
-		if (rule_has_name(rule, *list))
+	if (kind == RULE_NAME_OURS)
+		return !g_strcmp0(rule->id, name) || !g_strcmp0(rule->family, name);
+	return kind == RULE_NAME_ALIAS && rule_has_name(rule, name);
+}
+
+static enum rule_name name_kind(const struct rule *rule, const char *name)
+{
+	return rule->id == NULL                             ? RULE_NAME_UNKNOWN
+	       : rule_is_named(rule, name, RULE_NAME_OURS)  ? RULE_NAME_OURS
+	       : rule_is_named(rule, name, RULE_NAME_ALIAS) ? RULE_NAME_ALIAS
+							    : RULE_NAME_UNKNOWN;
+}
+
+/* The best that it is among all drafts. */
+static enum rule_name draft_name(const struct builder *b, const char *name)
+{
+	enum rule_name kind = RULE_NAME_UNKNOWN;
+
+	for (guint i = 0; i < b->drafts->len; i++)
+		kind = MAX(kind,
+			name_kind(&g_array_index(b->drafts, struct rule_draft, i).rule, name));
+	return kind;
+}
+
+static gboolean is_chosen(
+	const struct rule *rule, const char *const *list, const enum rule_name *kinds)
+{
+	for (guint i = 0; list[i] != NULL; i++)
+		if (rule_is_named(rule, list[i], kinds[i]))
 			return TRUE;
 	return FALSE;
 }
 
-static gboolean is_left_out(const struct rule *rule, const char *const *list)
+/* aliases: those of the list that are nothing else. */
+static gboolean is_left_out(
+	const struct rule *rule, const char *const *list, const char *const *aliases)
 {
-	return is_covered(rule, list) ||
+	return g_strv_contains(list, rule->id) || is_covered(rule, aliases) ||
 	       (rule->family != NULL && g_strv_contains(list, rule->family));
 }
 
-/* From --enable-rule and --disable-rule: a name that fits nothing is a mistake. */
+static void dropped_add(GHashTable *dropped, const char *name, enum rule_name kind)
+{
+	if (name != NULL && (int)kind > GPOINTER_TO_INT(g_hash_table_lookup(dropped, name)))
+		g_hash_table_insert(dropped, (gpointer)name, GINT_TO_POINTER(kind));
+}
+
+/* A choice leaves rules out, and an ignore file may speak of them all the same. */
+static void drop_chosen(struct builder *b, struct rule *rule)
+{
+	GHashTable *dropped = b->set->dropped;
+
+	dropped_add(dropped, rule->id, RULE_NAME_OURS);
+	dropped_add(dropped, rule->family, RULE_NAME_OURS);
+	for (guint i = 0; rule->aliases != NULL && rule->aliases[i] != NULL; i++)
+		dropped_add(dropped, rule->aliases[i], RULE_NAME_ALIAS);
+	drop(b, rule);
+}
+
+/* What each name of a list is; NULL with an error for one that fits nothing: a mistake. */
+static enum rule_name *names_find(const struct builder *b, const char *const *list, GError **error)
+{
+	guint n = list != NULL ? g_strv_length((char **)list) : 0;
+	g_autofree enum rule_name *kinds = g_new0(enum rule_name, n + 1);
+
+	for (guint i = 0; i < n; i++) {
+		kinds[i] = draft_name(b, list[i]);
+		if (kinds[i] != RULE_NAME_UNKNOWN)
+			continue;
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"there is no rule or family '%s'; 'muster rules list' has them all",
+			list[i]);
+		return NULL;
+	}
+	return g_steal_pointer(&kinds);
+}
+
+/* From --enable-rule and --disable-rule. */
 static gboolean choose(struct builder *b, const struct rule_options *options, GError **error)
 {
-	const char *const *lists[] = {options->only, options->without};
+	g_autofree enum rule_name *only = names_find(b, options->only, error);
+	g_autofree enum rule_name *without =
+		only != NULL ? names_find(b, options->without, error) : NULL;
+	g_autoptr(GPtrArray) aliases = g_ptr_array_new();
 
-	for (guint k = 0; k < G_N_ELEMENTS(lists); k++) {
-		for (guint i = 0; lists[k] != NULL && lists[k][i] != NULL; i++) {
-			gboolean is_there = FALSE;
-			for (guint j = 0; j < b->drafts->len && !is_there; j++) {
-				struct rule *rule =
-					&g_array_index(b->drafts, struct rule_draft, j).rule;
-				is_there = rule->id != NULL && rule_has_name(rule, lists[k][i]);
-			}
-			if (!is_there) {
-				g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-					"there is no rule or family '%s'; 'muster rules list' "
-					"has them all",
-					lists[k][i]);
-				return FALSE;
-			}
-		}
-	}
+	if (without == NULL)
+		return FALSE;
+	for (guint i = 0; options->without != NULL && options->without[i] != NULL; i++)
+		if (without[i] == RULE_NAME_ALIAS)
+			g_ptr_array_add(aliases, (gpointer)options->without[i]);
+	g_ptr_array_add(aliases, NULL);
+	const char *const *names = (const char *const *)aliases->pdata;
 	for (guint i = 0; i < b->drafts->len; i++) {
 		struct rule *rule = &g_array_index(b->drafts, struct rule_draft, i).rule;
 		if (rule->id == NULL)
 			continue;
-		if ((options->only != NULL && !is_chosen(rule, options->only)) ||
-			(options->without != NULL && is_left_out(rule, options->without)))
-			drop(b, rule);
+		if ((options->only != NULL && !is_chosen(rule, options->only, only)) ||
+			(options->without != NULL && is_left_out(rule, options->without, names)))
+			drop_chosen(b, rule);
 	}
 	return TRUE;
 }
@@ -514,8 +573,19 @@ void rule_set_free(struct rule_set *set)
 	if (set == NULL)
 		return;
 	struct rule_private *private = (struct rule_private *)set;
+	g_hash_table_unref(private->dropped);
 	g_ptr_array_unref(private->docs);
 	g_free(private);
+}
+
+enum rule_name rule_set_name(const struct rule_set *set, const char *name)
+{
+	const struct rule_private *private = (const struct rule_private *)set;
+	enum rule_name kind = GPOINTER_TO_UINT(g_hash_table_lookup(private->dropped, name));
+
+	for (guint i = 0; i < set->n; i++)
+		kind = MAX(kind, name_kind(&set->rules[i], name));
+	return kind;
 }
 
 char *rule_set_alone_text(const struct rule_set *set)

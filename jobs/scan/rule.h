@@ -168,6 +168,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleSet, rule_set_free)
 /* Whether it is its id, its family, or what another scanner calls it: for what people write. */
 gboolean rule_has_name(const struct rule *rule, const char *name);
 
+/* What a name is among the rules of a set, and those that only and without took out of it. */
+enum rule_name {
+	RULE_NAME_UNKNOWN,
+	RULE_NAME_ALIAS, /* only other scanners call something so */
+	RULE_NAME_OURS,  /* an id or a family: then it is no alias, whoever else calls one so */
+};
+enum rule_name rule_set_name(const struct rule_set *set, const char *name);
+/* Whether a rule is meant by a name of that kind. */
+gboolean rule_is_named(const struct rule *rule, const char *name, enum rule_name kind);
+
 /* NULL when there is none. */
 const struct rule *rule_find(const struct rule_set *set, const char *id);
 

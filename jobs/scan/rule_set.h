@@ -9,6 +9,7 @@ struct rule_private {
 	struct rule_set set; /* first: what others see */
 	GPtrArray *docs;     /* struct toml, which own every string */
 	struct toml *memory; /* the first of them: what belongs to no file */
+	GHashTable *dropped; /* names of rules that only and without took out -> enum rule_name */
 };
 
 /*

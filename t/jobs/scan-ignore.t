@@ -74,6 +74,35 @@ is_deeply([grep { $_->[0] < 9 } lines_of($report)], [[2, 'used'], [3, 'used'], [
 	'every line is reported as used, unused or expired') or diag(explain([lines_of($report)]));
 like(join("\n", @{ $report->{coverage}{problems} }) . scan_error(), qr/musterignore:9|line 9/, 'a line that is not understood is said');
 is(scan_exit(), 1, 'what is left makes it exit 1') or diag(scan_error());
+
+# Lines that do not do what they were written for.
+my @bad = (
+	['garbage here', qr/neither an id, secret:ID, rule:NAME, path:PATTERN nor PATH:RULE:LINE/],
+	['path:x until:2027-13-45', qr/there is no day '2027-13-45'/],
+	['path:x until:soon', qr/'soon' is no date like 2027-01-31/],
+	['a.env', qr/.*for a file or folder write 'path:a\.env'/],
+	['rulez:x', qr/'rulez:' is none of secret:, rule: and path:/],
+	['secret:zz', qr/a secret_id has 32 hexadecimal digits, 'zz' is none/],
+	['0123456789abcdef', qr/an id has 32 hexadecimal digits, this has 16/],
+	['path:', qr/path: without a pattern/],
+	['rule:', qr/rule: without a rule or family/],
+	['path:!a.env', qr/'!' has no meaning here/],
+);
+put("$r/.musterignore", join '', map { "$_->[0]\n" } @bad, ['rule:nosuchrule x'], ['rule:jwt']);
+$report = scan_json($r);
+is(scalar(() = found($report)), 6, 'lines that are wrong ignore nothing');
+my @said = split /\n/, scan_error();
+for my $i (0 .. $#bad) {
+	like($said[$i], qr/^muster scan: \Q$r\E\/\.musterignore:@{[$i + 1]}: this line ignores nothing: $bad[$i][1]/, "'$bad[$i][0]' is named");
+}
+like($said[@bad], qr/musterignore:11: there is no rule or family 'nosuchrule'\z/, 'a rule that there is not is named');
+is(scalar @said, @bad + 1, 'and one that is only not looked for now is not');
+is(scalar @{ $report->{coverage}{problems} }, @said, 'the report has them as well');
+put("$r/.musterignore", "nonsense of all kinds\n" x 30);
+scan_run($r);
+is(scalar(() = scan_error() =~ /\n/g), 21, 'of many, some are told');
+like(scan_error(), qr/musterignore: 10 more lines like these\n\z/, 'and counted');
+is(scan_exit(), 1, 'which changes no exit code');
 put("$r/.musterignore", "$id{'a.env:1'}\npath:*\n");
 scan_json($r);
 is(scan_exit(), 0, 'nothing left: exit 0') or diag(scan_error());
@@ -96,6 +125,21 @@ $report = scan_json($r);
 is_deeply([found($report)], [qw(b.env:2 doc/c.md:1 e.env:1 third/party/d.c:1)], '.gitleaksignore is read');
 is_deeply([lines_of($report)], [[2, 'used'], [3, 'used'], [4, 'unused']], 'and its lines are reported');
 unlink "$r/.gitleaksignore";
+
+# A name of ours is no alias: github-token-unproven is what gitleaks finds as github-pat, too.
+my $unproven = token(46);
+substr($unproven, -6) = 'AAAAAA';
+put("$dir/names/n.env", token(47) . "\n");
+put("$dir/names/u.env", "GITHUB_TOKEN=$unproven\n");
+my @names = ('-w', '--enable-rule');
+is_deeply([found(scan_json(@names, 'github', "$dir/names"))], [qw(n.env:1 u.env:1)], 'a family is all of it') or diag(scan_error());
+is_deeply([found(scan_json(@names, 'github-pat', "$dir/names"))], ['n.env:1'], 'an id is this rule alone, though it is an alias as well');
+is_deeply([map { $_->{rule} } @{ scan_json(@names, 'github', '--disable-rule', 'github-pat', "$dir/names")->{findings} }], [('github-token-unproven') x 2],
+	'and alone is left out');
+put("$dir/names/.musterignore", "rule:github-pat\n");
+is_deeply([found(scan_json(@names, 'github', "$dir/names"))], ['u.env:1'], 'and ignored');
+put("$dir/names/.musterignore", "u.env:github-pat:1\n");
+is_deeply([found(scan_json(@names, 'github', "$dir/names"))], ['n.env:1'], "but in gitleaks' name of a finding it is gitleaks' rule");
 
 # Baselines: ours and gitleaks'.
 for my $form (qw(json jsonl gitleaks sarif)) {
@@ -120,9 +164,10 @@ scan_run('-b', "$dir/bad", $r);
 is(scan_exit(), 2, 'a baseline that is none is wrong usage');
 
 # The table.
-put("$r/.musterignore", "path:doc\npath:none\n");
+put("$r/.musterignore", "path:doc\npath:none\npath:b.env until:2020-01-01\npath:e.env until:2020-01-01\n");
 my $text = scan_run($r);
-like($text, qr/; 1 ignored; 1 line to ignore unused;/, 'the table counts') or diag($text);
+like($text, qr/; 1 ignored; 2 lines to ignore expired; 1 line to ignore unused;/, 'the table counts') or diag($text);
+put("$r/.musterignore", "path:doc\npath:none\n");
 $text = scan_run('-v', $r);
 like($text, qr/\.musterignore:1: path:doc: used\n.*\.musterignore:2: path:none: unused/, 'and lists with -v') or diag($text);
 done_testing;

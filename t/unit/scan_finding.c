@@ -230,8 +230,10 @@ static void test_ignore(void)
 	g_assert_no_error(error);
 	g_assert_true(ignore_set_add(set, FINDING_IGNORE_GITLEAKS, ".gitleaksignore",
 		"foreign.c:some-rule-of-theirs:5\n", 32, NULL, &error));
-	g_assert_cmpuint(report->problems->len, ==, 1);
-	g_assert_nonnull(strstr(report->problems->pdata[0], ".musterignore:8"));
+	g_assert_cmpuint(report->problems->len, ==, 2);
+	g_assert_cmpstr(report->problems->pdata[0], ==,
+		".musterignore:7: there is no rule or family 'nothing'");
+	g_assert_nonnull(strstr(report->problems->pdata[1], ".musterignore:8"));
 	ignore_set_apply(set);
 	g_assert_cmpint(by_id->ignore, ==, FINDING_IGNORE_FILE);
 	g_assert_cmpint(other->ignore, ==, FINDING_IGNORE_UNSET);
