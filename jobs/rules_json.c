@@ -129,6 +129,19 @@ void rules_print_one_json(const struct rule *rule, GString *out)
 	print(rule_new(rule), out);
 }
 
+static void put_fault(json_object *faults, const char *rule, const char *source, guint line,
+	gboolean is_error, const char *text)
+{
+	json_object *one = json_object_new_object();
+
+	put_text(one, "rule", rule);
+	put_text(one, "source", source);
+	put_number(one, "line", line);
+	put_text(one, "level", is_error ? "error" : "warning");
+	put_text(one, "text", text);
+	json_object_array_add(faults, one);
+}
+
 void rules_print_check_json(
 	const struct rule_set *set, const struct rule_check *check, GString *out)
 {
@@ -140,15 +153,17 @@ void rules_print_check_json(
 	put_number(object, "errors", check->n_errors);
 	put_number(object, "warnings", check->n_warnings);
 	json_object_object_add(object, "faults", faults);
+	for (guint i = 0; i < set->n_problems; i++) {
+		const struct rule_problem *problem = &set->problems[i];
+		if (problem->kind != RULE_PROBLEM_DROPPED)
+			continue;
+		g_autofree char *text = g_strdup_printf("left out: %s", problem->text);
+		put_fault(faults, problem->rule, problem->source, problem->line, TRUE, text);
+	}
 	for (guint i = 0; i < check->faults->len; i++) {
 		const struct rule_fault *fault = check->faults->pdata[i];
-		json_object *one = json_object_new_object();
-		put_text(one, "rule", fault->rule->id);
-		put_text(one, "source", fault->rule->source);
-		put_number(one, "line", fault->rule->line);
-		put_text(one, "level", fault->is_error ? "error" : "warning");
-		put_text(one, "text", fault->text);
-		json_object_array_add(faults, one);
+		put_fault(faults, fault->rule->id, fault->rule->source, fault->rule->line,
+			fault->is_error, fault->text);
 	}
 	json_object_object_add(object, "problems", problems_new(set));
 	print(object, out);

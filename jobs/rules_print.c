@@ -160,7 +160,7 @@ static const char *kind_name(enum rule_problem_kind kind)
 {
 	return kind == RULE_PROBLEM_UNKNOWN       ? "unknown"
 	       : kind == RULE_PROBLEM_UNSUPPORTED ? "not supported"
-						  : "rule left out";
+						  : "error: left out";
 }
 
 void rules_print_problems(

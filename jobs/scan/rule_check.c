@@ -55,12 +55,13 @@ static void check_texts(struct rule_check *check, const struct rule *rule)
 	guint n = g_strv_length((char **)rule->examples);
 	guint m = g_strv_length((char **)rule->negatives);
 
+	/* Theirs are written as they like. */
+	if (rule->flags & RULE_FOREIGN)
+		return;
 	if (rule->description == rule->id)
 		rule_check_add(check, is_strict, rule, "no description");
 	else if (g_str_has_suffix(rule->description, "."))
 		WARNING("description: ends with a full stop");
-	if (rule->flags & RULE_FOREIGN)
-		return;
 	if (n < EXAMPLES_MIN)
 		rule_check_add(check, is_strict, rule, "examples: %u, and at least %d are needed",
 			n, EXAMPLES_MIN);
@@ -238,6 +239,8 @@ struct rule_check *rule_check_new(
 
 	check->faults = g_ptr_array_new_with_free_func(fault_free);
 	check->costs = g_new0(struct rule_cost, set->n + 1);
+	for (guint i = 0; i < set->n_problems; i++)
+		check->n_errors += set->problems[i].kind == RULE_PROBLEM_DROPPED;
 	for (guint i = 0; i < set->n; i++) {
 		check_texts(check, &set->rules[i]);
 		is_fit[i] = check_patterns(check, &set->rules[i], &check->costs[i]);

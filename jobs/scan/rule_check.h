@@ -6,7 +6,8 @@
  * made up here.
  *
  * Errors are what makes a rule unfit (a sieve too wide, an example not found, a price that all
- * others pay); everything else is a warning. What a foreign file never has (examples, remedies) is
+ * others pay), and a rule that had to be left out of the set, which is among its problems;
+ * everything else is a warning. What a foreign file never has (examples, remedies, our style) is
  * not asked of it.
  *
  *	g_autoptr(rule_check) check = rule_check_new(set, &options, &error);
@@ -37,9 +38,10 @@ struct rule_cost {
 };
 
 struct rule_check {
-	GPtrArray *faults;       /* struct rule_fault, in the order of the rules */
+	GPtrArray *faults;       /* struct rule_fault, in the order of the set's rules */
 	struct rule_cost *costs; /* one a rule; zeros when not measured */
-	guint n_errors, n_warnings, n_examples, n_negatives;
+	guint n_errors;          /* of faults, and rules left out */
+	guint n_warnings, n_examples, n_negatives;
 };
 typedef struct rule_check rule_check;
 

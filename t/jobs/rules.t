@@ -130,6 +130,7 @@ title = "theirs"
 surprise = 1
 [[rules]]
 id = "generic"
+description = "Finds what is like a key."
 regex = '''(?i)[\w.-]{0,50}?(?:acme)[ =]{1,3}([0-9a-f]{32})(?:['"\s]|$)'''
 keywords = ["acme"]
 tokenEfficiency = true
@@ -143,10 +144,15 @@ END
 my $foreign = rules_json('list', '--config', $gitleaks);
 like($errors, qr/^muster rules: \S+gitleaks\.toml: .* own rules are off; .*useDefault = true/m, 'that ours are off is said');
 is(scalar @{ $foreign->{rules} }, 2, "gitleaks' file stands for itself, as there");
-is_deeply([map { "$_->{line} $_->{kind}" } @{ $foreign->{problems} }], ['2 unknown', '7 unsupported', '11 dropped'], 'and what is not done is said with lines');
+is_deeply([map { "$_->{line} $_->{kind}" } @{ $foreign->{problems} }], ['2 unknown', '8 unsupported', '12 dropped'], 'and what is not done is said with lines');
 rules('list', '--config', $gitleaks);
-like($errors, qr/gitleaks\.toml:7: not supported: rule 'generic': tokenEfficiency.*1 keys unknown, 1 things not supported, 1 rules left out/s, 'to a person too');
-like(rules('check', $gitleaks), qr/gitleaks\.toml:8: warning: rule 'whole': slow: it has no sieve/, 'a rule that is run over whole objects is listed');
+like($errors, qr/gitleaks\.toml:8: not supported: rule 'generic': tokenEfficiency.*1 keys unknown, 1 things not supported, 1 rules left out/s, 'to a person too');
+my $text = rules('check', $gitleaks);
+like($text, qr/^\S+gitleaks\.toml:12: error: left out: rule 'broken': regex: missing closing.*: 1 errors, 1 warnings$/ms, 'a rule that is left out is an error') or diag($text);
+is($exit, 1, 'and the exit code says so');
+is_deeply([map { "$_->{line} $_->{rule}" } grep { $_->{level} eq 'error' } @{ rules_json('check', $gitleaks)->{faults} }], ['12 broken'], 'in JSON, too');
+unlike($text, qr/description|full stop|examples:/, 'what is only our style is not asked of theirs');
+like($text, qr/gitleaks\.toml:9: warning: rule 'whole': slow: it has no sieve/, 'a rule that is run over whole objects is listed');
 is(scalar @{ rules_json('list', '--config', file('more.toml', rule()))->{rules} }, @{ $all->{rules} } + 1, 'our own format adds to what is built in');
 is(scalar @{ rules_json('list', '--config', file('extend.toml', "[extend]\nuseDefault = true\ndisabledRules = ['github-pat']\n"))->{rules} }, @{ $all->{rules} } - 1, 'and extend.useDefault keeps it, but for disabledRules');
 
