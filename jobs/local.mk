@@ -18,6 +18,7 @@ jobs_muster_SOURCES = \
 	jobs/scan_history.c jobs/scan_history.h \
 	jobs/scan_items.c \
 	jobs/scan_job.c jobs/scan_job.h \
+	jobs/scan_message.c jobs/scan_message.h \
 	jobs/scan_meter.c \
 	jobs/scan_repo.c \
 	jobs/scan_report.c \

@@ -3,80 +3,19 @@
 #include "config.h"
 #include "jobs/scan_history.h"
 
-#include <string.h>
-
-#include "jobs/scan/finding_sample.h"
 #include "jobs/scan/oid_map.h"
-#include "lib/hash.h"
-
-#define MESSAGE_BYTES_MAX (1024 * 1024)
-#define MASK "********"
+#include "jobs/scan_message.h"
 
 struct telling {
 	struct scan_job *job;
 	struct state *state;
-	struct depot *depot;
-	struct depot_reader *reader; /* NULL: messages are not asked for */
-	struct scan *scan;           /* finds secrets in messages */
-	GHashTable *messages;        /* hex of a commit -> char * */
-	GArray *versions;            /* struct finding_version, of the sighting at hand */
-	GArray *hits;                /* struct state_hit, theirs in one entry of an archive */
-	gboolean has_inner;          /* the sighting is in archives */
+	struct scan_messages *messages; /* NULL: not asked for */
+	GArray *versions;               /* struct finding_version, of the sighting at hand */
+	GArray *hits;       /* struct state_hit, theirs in one entry of an archive */
+	gboolean has_inner; /* the sighting is in archives */
 	const char *name;
 	gboolean has_head;
 };
-
-/* A message may hold the secret itself: what a rule finds in it is masked. */
-static char *message_mask(struct telling *telling, const char *text)
-{
-	gsize n = 0, before = 0, len = strlen(text), from = 0;
-	GString *out = g_string_new(NULL);
-
-	if (telling->job->flags->mask.is_shown) {
-		g_string_append(out, text);
-		return g_string_free(out, FALSE);
-	}
-	scan_hits(telling->scan, &before);
-	scan_bytes(telling->scan, g_hash_table_size(telling->messages), text, len);
-	const struct hit *hits = scan_hits(telling->scan, &n);
-	for (gsize i = 0; i < n; i++) {
-		if (hits[i].blob != g_hash_table_size(telling->messages) || hits[i].at < from ||
-			hits[i].at >= len)
-			continue;
-		g_string_append_len(out, text + from, (gssize)(hits[i].at - from));
-		g_string_append(out, MASK);
-		from = MIN((gsize)hits[i].at + hits[i].len, len);
-	}
-	g_string_append(out, text + from);
-	return g_string_free(out, FALSE);
-}
-
-static const char *message_get(struct telling *telling, const struct oid *oid)
-{
-	const guint8 *bytes = NULL;
-	gsize len = 0;
-	guint32 number;
-	char hex[OID_HEX + 1];
-
-	if (telling->reader == NULL)
-		return NULL;
-	oid_format(oid, hex);
-	char *known = g_hash_table_lookup(telling->messages, hex);
-	if (known != NULL)
-		return known;
-	if (depot_find(telling->depot, oid, &number) &&
-		depot_read(telling->reader, number, MESSAGE_BYTES_MAX, NULL, &bytes, &len, NULL)) {
-		const char *body = g_strstr_len((const char *)bytes, (gssize)len, "\n\n");
-		gsize at = body != NULL ? (gsize)(body - (const char *)bytes) + 2 : len;
-		g_autofree char *text = g_strndup((const char *)bytes + at, len - at);
-		g_strchomp(text);
-		known = message_mask(telling, text);
-	} else {
-		known = g_strdup("");
-	}
-	g_hash_table_insert(telling->messages, g_strdup(hex), known);
-	return known;
-}
 
 static struct finding_commit commit_get(struct telling *telling, guint32 number, gboolean is_first)
 {
@@ -90,8 +29,8 @@ static struct finding_commit commit_get(struct telling *telling, guint32 number,
 	commit.email = state_text(telling->state, known->email);
 	commit.time = known->time;
 	commit.offset_min = known->offset_min;
-	if (is_first)
-		commit.message = message_get(telling, &known->oid);
+	if (is_first && telling->messages != NULL)
+		commit.message = scan_messages_get(telling->messages, &known->oid);
 	return commit;
 }
 
@@ -240,8 +179,7 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 	const char *name, gboolean has_head, GError **error)
 {
 	struct telling telling = {
-		.job = job, .state = state, .depot = depot, .name = name, .has_head = has_head};
-	struct secret_table *secrets = NULL;
+		.job = job, .state = state, .name = name, .has_head = has_head};
 	gsize n = 0, n_removed = 0;
 	const struct sighting *sightings = state_sightings(state, &n);
 	const struct sighting *removed = state_removed(state, &n_removed);
@@ -249,26 +187,18 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 	if (n + n_removed == 0)
 		return TRUE;
 	if (has_messages(job) && depot != NULL) {
-		secrets = secret_table_new();
-		telling.scan = scan_job_scan(job, NULL, secrets, SCAN_JOB_PLAIN, error);
-		if (telling.scan == NULL) {
-			secret_table_free(secrets);
+		telling.messages = scan_messages_new(job, state, depot, error);
+		if (telling.messages == NULL)
 			return FALSE;
-		}
-		telling.reader = depot_reader_new(depot);
 	}
-	telling.messages = g_hash_table_new_full(hash_text, g_str_equal, g_free, g_free);
 	telling.versions = g_array_new(FALSE, FALSE, sizeof(struct finding_version));
 	telling.hits = g_array_new(FALSE, FALSE, sizeof(struct state_hit));
 	for (gsize i = 0; i < n; i++)
 		sighting_tell(&telling, &sightings[i], FINDING_STATUS_PRESENT);
 	for (gsize i = 0; i < n_removed; i++)
 		sighting_tell(&telling, &removed[i], FINDING_STATUS_REMOVED);
-	g_hash_table_unref(telling.messages);
 	g_array_unref(telling.versions);
 	g_array_unref(telling.hits);
-	depot_reader_free(telling.reader);
-	scan_free(telling.scan);
-	secret_table_free(secrets);
+	scan_messages_free(telling.messages);
 	return TRUE;
 }

@@ -100,6 +100,32 @@ is_deeply([sort keys %{ $theirs->[0] }],
 	Message Tags Fingerprint)], "gitleaks' JSON has gitleaks' keys");
 like($theirs->[0]{Message}, qr/^leak \*+$/, 'a secret in the message of a commit is masked as well');
 
+# Messages of commits: secrets that overlap, and those that no rule knows there.
+my $spoken = repo("$dir/spoken");
+spew("$dir/spoken.toml", "[[rules]]\nid = 'a'\nregex = '''key_[a-z0-9]{16}'''\n[[rules]]\nid = 'b'\nregex = '''[a-z0-9]{40}end'''\n"
+		. "[[rules]]\nid = 'c'\nregex = '''word = \"([^\"]+)\"'''\n[[rules]]\nid = 'd'\nregex = '''pin = ([0-9]{3})\\b'''\n");
+my ($long, $word) = (join('', map { ('a' .. 'z', 0 .. 9)[$_ * 7 % 36] } 1 .. 40), join '', reverse 'Z', 'q', 8, '!', 'v', 'R', 2, '#', 't', 'K', 9);
+put("$spoken/a", "key_${long}end\nword = \"$word\"\npin = 839\n");
+commit($spoken, "add key_${long}end now, $word for all, $word$word and 839");
+my @spoken = ('--config', "$dir/spoken.toml", $spoken);
+for my $form (qw(gitleaks csv)) {
+	for my $when ('first', 'again') {
+		my $text = scan_run('--format', $form, @spoken);
+		unlike($text, qr/@{[substr $long, 20]}|\Q$word\E|839/, "$form, $when: no secret of the report is in a message");
+		like($text, qr/add \*+ now, \*+ for all, \*+ and \*+/, "$form, $when: the rest of it is") or diag($text);
+	}
+	like(scan_run('--format', $form, '--show-secrets', @spoken), qr/add key_${long}end now/, "$form: unless they are asked for");
+}
+put("$spoken/a", "nothing\n");
+git($spoken, qw(commit -q -a --amend -m), "told $word");
+put("$spoken/b", "pin = 571\n");
+commit($spoken, 'not that');
+git($spoken, qw(reflog expire --expire=now --all));
+git($spoken, qw(gc -q --prune=now));
+my $gone = scan_run('--format', 'gitleaks', @spoken);
+unlike($gone, qr/\Q$word\E/, 'a secret that is only in the state is in no message');
+is_deeply([map { $_->{Message} } grep { $_->{File} eq 'b' } @{ JSON::PP->new->utf8->decode($gone) }], [''], 'for there are none then');
+
 # Where it goes.
 scan_run('--format', 'json', '--output', "$dir/out.json", $r);
 is(scan_exit(), 1, 'findings written to a file make it exit 1, too');
