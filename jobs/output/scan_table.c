@@ -353,7 +353,7 @@ static void summary_append(
 	g_autofree char *counts = scan_output_counts(report);
 	guint64 scanned = 0, known = 0, bytes = 0, commits = 0;
 	guint places = places_count(report), total = 0;
-	gboolean has_failed = finding_report_has_failed(report);
+	gboolean has_failed = finding_report_has_failed(report), has_commits = FALSE;
 
 	for (guint i = 0; i < report->targets->len; i++) {
 		const struct finding_target *t =
@@ -362,6 +362,8 @@ static void summary_append(
 		known += t->known;
 		bytes += t->bytes;
 		commits += t->commits;
+		/* Of a range that there is none is worth a word: it may have been meant otherwise. */
+		has_commits |= t->commits > 0 || !strcmp(t->kind, "range");
 	}
 	for (guint i = 0; i < report->findings->len; i++)
 		total += finding_is_counted(report->findings->pdata[i]);
@@ -380,9 +382,9 @@ static void summary_append(
 			known, known == 1 ? "" : "s");
 	else
 		g_string_append_printf(out, "; %" G_GUINT64_FORMAT "%s file%s%s, %s", scanned,
-			known > 0 ? " new" : "", commits > 0 ? " version" : "",
+			known > 0 ? " new" : "", has_commits ? " version" : "",
 			scanned == 1 ? "" : "s", size);
-	if (commits > 0)
+	if (has_commits)
 		g_string_append_printf(
 			out, ", %" G_GUINT64_FORMAT " commit%s", commits, commits == 1 ? "" : "s");
 	if (known > 0 && scanned > 0)

@@ -97,7 +97,7 @@ const struct history_problem *history_run_problems(
 
 /* For the report. */
 struct history_counts {
-	guint64 commits;       /* reachable from the tips */
+	guint64 commits;       /* reachable from the tips; of a range, its own */
 	guint64 new_commits;   /* of them read in this run */
 	guint64 trees;         /* read in this run */
 	guint64 missing_blobs; /* that a reachable tree names; expected in a partial clone */

@@ -374,9 +374,12 @@ gboolean history_sight(struct history_run *run, GError **error)
 	pair_map_add(&sight.paths, G_MAXUINT32, 0, &is_new);
 	pair_map_add(&sight.paths, G_MAXUINT32, 1, &is_new);
 	secrets_list(&sight);
-	for (guint32 c = 0; c < commit_graph_count(graph); c++)
-		if (reach[c] && !(commit_graph_get(graph, c)->flags & GRAPH_OUTSIDE))
+	for (guint32 c = 0; c < commit_graph_count(graph); c++) {
+		gboolean is_outside = commit_graph_get(graph, c)->flags & GRAPH_OUTSIDE;
+		run->counts.commits -= reach[c] && is_outside;
+		if (reach[c] && !is_outside)
 			commit_differ(&sight, c);
+	}
 	tips_differ(&sight);
 	lasts_find(&sight, reach);
 	heads_visit(&sight);

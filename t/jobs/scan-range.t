@@ -54,6 +54,11 @@ lines_are('a range up to HEAD', ['kept.env:2'], '--range', 'main~1..', $r);
 lines_are('a range of another branch', ['side.env:2'], '--range', 'main..side', $r);
 lines_are('a range from the first commit', [qw(gone.env:2)], '--range', "main~3..main~1", $r);
 lines_are('a range of nothing', [], '--range', 'main..main', $r);
+for my $case (['main~1..main', 1], ['main..main', 0], ['main~3..main', 3], ['main~1..side', 2], ['side..main', 0]) {
+	is(scan_json('--range', $case->[0], $r)->{coverage}{targets}[0]{commits}, $case->[1], "$case->[0]: its commits are counted, and no other");
+}
+is(scan_json('--since-commit', 'main~1', '--branch', 'side', $r)->{coverage}{targets}[0]{commits}, 2, 'since a commit as well');
+like(scan_run('--range', 'main..main', $r), qr/, 0 commits;/, 'a range of none says so');
 lines_are('since a commit on a branch', ['kept.env:2'], '--since-commit', substr($removed, 0, 8), '--branch', 'main', $r);
 my @since = found(scan_json('--since-commit', 'main', $r));
 is_deeply([grep { /env/ } @since], [qw(side.env:2 stash6.env:2 stash7.env:2 tag.env:2)], 'since a commit, on all refs');
