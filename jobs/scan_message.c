@@ -52,11 +52,13 @@ static GBytes *source_get(gpointer data, guint32 item, enum scan_gap_reason *gap
 	const guint8 *bytes = NULL;
 	gsize len = 0;
 
+	GBytes *copy = NULL;
+	guint32 number = g_array_index(sources->numbers, guint32, item);
+	gsize max = (gsize)messages->job->flags->blob_max_bytes;
+
 	g_mutex_lock(&sources->lock);
-	GBytes *copy = depot_read(messages->reader, g_array_index(sources->numbers, guint32, item),
-			       (gsize)messages->job->flags->blob_max_bytes, NULL, &bytes, &len, NULL)
-			       ? g_bytes_new(bytes, len)
-			       : NULL;
+	if (depot_read(messages->reader, number, max, NULL, &bytes, &len, NULL))
+		copy = g_bytes_new(bytes, len);
 	g_mutex_unlock(&sources->lock);
 	*gap = SCAN_GAP_UNREADABLE;
 	return copy;
@@ -246,8 +248,8 @@ static void secrets_add(struct scan_messages *messages, const char *text, gsize 
 			span_add(messages, (gsize)(at - text), size);
 	}
 	for (gsize at = 0; at + HEAD_BYTES <= len; at++) {
-		const GArray *list = g_hash_table_lookup(messages->heads,
-			GUINT_TO_POINTER(head_of((const guint8 *)text + at)));
+		const GArray *list = g_hash_table_lookup(
+			messages->heads, GUINT_TO_POINTER(head_of((const guint8 *)text + at)));
 		for (guint i = 0; list != NULL && i < list->len; i++) {
 			gsize size = 0;
 			const guint8 *bytes = secret_table_get(

@@ -16,8 +16,8 @@
  *	scan_messages_free(messages);
  *
  * A state has no secrets, only masks: they are read again where they were found, one version for
- * each. When one of them cannot be had any more, because the version is gone or because it was in an
- * archive, all messages are empty. With --show-secrets they are as they are.
+ * each. When one of them cannot be had any more, because the version is gone or was an archive, all
+ * messages are empty. With --show-secrets they are as they are.
  */
 struct scan_messages;
 typedef struct scan_messages ScanMessages; /* for g_autoptr */

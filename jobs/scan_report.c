@@ -11,8 +11,8 @@ struct telling {
 	struct state *state;
 	struct scan_messages *messages; /* NULL: not asked for */
 	GArray *versions;               /* struct finding_version, of the sighting at hand */
-	GArray *hits;       /* struct state_hit, theirs in one entry of an archive */
-	gboolean has_inner; /* the sighting is in archives */
+	GArray *hits;                   /* struct state_hit, theirs in one entry of an archive */
+	gboolean has_inner;             /* the sighting is in archives */
 	const char *name;
 	gboolean has_head;
 };
@@ -178,8 +178,7 @@ static gboolean has_messages(const struct scan_job *job)
 gboolean scan_history_report(struct scan_job *job, struct state *state, struct depot *depot,
 	const char *name, gboolean has_head, GError **error)
 {
-	struct telling telling = {
-		.job = job, .state = state, .name = name, .has_head = has_head};
+	struct telling telling = {.job = job, .state = state, .name = name, .has_head = has_head};
 	gsize n = 0, n_removed = 0;
 	const struct sighting *sightings = state_sightings(state, &n);
 	const struct sighting *removed = state_removed(state, &n_removed);
