@@ -331,6 +331,31 @@ gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize t
 	return FALSE;
 }
 
+gboolean filter_is_reported_commit(const guint8 *window, gsize len, gsize from, gsize to)
+{
+	gsize begin = from, quotes = 0;
+
+	if (to - from != 40 && to - from != 64)
+		return FALSE;
+	for (gsize i = from; i < to; i++)
+		if (!g_ascii_isdigit(window[i]) && (window[i] < 'a' || window[i] > 'f'))
+			return FALSE;
+	if (begin > 0 && window[begin - 1] == '"' && to < len && window[to] == '"')
+		quotes = 1;
+	if (to + quotes >= len || window[to + quotes] != ',' || begin < 2 + 3 * quotes)
+		return FALSE;
+	begin -= quotes;
+	if (window[--begin] != ',' || (quotes > 0 && window[--begin] != '"'))
+		return FALSE;
+	gsize id = begin;
+	while (begin > 0 && (g_ascii_islower(window[begin - 1]) ||
+				    g_ascii_isdigit(window[begin - 1]) || window[begin - 1] == '-'))
+		begin--;
+	if (begin == id || (quotes > 0 && (begin == 0 || window[--begin] != '"')))
+		return FALSE;
+	return begin == 0 || window[begin - 1] == '\n';
+}
+
 gboolean filter_is_marked(const guint8 *window, gsize len, gsize from, gsize to)
 {
 	/* Ours, and those of gitleaks, trufflehog, kingfisher, detect-secrets, ggshield. */

@@ -57,6 +57,12 @@ gboolean filter_is_for_local_host(const guint8 *window, gsize len, gsize secret_
 gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize to,
 	const char *const *words, guint within);
 
+/*
+ * Whether [from, to) is the name of a commit in a report of ours or of gitleaks in CSV: the second
+ * cell, behind the id of a rule, which may be all the name that a rule asks for.
+ */
+gboolean filter_is_reported_commit(const guint8 *window, gsize len, gsize from, gsize to);
+
 /* Whether text ends as the name of a file does: .json, .pem, .html. */
 gboolean filter_is_file_name(const guint8 *text, gsize len);
 gboolean filter_is_call(const guint8 *text, gsize len);       /* getToken(), self.get("x") */

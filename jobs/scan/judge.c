@@ -365,6 +365,9 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 	}
 	if (name.to > name.from && filter_is_other_name(subject + name.from, name.to - name.from))
 		return CANDIDATE_REFUSED;
+	if (!(rule->flags & RULE_FOREIGN) &&
+		filter_is_reported_commit(subject, len, secret.from, secret.to))
+		return CANDIDATE_REFUSED;
 	if (rule->context[0] != NULL && !filter_has_context(subject, len, whole.from, whole.to,
 						rule->context, rule->within))
 		return CANDIDATE_REFUSED;

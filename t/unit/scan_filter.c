@@ -94,7 +94,8 @@ static void test_name(void)
 	static const char *const others[] = {"password_field", "passwordResetUrl", "TOKEN_TYPE",
 		"publicKey", "csrf_token", "csrfToken", "secretName", "API_KEY_HEADER", "cache_key",
 		"nextPageToken", "password-policy-2", "auth.token.expires", "tokens",
-		"PASSWORD_FILE", NULL};
+		"PASSWORD_FILE", "hashed_secret", "tokenHash", "secret_digest", "password.sha256",
+		"API_KEY_MD5", NULL};
 	static const char *const own[] = {"password", "dbPassword", "DB_PASSWORD_2", "apiKey",
 		"client.secret", "ACCESS_TOKEN", "url_token", "typeSecret", "cachePassword", "key",
 		"", NULL};
@@ -118,6 +119,28 @@ static void test_default(void)
 		g_assert_true(filter_is_for_local_host((const guint8 *)*host, strlen(*host), 0));
 	for (const char *const *host = other_hosts; *host != NULL; host++)
 		g_assert_false(filter_is_for_local_host((const guint8 *)*host, strlen(*host), 0));
+}
+
+static void test_reported_commit(void)
+{
+	static const char *const shapes[] = {"\"a-token-2\",\"%s\",\"src/a.c\"",
+		"a-token,%s,src/a.c", "RuleID,Commit,File\n\"aws-key\",\"%s\",\"src/a.c\"\n", NULL};
+	static const char *const others[] = {"\"A_TOKEN\",\"%s\",\"src/a.c\"", "a-token,%s", "%s",
+		"x = \"a-token\",\"%s\",\"src/a.c\"", "\"a-token\": \"%s\",", ",%s,", NULL};
+	g_autofree char *name = g_compute_checksum_for_string(G_CHECKSUM_SHA1, "a commit", -1);
+
+	for (guint k = 0; k < 2; k++)
+		for (const char *const *shape = k == 0 ? shapes : others; *shape != NULL; shape++) {
+			g_auto(GStrv) parts = g_strsplit(*shape, "%s", 2);
+			g_autofree char *text = g_strjoinv(name, parts);
+			gsize from = strlen(parts[0]);
+			gboolean is_commit = filter_is_reported_commit(
+				(const guint8 *)text, strlen(text), from, from + 40);
+			if (is_commit != (k == 0)) {
+				g_test_message("%s", *shape);
+				g_test_fail();
+			}
+		}
 }
 
 static gboolean is_wordy(const guint8 *text, gsize len)
@@ -278,6 +301,12 @@ static const char *const nothings[] = {
 	"\"integrity\": \"sha512-{base64:86}==\"",
 	"uses: actions/setup-token@{hex:40}",
 	"commit {hex:40}\n",
+	"\"hashed_secret\": \"{hex:40}\",",
+	"\"token_hash\": \"{hex:64}\"",
+	"passwordSha256 = '{hex:64}'",
+	"secret_md5: {hex:32}\n",
+	"\"passwordDigest\": \"{base64:27}=\"",
+	"\"github-token\",\"{hex:40}\",\"a/password.txt\"\n",
 	"Authorization: Bearer <token>",
 	"curl -u user:password https://api.example.org/",
 	"tool --password PASSWORD --token $TOKEN",
@@ -318,6 +347,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter/a name says what is only about a secret", test_name);
 	g_test_add_func(
 		"/filter/passwords that everybody tries are known, and local hosts", test_default);
+	g_test_add_func("/filter/commits in reports are told by their place", test_reported_commit);
 	g_test_add_func("/filter/words are wordier than random letters", test_wordiness);
 	g_test_add_func(
 		"/filter/assigned secrets are found however they are written", test_assignments);
