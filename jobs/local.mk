@@ -22,6 +22,7 @@ jobs_muster_SOURCES = \
 	jobs/scan_meter.c \
 	jobs/scan_repo.c \
 	jobs/scan_report.c \
+	jobs/scan_sample.c jobs/scan_sample.h \
 	jobs/scan_tips.c jobs/scan_tips.h \
 	jobs/scan_unpack.c jobs/scan_unpack.h \
 	jobs/scan_walk.c jobs/scan_walk.h

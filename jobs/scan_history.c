@@ -10,6 +10,7 @@
 #include "jobs/scan/finding_sample.h"
 #include "jobs/scan/history.h"
 #include "jobs/scan_archive.h"
+#include "jobs/scan_sample.h"
 #include "lib/error.h"
 
 /* Figures that a state keeps for the reports of scans that have nothing to do. */
@@ -41,7 +42,7 @@ struct reading {
 	struct secret_table *secrets;
 	struct depot_reader *reader;
 	struct finding_target *target;
-	GHashTable *samples; /* (secret << 16 | rule) -> char *: one for all its places */
+	struct scan_samples *samples;
 	guint32 sampled;     /* the blob whose bytes these are: thousands may be in one */
 	const guint8 *bytes; /* the reader's */
 	gsize len;
@@ -75,23 +76,27 @@ static void depot_problems_add(struct reading *reading)
 	}
 }
 
-static const char *sample_get(struct reading *reading, const struct hit *hits, gsize n,
-	const struct hit *hit, const char *masked)
+static void bytes_read(struct reading *reading, guint32 blob)
 {
-	guint64 key = (guint64)hit->secret << 16 | hit->rule;
-	char *sample = g_hash_table_lookup(reading->samples, &key);
+	if (reading->sampled != blob &&
+		!depot_read(reading->reader, blob, (gsize)reading->job->flags->blob_max_bytes, NULL,
+			&reading->bytes, &reading->len, NULL))
+		reading->len = 0;
+	reading->sampled = blob;
+}
+
+static const char *sample_get(
+	struct reading *reading, const GArray *all, const struct hit *hit, const char *masked)
+{
+	const char *sample = scan_samples_find(reading->samples, hit);
 
 	if (sample != NULL)
 		return sample;
-	if (reading->sampled != hit->blob &&
-		!depot_read(reading->reader, hit->blob, (gsize)reading->job->flags->blob_max_bytes,
-			NULL, &reading->bytes, &reading->len, NULL))
-		reading->len = 0;
-	reading->sampled = hit->blob;
-	sample = finding_sample(reading->bytes, reading->len, hits, n, hit, masked,
-		reading->job->flags->mask.is_shown);
-	g_hash_table_insert(reading->samples, g_memdup2(&key, sizeof(key)), sample);
-	return sample;
+	bytes_read(reading, hit->blob);
+	return scan_samples_take(reading->samples, hit,
+		finding_sample(reading->bytes, reading->len,
+			(const struct hit *)(gpointer)all->data, all->len, hit, masked,
+			reading->job->flags->mask.is_shown));
 }
 
 /* The secrets of hits that the state does not have yet go into it. */
@@ -163,11 +168,17 @@ static gboolean hits_keep(struct reading *reading, struct scan *scan, GError **e
 	for (gsize i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
 			;
+		const struct oid *oid = depot_oid(reading->depot, hits[i].blob);
+		g_autoptr(GArray) all =
+			scan_samples_merge(reading->samples, oid, NULL, hits + i, end - i);
 		for (gsize j = i; j < end; j++)
-			hit_keep(reading, depot_oid(reading->depot, hits[j].blob), &hits[j],
-				sample_get(reading, hits + i, end - i, &hits[j],
-					mask_of(reading, &hits[j])),
+			hit_keep(reading, oid, &hits[j],
+				sample_get(reading, all, &hits[j], mask_of(reading, &hits[j])),
 				NULL);
+		if (!scan_samples_are_stale(reading->samples, oid, NULL, hits + i, end - i))
+			continue;
+		bytes_read(reading, hits[i].blob);
+		scan_samples_review(reading->samples, oid, NULL, all, reading->bytes, reading->len);
 	}
 	/* What is too big stays so: the state is of this limit. */
 	for (gsize i = 0; i < n_gaps; i++)
@@ -184,14 +195,19 @@ static gboolean on_archive_found(gpointer data, guint32 number, const char *inne
 	const guint8 *bytes, gsize len, const struct hit *hits, gsize n, GError **error)
 {
 	struct reading *reading = data;
+	const struct oid *oid = depot_oid(reading->depot, number);
 
 	if (!secrets_keep(reading, hits, n, error))
 		return FALSE;
+	g_autoptr(GArray) all = scan_samples_merge(reading->samples, oid, inner, hits, n);
 	for (gsize i = 0; i < n; i++) {
-		g_autofree char *sample = finding_sample(bytes, len, hits, n, &hits[i],
+		g_autofree char *sample = finding_sample(bytes, len,
+			(const struct hit *)(gpointer)all->data, all->len, &hits[i],
 			mask_of(reading, &hits[i]), reading->job->flags->mask.is_shown);
-		hit_keep(reading, depot_oid(reading->depot, number), &hits[i], sample, inner);
+		hit_keep(reading, oid, &hits[i], sample, inner);
 	}
+	if (scan_samples_are_stale(reading->samples, oid, inner, hits, n))
+		scan_samples_review(reading->samples, oid, inner, all, bytes, len);
 	return TRUE;
 }
 
@@ -247,6 +263,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 			scan_job_problem(job, reading->target->name, why->message);
 		}
 		reading->rules = numbers;
+		scan_samples_begin(reading->samples);
 		is_done = archives_scan(reading, own, scan, is_whole, error);
 		/* What could not be read must be known by name, or it would count as scanned. */
 		*is_whole = *is_whole && scan_gaps_are_all(scan);
@@ -260,6 +277,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 			scan_job_coverage(job, reading->target, coverage);
 		}
 		is_done = is_done && hits_keep(reading, scan, error);
+		scan_samples_end(reading->samples);
 		*is_whole = *is_whole && !reading->is_cut;
 	}
 	g_clear_pointer(&scan, scan_free);
@@ -396,12 +414,12 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 	reading.sampled = DEPOT_NONE;
 	reading.secrets = secret_table_new();
 	reading.reader = depot_reader_new(depot);
-	reading.samples = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+	reading.samples = scan_samples_new(state, job->flags->mask.is_shown);
 	reading.kept = g_array_new(FALSE, TRUE, sizeof(struct kept));
 	g_array_set_clear_func(reading.kept, kept_clear);
 	gboolean is_done = history_read(&reading, error);
 	*is_whole = reading.is_whole;
-	g_hash_table_unref(reading.samples);
+	scan_samples_free(reading.samples);
 	g_array_unref(reading.kept);
 	depot_reader_free(reading.reader);
 	secret_table_free(reading.secrets);

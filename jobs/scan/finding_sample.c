@@ -50,6 +50,19 @@ static gsize hit_find(const struct hit *hits, gsize n, gsize at)
 	return low;
 }
 
+gboolean finding_sample_holds(const struct hit *hits, gsize n, const struct hit *hit)
+{
+	gsize from = hit->match_at, to = from + hit->match_len;
+	gsize at = hit->at, end = at + hit->len;
+
+	for (gsize i = hit_find(hits, n, from); i < n && hits[i].at < to; i++) {
+		gsize start = hits[i].at, stop = start + hits[i].len;
+		if (stop > from && (start < at || stop > end))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* [from, to) without what any hit covers. */
 static void masked_append(GString *out, const guint8 *data, gsize from, gsize to,
 	const struct hit *hits, gsize n, gboolean is_shown)

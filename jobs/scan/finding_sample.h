@@ -21,6 +21,12 @@
 char *finding_sample(const guint8 *data, gsize len, const struct hit *hits, gsize n,
 	const struct hit *hit, const char *masked, gboolean is_shown);
 
+/*
+ * Whether one of the hits, which are sorted as above, stands in the match of `hit` and not in its
+ * secret: then it is of importance that the sample masks it.
+ */
+gboolean finding_sample_holds(const struct hit *hits, gsize n, const struct hit *hit);
+
 /* Shannon's entropy of the bytes, in bits a character. */
 double finding_entropy(const guint8 *bytes, gsize len);
 

@@ -130,6 +130,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/state_file.c \
 	jobs/scan/state_file.h \
 	jobs/scan/state_load.c \
+	jobs/scan/state_sample.c \
 	jobs/scan/state_store.h \
 	jobs/scan/text_pool.c \
 	jobs/scan/text_pool.h \

@@ -346,6 +346,13 @@ const struct oid *state_blob(const struct state *state, guint32 blob)
 	return blob < state->blobs.n ? &state->blobs.oids[blob] : NULL;
 }
 
+guint32 state_find_blob(const struct state *state, const struct oid *blob)
+{
+	guint32 number = oid_map_find(&state->blobs, blob);
+
+	return number != OID_MAP_NONE ? number : STATE_NONE;
+}
+
 static int hit_compare(gconstpointer a, gconstpointer b)
 {
 	const struct state_hit *left = a, *right = b;

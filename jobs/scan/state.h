@@ -123,6 +123,14 @@ guint32 state_add_secret(struct state *state, const char *family,
 void state_add_hit(struct state *state, const struct oid *blob, const struct hit *hit,
 	guint32 secret, const char *sample, const char *inner);
 
+/*
+ * Other samples for hits that are there: of the secrets and rules that are keys of the table
+ * (guint64 *: STATE_SAMPLE_KEY -> char *), at all their places. What no hit shows any more is not
+ * kept.
+ */
+#define STATE_SAMPLE_KEY(secret, rule) ((guint64)(secret) << 16 | (rule))
+void state_replace_samples(struct state *state, GHashTable *samples);
+
 /* What must be tried again next time: missing, unreadable, undecided. Reasons are the caller's. */
 void state_add_gap(struct state *state, const struct oid *blob, guint reason);
 
@@ -153,6 +161,7 @@ const char *state_text(const struct state *state, guint32 at); /* NULL for STATE
 const struct state_secret *state_secret(const struct state *state, guint32 number);
 guint32 state_secret_count(const struct state *state); /* numbers are 1 … count */
 const struct oid *state_blob(const struct state *state, guint32 blob);
+guint32 state_find_blob(const struct state *state, const struct oid *blob); /* STATE_NONE */
 /* Sorted by blob, then place. */
 const struct state_hit *state_hits(struct state *state, gsize *n);
 /* Those of one blob. */

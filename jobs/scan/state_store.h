@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a state, for state.c, state_file.c and the files of history.c only.
+ * The inside of a state, for the files state*.c and those of history.c only.
  *
  * What is kept whole each time is in arrays; the two tables that grow with the repository (scanned
  * blobs, commits) have a base, mapped from a file, and a young part.

@@ -80,6 +80,13 @@ const char *text_pool_get(const struct text_pool *pool, guint32 number)
 	return number < pool->len ? pool->bytes + number : NULL;
 }
 
+/* Its slot stays, so that those behind it are found: nothing is equal to what it leads to. */
+void text_pool_wipe(struct text_pool *pool, guint32 number)
+{
+	if (number < pool->len)
+		memset(pool->bytes + number, '*', strlen(pool->bytes + number));
+}
+
 gboolean text_pool_load(struct text_pool *pool, const char *bytes, gsize len)
 {
 	if (len >= G_MAXUINT32 || (len > 0 && bytes[len - 1] != '\0'))

@@ -29,6 +29,8 @@ guint32 text_pool_add(struct text_pool *pool, const char *text, gsize len);
 guint32 text_pool_find(const struct text_pool *pool, const char *text, gsize len);
 /* NULL for TEXT_POOL_NONE. Borrowed until the next add. */
 const char *text_pool_get(const struct text_pool *pool, guint32 number);
+/* Writes stars over it, which nobody may ask for any more. */
+void text_pool_wipe(struct text_pool *pool, guint32 number);
 /* Takes over bytes that were kept; FALSE when they do not end with a NUL. */
 gboolean text_pool_load(struct text_pool *pool, const char *bytes, gsize len);
 

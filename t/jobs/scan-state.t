@@ -234,6 +234,26 @@ agrees('ab', $r, 'a new rule after the garbage is gone');
 git($r, qw(fetch -q), "$dir/side.bundle", 'side:side');
 agrees('ab', $r, 'it looks at what came back');
 
+# What a rule finds in the sample of another one is masked there, whichever came first.
+my $pin = "[[rules]]\nid = \"pin\"\ndescription = \"pin\"\nregex = '''auth \\S+ pin=([a-z]{12})'''\nkeywords = [\"pin=\"]\n";
+spew("$dir/pin.toml", $pin);
+spew("$dir/apin.toml", $rule{alpha} . $pin);
+for my $first (qw(a pin)) {
+	$r = repo("$dir/beside-$first");
+	put("$r/auth.txt", 'auth ' . token('alpha', 30) . " pin=qwertzuiopas\n");
+	put("$r/more.txt", 'auth ' . token('alpha', 31) . " pin=qwertzuiopas\nand " . token('alpha', 30) . "\n");
+	commit($r, 'leaks');
+	remove_tree($state);
+	agrees($first, $r, "rule $first alone");
+	my $text = $json->encode((agrees('apin', $r, "then both rules ($first first)"))[0]);
+	unlike($text, qr/alpha_[a-z]{12}|qwertzuiopas/, 'no sample shows a secret');
+	like($text, qr/auth \*+ pin=\*+/, 'but what is around it');
+	agrees('apin', $r, 'and once more');
+	is(scalar(grep { slurp($_) =~ /alpha_[a-z]{12}|qwertzuiopas/ } glob("$state/*/*")), 0, 'the state holds no secret');
+	agrees($first, $r, 'one of them goes') if $first eq 'a';
+}
+remove_tree($state);
+
 # ---- what cannot be read ----
 
 # Objects of a repository of its own, each broken in turn, and whole again.
