@@ -279,7 +279,7 @@ static gboolean report_print(struct scan_job *job, GError **error)
 	terminal_style_init(&style.terminal, flags->output == NULL ? STDOUT_FILENO : -1);
 	if (flags->has_no_colour)
 		style.terminal.has_colour = FALSE;
-	if (flags->is_quiet && job->report->findings->len == 0 && !job->report->is_partly &&
+	if (flags->is_quiet && finding_report_is_clean(job->report) && !job->report->is_partly &&
 		flags->output == NULL && flags->format == SCAN_FORMAT_TABLE)
 		return TRUE;
 	scan_output_write(flags->format, job->report, &style, out);

@@ -362,7 +362,7 @@ static void summary_append(
 		known += t->known;
 		bytes += t->bytes;
 		commits += t->commits;
-		/* Of a range that there is none is worth a word: it may have been meant otherwise. */
+		/* That a range has none is worth a word: it may have been meant otherwise. */
 		has_commits |= t->commits > 0 || !strcmp(t->kind, "range");
 	}
 	for (guint i = 0; i < report->findings->len; i++)

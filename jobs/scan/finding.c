@@ -101,6 +101,14 @@ guint finding_report_count(const struct finding_report *report, enum severity se
 	return count;
 }
 
+gboolean finding_report_is_clean(const struct finding_report *report)
+{
+	for (guint i = 0; i < report->findings->len; i++)
+		if (finding_is_counted(report->findings->pdata[i]))
+			return FALSE;
+	return TRUE;
+}
+
 gboolean finding_report_has_failed(const struct finding_report *report)
 {
 	for (guint i = 0; report->fail_on != SEVERITY_UNSET && i < report->findings->len; i++) {

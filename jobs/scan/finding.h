@@ -165,6 +165,8 @@ void finding_report_sort(struct finding_report *report);
 
 /* Findings of that severity that count: present or removed, not ignored. */
 guint finding_report_count(const struct finding_report *report, enum severity severity);
+/* Whether none counts. */
+gboolean finding_report_is_clean(const struct finding_report *report);
 /* Whether one that counts is at or above fail_on. */
 gboolean finding_report_has_failed(const struct finding_report *report);
 
