@@ -83,19 +83,31 @@ static void stash_read(struct scan_tips *tips, const struct repo *r)
 	}
 }
 
-/* Linked worktrees whose HEAD is on no branch. */
+static void worktree_head_read(
+	struct scan_tips *tips, const struct repo *r, const char *file, const char *name)
+{
+	char text[OID_HEX + 2];
+	struct oid oid;
+
+	if (readfile_small(r->commondir_fd, file, text, sizeof(text)) >= OID_HEX &&
+		oid_parse(&oid, text))
+		scan_tips_add(tips, name, &oid, FALSE);
+}
+
+/*
+ * Other worktrees whose HEAD is on no branch, by git's names. What is known of a repository is known
+ * from all of its worktrees, so each has to see the same, the main one's, too.
+ */
 static void worktrees_read(struct scan_tips *tips, const struct repo *r)
 {
 	g_autoptr(GPtrArray) list = repo_worktree_list(r);
 
+	if (strcmp(r->gitdir, r->commondir) != 0)
+		worktree_head_read(tips, r, "HEAD", "main-worktree/HEAD");
 	for (guint i = 0; list != NULL && i < list->len; i++) {
 		const struct repo_worktree *worktree = list->pdata[i];
 		g_autofree char *name = g_strdup_printf("worktrees/%s/HEAD", worktree->name);
-		char text[OID_HEX + 2];
-		struct oid oid;
-		if (readfile_small(r->commondir_fd, name, text, sizeof(text)) >= OID_HEX &&
-			oid_parse(&oid, text))
-			scan_tips_add(tips, name, &oid, FALSE);
+		worktree_head_read(tips, r, name, name);
 	}
 }
 

@@ -254,6 +254,28 @@ for my $first (qw(a pin)) {
 }
 remove_tree($state);
 
+# ---- worktrees ----
+
+# What only the HEAD of one of them leads to is there for all of them.
+$r = repo("$dir/trees");
+put("$r/a", "1\n");
+commit($r, 'one');
+git($r, qw(worktree add -q -b linked), "$dir/linked");
+git($r, qw(checkout -q --detach));
+leak($r, 'main.env', token('alpha', 40));
+commit($r, 'on no branch');
+git("$dir/linked", qw(checkout -q --detach));
+leak("$dir/linked", 'linked.env', token('alpha', 41));
+commit("$dir/linked", 'nor this');
+for my $from ($r, "$dir/linked", $r) {
+	($got) = agrees('ab', $from, 'worktrees that are on no branch');
+	is_deeply([sort map { $_->{path} } @{ $got->{present} }], [qw(linked.env main.env)], 'each is seen from each');
+	is_deeply($got->{removed}, [], 'nothing is gone');
+}
+git("$dir/linked", qw(checkout -q linked));
+($got) = agrees('ab', "$dir/linked", 'one of them is on a branch again');
+is_deeply([map { $_->{path} } @{ $got->{removed} }], ['linked.env'], 'what it had is gone');
+
 # ---- what cannot be read ----
 
 # Objects of a repository of its own, each broken in turn, and whole again.
