@@ -81,7 +81,7 @@ struct finding {
 	const char *const *paths;   /* other paths of the same secret; NULL-terminated or NULL */
 	guint32 paths_total;        /* other paths there are */
 	const char *secret;         /* masked */
-	const char *sample;         /* the match, or the line around it, masked; one line */
+	const char *sample;         /* the match and the name it is given to, masked; one line */
 	double entropy;             /* bits a character of the secret */
 	struct finding_place place; /* in the commit that introduced it */
 	guint32 head_line;          /* where it is in HEAD; 0 when it is not there */

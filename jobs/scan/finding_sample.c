@@ -10,6 +10,9 @@
 #define MASK "********"
 /* No secret and no encoded run is longer. */
 #define REACH_MAX SECRET_MAX_BYTES
+#define NAME_REACH 64 /* how far before a match its name may begin */
+#define NAME_BYTES_MAX 40
+#define NAME_DIGITS_MAX 4 /* more are in keys, not in their names */
 
 double finding_entropy(const guint8 *bytes, gsize len)
 {
@@ -52,7 +55,8 @@ static gsize hit_find(const struct hit *hits, gsize n, gsize at)
 
 gboolean finding_sample_holds(const struct hit *hits, gsize n, const struct hit *hit)
 {
-	gsize from = hit->match_at, to = from + hit->match_len;
+	gsize from = hit->match_at - MIN(hit->match_at, NAME_REACH);
+	gsize to = (gsize)hit->match_at + hit->match_len;
 	gsize at = hit->at, end = at + hit->len;
 
 	for (gsize i = hit_find(hits, n, from); i < n && hits[i].at < to; i++) {
@@ -82,6 +86,48 @@ static void masked_append(GString *out, const guint8 *data, gsize from, gsize to
 		text_append(out, data + from, to - from);
 }
 
+static gboolean is_one(const char *set, guint8 byte)
+{
+	return byte != '\0' && strchr(set, byte) != NULL;
+}
+
+/*
+ * Where the name begins to which the match is given: `TOKEN=`, `"token": "`, `--token `. What does
+ * not look like a name could be another secret: then it is where the match begins.
+ */
+static gsize name_find(const guint8 *data, gsize from, gsize at)
+{
+	gsize i = from, end, least = from - MIN(from, NAME_REACH), digits = 0;
+	guint8 quote = 0;
+
+	while (i < at && is_one(" \t\"'`=:>", data[i]))
+		i++;
+	while (i > least && is_one(" \t\"'`([{", data[i - 1]))
+		i--;
+	if (i >= least + 2 && data[i - 1] == '>' && is_one("=-", data[i - 2]))
+		i--; /* => and -> */
+	else if (i == least || !is_one("=:", data[i - 1]))
+		return from;
+	i--;
+	if (i > least && data[i] == '=' && data[i - 1] == ':')
+		i--;
+	while (i > least && is_one(" \t", data[i - 1]))
+		i--;
+	if (i > least && is_one("\"'`", data[i - 1]))
+		quote = data[--i];
+	for (end = i; i > least; i--) {
+		if (!g_ascii_isalnum(data[i - 1]) && !is_one("_.-", data[i - 1]))
+			break;
+		digits += g_ascii_isdigit(data[i - 1]) != 0;
+	}
+	if (i == end || end - i > NAME_BYTES_MAX || digits > NAME_DIGITS_MAX)
+		return from;
+	/* The end of an address or of base64. */
+	if (i > 0 && (i == least || is_one("/+=@:", data[i - 1])))
+		return from;
+	return i - (quote != 0 && i > least && data[i - 1] == quote);
+}
+
 char *finding_sample(const guint8 *data, gsize len, const struct hit *hits, gsize n,
 	const struct hit *hit, const char *masked, gboolean is_shown)
 {
@@ -95,6 +141,10 @@ char *finding_sample(const guint8 *data, gsize len, const struct hit *hits, gsiz
 		g_string_append(out, masked);
 		return g_string_free(out, FALSE);
 	}
+	if (at - from <= FINDING_SAMPLE_BYTES)
+		from = name_find(data, from, at);
+	for (int i = 0; i < 4 && to < len && is_one("\"'`;,)]}", data[to]); i++)
+		to++;
 	from = at - MIN(at - from, FINDING_SAMPLE_BYTES);
 	to = end + MIN(to - end, FINDING_SAMPLE_BYTES);
 	for (gsize i = from; i < at; i++)

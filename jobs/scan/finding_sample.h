@@ -6,9 +6,10 @@
 #include "jobs/scan/hit.h"
 
 /*
- * What is shown of the place where a secret was found: the rule's match, cut to the secret's line
- * and to FINDING_SAMPLE_BYTES on each side, with this secret and every other one in it masked.
- * Nothing around the match is shown: it could hold what no rule knows.
+ * What is shown of the place where a secret was found: the rule's match with the name that it is
+ * given to (`TOKEN=********`), cut to the secret's line and to FINDING_SAMPLE_BYTES on each side,
+ * with this secret and every other one in it masked. Nothing else around the match is shown: it
+ * could hold what no rule knows.
  *
  *	g_autofree char *sample = finding_sample(data, len, hits, n, &hits[i], masked, FALSE);
  */
@@ -22,8 +23,8 @@ char *finding_sample(const guint8 *data, gsize len, const struct hit *hits, gsiz
 	const struct hit *hit, const char *masked, gboolean is_shown);
 
 /*
- * Whether one of the hits, which are sorted as above, stands in the match of `hit` and not in its
- * secret: then it is of importance that the sample masks it.
+ * Whether one of the hits, which are sorted as above, stands in or close before the match of
+ * `hit` and not in its secret: then it is of importance that the sample masks it.
  */
 gboolean finding_sample_holds(const struct hit *hits, gsize n, const struct hit *hit);
 

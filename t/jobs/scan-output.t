@@ -174,6 +174,7 @@ my $table = $out{table};
 unlike($table, qr/\e/, 'a table that is piped has no colour');
 unlike($table, qr/[ \t]$/m, 'and no space at the ends of lines');
 like($table, qr/^2 critical, 1 medium; 1 ignored; /m, 'and sums');
+like(scan_run('-v', $r), qr/^    line +TOKEN=ghp_\*{8}$/m, '-v shows the line, masked');
 like(scan_run('-v', $r), qr/to do +Delete the token.*settings\/tokens/s, '-v says what to do');
 is(scan_error(), '', 'and nothing on standard error');
 

@@ -170,6 +170,45 @@ static void test_sample(void)
 	g_assert_cmpstr(less, ==, "hu********");
 }
 
+/* "<" and ">" are around the match, which is the secret. */
+static void test_sample_name(void)
+{
+	static const struct {
+		const char *text, *sample;
+	} cases[] = {
+		{"GITHUB_TOKEN=<x1>", "GITHUB_TOKEN=***"},
+		{"\texport TOKEN2 = '<x1>';  # for alice\n", "TOKEN2 = '***';"},
+		{"{\"user\": \"u\", \"api-key\": \"<x1>\"}", "\"api-key\": \"***\"}"},
+		{"token := `<x1>`", "token := `***`"},
+		{"'token' => '<x1>',", "'token' => '***',"},
+		{"run --token=<x1> --other", "--token=***"},
+		{"call(key=\"<x1>\")\n", "key=\"***\")"},
+		{"password hunter2 <x1>", "***"},
+		{"hunter2\n<x1>", "***"},
+		{"hunter2=\n<x1>", "***"},
+		{"c2VjcmV0== <x1>", "***"},
+		{"abc/c2VjcmV0=<x1>", "***"},
+		{"q1w2e3r4t5z6=<x1>", "***"},
+		{"https://user:pass:<x1>", "***"},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=<x1>", "***"},
+		{"=<x1>", "***"},
+		{"<x1>", "***"},
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const char *from = strchr(cases[i].text, '<'), *to = strchr(from, '>');
+		g_autofree char *text = g_strdup_printf("%.*s%.*s%s", (int)(from - cases[i].text),
+			cases[i].text, (int)(to - from - 1), from + 1, to + 1);
+		struct hit hit = {
+			.at = (guint32)(from - cases[i].text), .len = (guint32)(to - from - 1)};
+		hit.match_at = hit.at;
+		hit.match_len = hit.len;
+		g_autofree char *sample = finding_sample(
+			(const guint8 *)text, strlen(text), &hit, 1, &hit, "***", FALSE);
+		g_assert_cmpstr(sample, ==, cases[i].sample);
+	}
+}
+
 static void test_patterns(void)
 {
 	static const struct {
@@ -424,6 +463,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/finding/a masked secret tells next to nothing", test_mask);
 	g_test_add_func("/finding/tests, fixtures and examples count less", test_severity);
 	g_test_add_func("/finding/an id is the same everywhere", test_ids);
+	g_test_add_func("/finding/a sample has the name of what it masks", test_sample_name);
 	g_test_add_func("/finding/a sample masks every secret in it", test_sample);
 	g_test_add_func("/finding/patterns of paths are those of ignore files", test_patterns);
 	g_test_add_func("/finding/lines to ignore are used, unused or expired", test_ignore);
