@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,13 +71,27 @@ static const char *disk_path(gpointer data, guint32 item)
 	return disk->paths->pdata[item];
 }
 
+/* What git would keep of a symbolic link: the name that it holds. */
+static GBytes *link_read(int folder, const char *path)
+{
+	char name[PATH_MAX];
+	gssize len = readlinkat(folder, path, name, sizeof(name));
+
+	return len >= 0 && (gsize)len < sizeof(name) ? g_bytes_new(name, (gsize)len) : NULL;
+}
+
 static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
 {
 	const struct disk *disk = data;
+	const char *path = disk->walk->files->pdata[item];
 	struct stat st;
-	int fd = openat(disk->fd, disk->walk->files->pdata[item],
-		O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = openat(disk->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
+	if (fd < 0 && errno == ELOOP) {
+		GBytes *bytes = link_read(disk->fd, path);
+		*gap = bytes != NULL ? SCAN_GAP_UNSET : SCAN_GAP_UNREADABLE;
+		return bytes;
+	}
 	if (fd < 0 && errno == ENOENT) {
 		/* Deleted since it was seen: there is nothing to scan. */
 		*gap = SCAN_GAP_UNSET;
@@ -223,7 +238,8 @@ static gboolean staged_list(struct staged *staged, const struct repo *r, GError 
 		for (; at < ix->count && !strcmp(ix->entries[at].path, entry->path); at++) {
 			const struct index_entry *e = &ix->entries[at];
 			struct oid oid;
-			if ((index_mode(e) & INDEX_MODE_TYPE) != INDEX_MODE_FILE ||
+			guint32 type = index_mode(e) & INDEX_MODE_TYPE;
+			if ((type != INDEX_MODE_FILE && type != INDEX_MODE_LINK) ||
 				(e->flags & INDEX_FLAG_INTENT_TO_ADD))
 				continue;
 			memcpy(oid.bytes, index_oid(e), OID_BYTES);

@@ -182,7 +182,7 @@ static void child_walk(struct walker *w, int fd, const char *name, const struct 
 			problem_add(w, name, errno);
 		return;
 	}
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
 		return;
 	if (f->place != NULL) {
 		g_string_append(w->path, name);
@@ -200,7 +200,7 @@ static void child_walk(struct walker *w, int fd, const char *name, const struct 
 	}
 	if (is_child_excluded && !is_tracked)
 		return;
-	if (S_ISREG(st.st_mode))
+	if (!S_ISDIR(st.st_mode))
 		file_add(w, name);
 	else
 		folder_walk(w, fd, name, f, is_child_excluded, depth + 1);
@@ -230,8 +230,9 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	}
 	enum repo_kind kind = repo_probe(fd, ".");
 	/*
-	 * A bare repository's files are objects: its history is where its secrets are. Unless they
-	 * are tracked by the one around it: a HEAD, objects and refs in a commit hide nothing.
+	 * A bare repository's objects are read as its history. All else in it is walked, for a
+	 * HEAD, objects and refs are soon put beside a file; objects as well where the repository
+	 * around it tracks anything of it.
 	 */
 	gboolean is_bare =
 		kind == REPO_KIND_BARE && depth > 0 &&
@@ -254,8 +255,9 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	g_autoptr(GPtrArray) names = names_read(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	if (errno != 0)
 		problem_add(w, name, errno);
-	for (guint i = 0; i < names->len && !is_bare; i++)
-		if (strcmp(names->pdata[i], ".git") != 0)
+	for (guint i = 0; i < names->len; i++)
+		if (strcmp(names->pdata[i], ".git") != 0 &&
+			!(is_bare && !strcmp(names->pdata[i], "objects")))
 			child_walk(w, fd, names->pdata[i], &folder, is_excluded, depth);
 	ignore_list_free(folder.ignore);
 	close(fd);

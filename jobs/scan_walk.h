@@ -9,10 +9,12 @@
 /*
  * The files below a folder that a person would say are theirs: in a working tree the tracked and
  * the untracked that are not ignored, elsewhere all. A repository inside (a submodule, a clone in a
- * folder) is walked by its own index and ignore files; nothing inside a git folder is looked at.
+ * folder) is walked by its own index and ignore files; nothing inside a .git folder is looked at,
+ * nor at the objects of what looks like a bare repository.
  *
- * Symbolic links are not followed, and not read: what they name is scanned where it lies. Folders
- * that cannot be read become sentences in problems. Caps: 256 folders deep, 10 million files.
+ * Symbolic links are not followed: they are among the files, and what git would keep of one is the
+ * name that it holds. Folders that cannot be read become sentences in problems. Caps: 256 folders
+ * deep, 10 million files.
  *
  *	g_autoptr(ScanWalk) walk = scan_walk_run("/home/me/src", user);
  *	for (guint i = 0; i < walk->files->len; i++)

@@ -172,6 +172,10 @@ put("$bare/x/refs/keep", '');
 put("$bare/x/config", "T=" . token(61) . "\n");
 commit($bare, 'a folder like any other');
 is_deeply([found(scan_json('--no-state', '-w', $bare))], ['x/config:1', 'x/objects/keep:1'], 'files that look like a bare repository');
+put("$dir/barelike/x/HEAD", "ref: refs/heads/main\n");
+put("$dir/barelike/x/secret.txt", "T=" . token(62) . "\n");
+mkdir "$dir/barelike/x/$_" for qw(objects refs);
+is_deeply([found(scan_json('--no-state', '-w', "$dir/barelike"))], ['x/secret.txt:1'], 'and a file beside them');
 
 # What a rule gave up on is given to it again the next time, and never counts as scanned.
 spew("$dir/catastrophe.toml", <<'END');

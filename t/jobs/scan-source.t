@@ -129,6 +129,10 @@ lines_are('also from a folder inside', [qw(deep/er/a.env:3 forced.ignored:2 kept
 	git($r, qw(add new.env));
 	lines_are('of the index that git names', ['new.env:2'], '--staged', $r);
 }
+symlink 'https://me:' . token(15) . '@example.com', "$r/pointer" or die $!;
+lines_are('what a symbolic link says', [qw(deep/er/a.env:3 forced.ignored:2 new.env:2 pointer:1)], '-w', $r);
+git($r, qw(add pointer));
+lines_are('also when it is staged', [qw(deep/er/a.env:3 forced.ignored:2 kept.env:1 pointer:1)], '--staged', $r);
 git($r, qw(reset -q --hard));
 
 # Folders without git, and with repositories below.
