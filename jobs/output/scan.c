@@ -70,13 +70,19 @@ guint32 scan_output_line(const struct finding *finding)
 char *scan_output_counts(const struct finding_report *report)
 {
 	GString *text = g_string_new(NULL);
+	guint total = 0, secrets = finding_report_secrets(report);
 
 	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
 		guint count = finding_report_count(report, (enum severity)severity);
 		if (count > 0)
 			g_string_append_printf(text, "%s%u %s", text->len > 0 ? ", " : "", count,
 				severity_name((enum severity)severity));
+		total += count;
 	}
+	/* One that was copied about is to be revoked once. */
+	if (secrets < total)
+		g_string_append_printf(text, ": %u findings of %u secret%s", total, secrets,
+			secrets == 1 ? "" : "s");
 	if (text->len == 0)
 		g_string_append(text, "no secrets");
 	return g_string_free(text, FALSE);

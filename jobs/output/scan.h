@@ -72,7 +72,7 @@ guint32 scan_output_line(const struct finding *finding);
 /* The member of JSON for one finding. */
 json_object *scan_output_finding(const struct finding_report *report, const struct finding *f);
 json_object *scan_output_coverage(const struct finding_report *report);
-/* "2 critical, 1 high"; "no secrets". Freed by the caller. */
+/* "2 critical, 1 high: 3 findings of 2 secrets"; "no secrets". Freed by the caller. */
 char *scan_output_counts(const struct finding_report *report);
 /* RFC 3339 in UTC with 'Z'. Freed by the caller. */
 char *scan_output_time(gint64 seconds);

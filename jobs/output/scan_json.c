@@ -259,6 +259,7 @@ void scan_output_json(const struct finding_report *report, GString *out)
 		total += count;
 	}
 	number_add(summary, "total", total);
+	number_add(summary, "secrets", finding_report_secrets(report));
 	number_add(summary, "ignored", report->findings->len - total);
 	json_object_object_add(object, "summary", summary);
 	json_object_object_add(object, "findings", findings_new(report, TRUE));

@@ -101,6 +101,22 @@ guint finding_report_count(const struct finding_report *report, enum severity se
 	return count;
 }
 
+guint finding_report_secrets(const struct finding_report *report)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+	guint unknown = 0;
+
+	for (guint i = 0; i < report->findings->len; i++) {
+		const struct finding *f = report->findings->pdata[i];
+		if (!finding_is_counted(f))
+			continue;
+		unknown += f->same == 0;
+		if (f->same != 0)
+			g_hash_table_add(seen, GUINT_TO_POINTER(f->same));
+	}
+	return g_hash_table_size(seen) + unknown;
+}
+
 gboolean finding_report_is_clean(const struct finding_report *report)
 {
 	for (guint i = 0; i < report->findings->len; i++)

@@ -85,6 +85,7 @@ struct finding {
 	double entropy;             /* bits a character of the secret */
 	struct finding_place place; /* in the commit that introduced it */
 	guint32 head_line;          /* where it is in HEAD; 0 when it is not there */
+	guint32 same; /* equal in all findings of one secret in the report; 0: nobody knows */
 	char location_id[FINDING_ID_HEX + 1];
 	char secret_id[FINDING_ID_HEX + 1]; /* "" without a key */
 	struct finding_commit first, last;
@@ -165,6 +166,8 @@ void finding_report_sort(struct finding_report *report);
 
 /* Findings of that severity that count: present or removed, not ignored. */
 guint finding_report_count(const struct finding_report *report, enum severity severity);
+/* Of those that count: how many secrets they are. */
+guint finding_report_secrets(const struct finding_report *report);
 /* Whether none counts. */
 gboolean finding_report_is_clean(const struct finding_report *report);
 /* Whether one that counts is at or above fail_on. */

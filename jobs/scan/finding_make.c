@@ -232,6 +232,8 @@ static void by_secret_add(
 		list = g_ptr_array_new();
 		g_hash_table_insert(maker->by_secret, g_strdup(id), list);
 	}
+	finding->same = list->len > 0 ? ((const struct finding *)list->pdata[0])->same
+				      : g_hash_table_size(maker->by_secret);
 	g_ptr_array_add(list, finding);
 }
 

@@ -63,6 +63,7 @@ is($report->{findings}[2]{lowered_for}, 'test', 'and why');
 is_deeply([map { [$_->{path}, $_->{ignored_by}{kind}] } @{ $report->{ignored} }], [['tests/b.py', 'mark']],
 	'what a comment allows is told apart');
 is_deeply([@{ $report->{summary} }{qw(critical high medium low info total ignored)}], [2, 0, 1, 0, 0, 3, 1], 'the sums are right');
+is($report->{summary}{secrets}, 3, 'each is a secret of its own');
 my @lines = map { JSON::PP->new->utf8->decode($_) } split /\n/, $out{jsonl};
 is_deeply([map { $_->{path} } grep { $_->{location_id} && !$_->{ignored_by} } @lines], [map { $_->{path} } @{ $report->{findings} }],
 	'JSON lines have the same findings');
@@ -125,6 +126,13 @@ git($spoken, qw(gc -q --prune=now));
 my $gone = scan_run('--format', 'gitleaks', @spoken);
 unlike($gone, qr/\Q$word\E/, 'a secret that is only in the state is in no message');
 is_deeply([map { $_->{Message} } grep { $_->{File} eq 'b' } @{ JSON::PP->new->utf8->decode($gone) }], [''], 'for there are none then');
+
+# One secret in three places is three findings.
+put("$dir/copies/$_", token(1) . "\n") for qw(a b c);
+put("$dir/copies/d", token(2) . "\n" . token(5) . " # muster:allow\n");
+is_deeply([@{ scan_json("$dir/copies")->{summary} }{qw(total secrets ignored)}], [4, 2, 1], 'different secrets are counted');
+like(scan_run("$dir/copies"), qr/^4 critical: 4 findings of 2 secrets; 1 ignored; /m, 'in the table');
+like(scan_run('--format', $_, "$dir/copies"), qr/4 critical: 4 findings of 2 secrets/, "in $_") for qw(markdown html);
 
 # Where it goes.
 scan_run('--format', 'json', '--output', "$dir/out.json", $r);
