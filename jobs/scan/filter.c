@@ -117,7 +117,9 @@ gboolean filter_is_stand_in(const guint8 *text, gsize len)
 		"yourpass", "insert", "replace", "redacted", "dummy", "sample", "notreal",
 		"not_real", "thisis", "foobar", "todo_", "xxxx", "***", "...", "####", "____",
 		"----", "mytoken", "my_token", "mysecret", "goes_here", "goeshere", "somesecret",
-		"fake_", "fake-", "testtest", NULL};
+		"fake_", "fake-", "testtest",
+		/* The base 32 of every page on one-time passwords. */
+		"jbswy3dp", "gezdgnbvgy3tqojq", "hxdmvjec", "krsxg5c", NULL};
 
 	if (len == 0)
 		return TRUE;

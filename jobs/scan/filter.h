@@ -36,6 +36,13 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len);
 gboolean filter_is_no_password(const guint8 *secret, gsize len);
 
 /*
+ * What Basic authentication sends: base64 of a user, a colon and a password. TRUE for a short word
+ * or a stand-in as the password; *is_default when it is a bad one, or looks like none, so that it
+ * counts less. Both are FALSE for what is nothing of the kind.
+ */
+gboolean filter_is_no_basic(const guint8 *secret, gsize len, gboolean *is_default);
+
+/*
  * Whether a name says that its value is about a secret, and none: password_field, tokenType,
  * publicKey, csrf_token, cacheKey. Read from its last word; signs and a change of case part words.
  */
@@ -56,6 +63,12 @@ gboolean filter_is_for_local_host(const guint8 *window, gsize len, gsize secret_
  */
 gboolean filter_has_context(const guint8 *window, gsize len, gsize from, gsize to,
 	const char *const *words, guint within);
+
+/*
+ * Whether [from, to) is a hash of something, in hex: what it is given to on its line ends so
+ * (token_sha1, "a-key.js", secret.md5), or it is the commit of an action (uses: a/b@...).
+ */
+gboolean filter_is_sum(const guint8 *window, gsize len, gsize from, gsize to);
 
 /*
  * Whether [from, to) is the name of a commit in a report of ours or of gitleaks in CSV: the second

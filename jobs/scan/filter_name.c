@@ -46,9 +46,9 @@ static const char *const tails[] = {"action", "actions", "address", "age", "algo
 	"vue", "xml", "yaml", "yml"};
 
 /* Anywhere in a name: what is public, made anew with each page, or a mark in a list. */
-static const char *const heads[] = {"antiforgery", "authenticity", "chunk", "continuation", "csrf",
-	"csrfmiddlewaretoken", "csrftoken", "hashed", "next", "page", "pub", "pubkey", "public",
-	"publickey", "xsrf", "xsrftoken"};
+static const char *const heads[] = {"antiforgery", "authenticity", "chunk", "commit",
+	"continuation", "csrf", "csrfmiddlewaretoken", "csrftoken", "hashed", "next", "page", "pub",
+	"pubkey", "public", "publickey", "xsrf", "xsrftoken"};
 
 /* Keys that open nothing. */
 static const char *const key_heads[] = {"bucket", "cache", "column", "dictionary", "feature",
@@ -110,4 +110,38 @@ gboolean filter_is_other_name(const guint8 *name, gsize len)
 			(is_key && is_in(words[i], key_heads, G_N_ELEMENTS(key_heads))))
 			return TRUE;
 	return FALSE;
+}
+
+static gboolean is_hex_of_sum(const guint8 *text, gsize len)
+{
+	gsize i = 0;
+
+	while (i < len && g_ascii_isxdigit(text[i]))
+		i++;
+	return i == len &&
+	       (len == 32 || len == 40 || len == 56 || len == 64 || len == 96 || len == 128);
+}
+
+gboolean filter_is_sum(const guint8 *window, gsize len, gsize from, gsize to)
+{
+	/* Sorted, for bsearch(). */
+	static const char *const ends[] = {"checksum", "commit", "css", "digest", "gz", "hash",
+		"hashes", "html", "js", "json", "jsx", "map", "md5", "mjs", "sha", "sha1", "sha224",
+		"sha256", "sha384", "sha512", "sum", "svg", "tgz", "ts", "tsx"};
+	char words[WORDS_MAX][WORD_MAX];
+	gsize end = from, begin;
+
+	if (to > len || !is_hex_of_sum(window + from, to - from))
+		return FALSE;
+	if (to - from == 40 && from > 1 && window[from - 1] == '@' &&
+		(g_ascii_isalnum(window[from - 2]) || window[from - 2] == '-'))
+		return TRUE;
+	while (end > 0 && from - end < 8 && memchr("\"'` \t:=>,", window[end - 1], 9) != NULL)
+		end--;
+	begin = end;
+	while (begin > 0 && end - begin < 64 &&
+		(g_ascii_isalnum(window[begin - 1]) || memchr("_.-", window[begin - 1], 3) != NULL))
+		begin--;
+	guint n = split(window + begin, end - begin, words);
+	return n > 0 && n < WORDS_MAX && is_in(words[n - 1], ends, G_N_ELEMENTS(ends));
 }

@@ -167,13 +167,31 @@ static gboolean is_choice(const guint8 *text, gsize len)
 	return TRUE;
 }
 
+/* %40 is one sign. Bytes written to `plain`, which has room for len; 0: nothing is quoted so. */
+static gsize undo_percent(const guint8 *text, gsize len, guint8 *plain)
+{
+	gsize n = 0, quoted = 0;
+
+	for (gsize i = 0; i < len; i++) {
+		int high = i + 2 < len && text[i] == '%' ? g_ascii_xdigit_value((gchar)text[i + 1])
+							 : -1;
+		int low = high >= 2 && high < 8 ? g_ascii_xdigit_value((gchar)text[i + 2]) : -1;
+		plain[n++] = low >= 0 ? (guint8)(high << 4 | low) : text[i];
+		i += low >= 0 ? 2 : 0;
+		quoted += low >= 0;
+	}
+	return quoted > 0 ? n : 0;
+}
+
 gboolean filter_is_default_password(const guint8 *secret, gsize len)
 {
+	guint8 plain[24];
 	struct shape shape;
 
 	if (len == 0 || len > 24)
 		return FALSE;
-	shape = shape_of(secret, len);
+	gsize n = undo_percent(secret, len, plain);
+	shape = n > 0 ? shape_of(plain, n) : shape_of(secret, len);
 	if (is_core(shape.core) || shape.is_sequence || shape.letters == 0)
 		return TRUE;
 	return shape.digits <= 4 && names_itself(secret, len);
@@ -206,9 +224,49 @@ gboolean filter_is_for_local_host(const guint8 *window, gsize len, gsize secret_
 	       filter_holds(window + from, n, ".local");
 }
 
+gboolean filter_is_no_basic(const guint8 *secret, gsize len, gboolean *is_default)
+{
+	g_autofree char *padded = g_malloc(len + 4);
+	gsize n = len;
+
+	*is_default = FALSE;
+	memcpy(padded, secret, len);
+	while (n > 0 && padded[n - 1] == '=')
+		n--;
+	if (n == 0 || n % 4 == 1 || len > 1024)
+		return FALSE;
+	while (n % 4 != 0)
+		padded[n++] = '=';
+	padded[n] = '\0';
+	guint8 *plain = g_base64_decode_inplace(padded, &n);
+	const guint8 *colon = memchr(plain, ':', n);
+	for (gsize i = 0; i < n; i++)
+		if (plain[i] < 0x20 || plain[i] >= 0x7f)
+			return FALSE;
+	if (colon == NULL)
+		return FALSE;
+	const guint8 *password = colon + 1;
+	gsize user = (gsize)(colon - plain), size = n - user - 1, letters = 0;
+	/* Some give the token as the user's name. */
+	if (user >= 16 && !filter_is_ordinary(plain, user))
+		return FALSE;
+	*is_default =
+		filter_is_default_password(password, size) || filter_is_no_password(password, size);
+	while (letters < size && g_ascii_islower(password[letters]))
+		letters++;
+	/* xxxx and <password>; 1111 is a bad one. */
+	gboolean is_stand_in = filter_is_stand_in(password, size) && !g_ascii_isdigit(plain[n - 1]);
+	return size > 0 && ((letters == size && size < 6) || is_stand_in);
+}
+
 gboolean filter_is_no_password(const guint8 *secret, gsize len)
 {
+	guint8 plain[256];
+
 	if (len < 4 || filter_is_stand_in(secret, len))
+		return TRUE;
+	gsize n = len <= sizeof(plain) ? undo_percent(secret, len, plain) : 0;
+	if (n > 0 && memcmp(plain, secret, n) != 0 && filter_is_no_password(plain, n))
 		return TRUE;
 	struct shape shape = shape_of(secret, len);
 	if (!shape.is_ascii || shape.has_run || shape.is_sequence)

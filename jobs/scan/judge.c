@@ -40,6 +40,7 @@ struct compiled {
 	const struct checksum *checksum;
 	gboolean is_generic;
 	gboolean is_chosen; /* tagged so: by a person, and so bad ones are found too */
+	gboolean is_basic;  /* tagged so: base64 of user:password */
 	gboolean is_unknown_checksum;
 	struct allow *allows;
 	guint n_allows;
@@ -129,6 +130,7 @@ static gboolean fill(
 							 g_strv_contains(rule->tags, "generic"));
 	compiled->is_chosen =
 		!(rule->flags & RULE_FOREIGN) && g_strv_contains(rule->tags, "chosen");
+	compiled->is_basic = !(rule->flags & RULE_FOREIGN) && g_strv_contains(rule->tags, "basic");
 	compiled->allows =
 		g_new0(struct allow, rule->n_allowlists + judge->rules->n_allowlists + 1);
 	for (guint i = 0; i < rule->n_allowlists; i++)
@@ -343,6 +345,7 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 {
 	const guint8 *text = subject + secret.from;
 	gsize n = secret.to - secret.from;
+	gboolean is_default = FALSE;
 	guint flags = 0;
 
 	if (n == 0 || n > SECRET_MAX_BYTES)
@@ -363,10 +366,14 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 		   filter_is_ordinary(text, n)) {
 		return CANDIDATE_REFUSED;
 	}
+	if (rule->flags & RULE_PLACEHOLDER && compiled->is_basic &&
+		filter_is_no_basic(text, n, &is_default))
+		return CANDIDATE_REFUSED;
 	if (name.to > name.from && filter_is_other_name(subject + name.from, name.to - name.from))
 		return CANDIDATE_REFUSED;
 	if (!(rule->flags & RULE_FOREIGN) &&
-		filter_is_reported_commit(subject, len, secret.from, secret.to))
+		(filter_is_sum(subject, len, secret.from, secret.to) ||
+			filter_is_reported_commit(subject, len, secret.from, secret.to)))
 		return CANDIDATE_REFUSED;
 	if (rule->context[0] != NULL && !filter_has_context(subject, len, whole.from, whole.to,
 						rule->context, rule->within))
@@ -386,7 +393,7 @@ static guint consider(const struct rule *rule, const struct compiled *compiled,
 	if (filter_is_marked(subject, len, whole.from, whole.to))
 		flags |= CANDIDATE_MARKED;
 	if (compiled->checksum == NULL &&
-		(filter_is_default_password(text, n) ||
+		(is_default || filter_is_default_password(text, n) ||
 			filter_is_for_local_host(subject, len, secret.to)))
 		flags |= CANDIDATE_WEAK;
 	judgement->flags = flags;

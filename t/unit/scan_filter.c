@@ -47,7 +47,10 @@ static void test_placeholder(void)
 	static const char *const stand_ins[] = {"xxxxxxxxxxxxxxxx", "your-api-key-goes-here",
 		"<token>", "${TOKEN}", "{{ token }}", "%TOKEN%", "$TOKEN", "****************",
 		"1234567890abcdef", "abcdefghijklmnop", "deadbeefdeadbeef", "changeme", "eyJh...",
-		"INSERT_TOKEN_HERE", "process.env.TOKEN", "sk_test_EXAMPLE", NULL};
+		"INSERT_TOKEN_HERE",
+		"JBSWY3DP"
+		"EHPK3PXP",
+		"process.env.TOKEN", "sk_test_EXAMPLE", NULL};
 
 	expect(filter_is_placeholder, stand_ins, TRUE);
 	g_assert_cmpuint(count_refused(filter_is_placeholder, "{base62:32}"), <=, 1);
@@ -77,9 +80,9 @@ static void test_no_password(void)
 		"$password", "@PASSWORD", "user-1", "db_password", "classpath:test.jks",
 		"me@example.org", "{{password}}", "%s", "string", "validations:", "1.2.3",
 		"$2b$12$abcdefghijklmnop", "foo/system:masters", "Forgot", "newPassword2",
-		"some-pattern-for-names-400", NULL};
-	static const char *const bad[] = {
-		"hunter2", "s3cret!", "abcd1234Aa$", "P@ssw0rd99", "minio123", "12345678910", NULL};
+		"some-pattern-for-names-400", "my%7Bpass", NULL};
+	static const char *const bad[] = {"hunter2", "s3cret!", "abcd1234Aa$", "P@ssw0rd99",
+		"minio123", "12345678910", "s%40Xw7kq", "100%Jure7x", NULL};
 
 	expect(filter_is_no_password, texts, TRUE);
 	expect(filter_is_no_password, bad, FALSE);
@@ -94,8 +97,8 @@ static void test_name(void)
 	static const char *const others[] = {"password_field", "passwordResetUrl", "TOKEN_TYPE",
 		"publicKey", "csrf_token", "csrfToken", "secretName", "API_KEY_HEADER", "cache_key",
 		"nextPageToken", "password-policy-2", "auth.token.expires", "tokens",
-		"PASSWORD_FILE", "hashed_secret", "tokenHash", "secret_digest", "password.sha256",
-		"API_KEY_MD5", NULL};
+		"PASSWORD_FILE", "commit secret key", "hashed_secret", "tokenHash", "secret_digest",
+		"password.sha256", "API_KEY_MD5", NULL};
 	static const char *const own[] = {"password", "dbPassword", "DB_PASSWORD_2", "apiKey",
 		"client.secret", "ACCESS_TOKEN", "url_token", "typeSecret", "cachePassword", "key",
 		"", NULL};
@@ -106,8 +109,8 @@ static void test_name(void)
 
 static void test_default(void)
 {
-	static const char *const defaults[] = {
-		"postgres", "admin123", "secret", "Password1", "changeme", "123456", NULL};
+	static const char *const defaults[] = {"postgres", "my%7Bpass", "admin123", "secret",
+		"Password1", "changeme", "123456", NULL};
 	static const char *const hosts[] = {"@localhost:5432/db", "@127.0.0.1", "@[::1]:80",
 		"@db:3306", "@api.example.com/", "@host/", NULL};
 	static const char *const other_hosts[] = {"@db.acme.io", "@hosting.io", "@10.1.2.3",
@@ -141,6 +144,58 @@ static void test_reported_commit(void)
 				g_test_fail();
 			}
 		}
+}
+
+static void test_sum(void)
+{
+	static const char *const before[] = {"datadog_sha1: ", "\"github-token.js\": \"", "a-b@",
+		"token.digest='", "API_KEY_SHA1=", NULL};
+	static const char *const others[] = {
+		"token=", "jsToken: ", "hash token = '", "app@:", "", NULL};
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA1, "a sum", -1);
+
+	for (guint k = 0; k < 2; k++)
+		for (const char *const *name = k == 0 ? before : others; *name != NULL; name++) {
+			g_autofree char *text = g_strconcat(*name, sum, NULL);
+			gsize from = strlen(*name);
+			if (filter_is_sum((const guint8 *)text, from + 40, from, from + 40) !=
+				(k == 0)) {
+				g_test_message("%s", *name);
+				g_test_fail();
+			}
+			g_assert_false(
+				filter_is_sum((const guint8 *)text, from + 39, from, from + 39));
+		}
+}
+
+static void test_basic(void)
+{
+	static const struct {
+		const char *plain;
+		gboolean is_refused, is_default;
+	} cases[] = {
+		{"beep:boop", TRUE, TRUE},
+		{"john:password", FALSE, TRUE},
+		{"aladdin:opensesame", FALSE, TRUE},
+		{"app:Zq81xkWm4", FALSE, FALSE},
+		{"admin:admin123", FALSE, TRUE},
+		{"a:<password>", TRUE, TRUE},
+		{"k7Qm2xW9bT4vN8cR5:", FALSE, FALSE},
+		{"no colon at all", FALSE, FALSE},
+		{"\x01\x02\x03:\x04", FALSE, FALSE},
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		gboolean is_default;
+		g_autofree char *text =
+			g_base64_encode((const guint8 *)cases[i].plain, strlen(cases[i].plain));
+		gboolean is_refused =
+			filter_is_no_basic((const guint8 *)text, strlen(text), &is_default);
+		if (is_refused != cases[i].is_refused || is_default != cases[i].is_default) {
+			g_test_message("%s: %d %d", cases[i].plain, is_refused, is_default);
+			g_test_fail();
+		}
+	}
 }
 
 static gboolean is_wordy(const guint8 *text, gsize len)
@@ -308,6 +363,10 @@ static const char *const nothings[] = {
 	"\"passwordDigest\": \"{base64:27}=\"",
 	"\"github-token\",\"{hex:40}\",\"a/password.txt\"\n",
 	"Authorization: Bearer <token>",
+	"Authorization: 'Basic {b64:beep:boop}'",
+	"otpauth://totp/a:b@example.com?secret=JBSWY3DP"
+	"EHPK3PXP",
+	"resource x_connect(string server, string user, string pass)",
 	"curl -u user:password https://api.example.org/",
 	"tool --password PASSWORD --token $TOKEN",
 	"https://example.org/?token=${{token}}&key=value",
@@ -347,6 +406,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter/a name says what is only about a secret", test_name);
 	g_test_add_func(
 		"/filter/passwords that everybody tries are known, and local hosts", test_default);
+	g_test_add_func("/filter/Basic is judged by its password", test_basic);
+	g_test_add_func("/filter/sums are told by what they are given to", test_sum);
 	g_test_add_func("/filter/commits in reports are told by their place", test_reported_commit);
 	g_test_add_func("/filter/words are wordier than random letters", test_wordiness);
 	g_test_add_func(
