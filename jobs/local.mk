@@ -20,6 +20,7 @@ jobs_muster_SOURCES = \
 	jobs/scan_job.c jobs/scan_job.h \
 	jobs/scan_message.c jobs/scan_message.h \
 	jobs/scan_meter.c \
+	jobs/scan_owner.c jobs/scan_owner.h \
 	jobs/scan_repo.c \
 	jobs/scan_report.c \
 	jobs/scan_sample.c jobs/scan_sample.h \

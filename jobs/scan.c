@@ -204,9 +204,12 @@ static gboolean path_add(struct scan_job *job, const char *path, GError **error)
 		return TRUE;
 	}
 	/* A repository, or a folder inside of one's working tree: the repository. */
-	g_autofree char *top = scan_walk_enclosing(full);
+	g_autofree char *refused = NULL;
+	g_autofree char *top = scan_walk_enclosing(full, job->user, &refused);
 	if (top != NULL)
 		return history_get(job, top, top, error);
+	if (refused != NULL)
+		scan_job_problem(job, full, refused);
 	if (flags->source == SCAN_SOURCE_RANGE) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
 			"%s is in no git repository: it has no commits", path);

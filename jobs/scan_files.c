@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,7 +153,11 @@ gboolean scan_files(struct scan_job *job, const char *path, const char *name, GE
 		walk = scan_walk_run(folder, job->user);
 	}
 	/* Inside of a working tree paths begin at its top, as in its history: so do ids. */
-	g_autofree char *top = scan_walk_enclosing(walk->folder);
+	g_autofree char *refused = NULL;
+	g_autofree char *top = scan_walk_enclosing(walk->folder, job->user, &refused);
+	/* Nothing is left out because of it: of history it was said before. */
+	if (refused != NULL && job->flags->source == SCAN_SOURCE_WORKTREE)
+		fprintf(stderr, "muster scan: %s: %s\n", name, refused);
 	const char *shown = top != NULL ? top : name;
 	g_autofree char *below =
 		g_strdup(top == NULL || !strcmp(top, "/") ? "" : walk->folder + strlen(top));
@@ -250,22 +255,44 @@ static gboolean staged_list(struct staged *staged, const struct repo *r, GError 
 	return TRUE;
 }
 
+static gboolean is_same_folder(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* The repository of a path, or of GIT_DIR, as GIT_INDEX_FILE is of it. *top: what it is called. */
+static struct repo *staged_repo(struct scan_job *job, const char *path, char **top, GError **error)
+{
+	const char *folder = g_getenv("GIT_DIR");
+	g_autofree char *refused = NULL;
+	g_autoptr(GError) why = NULL;
+
+	*top = scan_walk_enclosing(path, job->user, &refused);
+	g_autoptr(Repo) r = *top != NULL ? repo_open(*top, job->user, &why) : NULL;
+	if (folder != NULL && *folder != '\0' &&
+		(r == NULL || !is_same_folder(r->gitdir_fd, folder))) {
+		/* A hook of a repository whose folder is not in its working tree: dotfiles, say. */
+		g_free(*top);
+		*top = g_canonicalize_filename(folder, NULL);
+		return repo_open(*top, job->user, error);
+	}
+	if (r == NULL && why != NULL)
+		g_propagate_error(error, g_steal_pointer(&why));
+	else if (r == NULL)
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
+			"%s is in no git repository: %s", path,
+			refused != NULL ? refused : "nothing can be staged there");
+	return g_steal_pointer(&r);
+}
+
 gboolean scan_staged(struct scan_job *job, const char *path, const char *name, GError **error)
 {
-	g_autofree char *top = scan_walk_enclosing(path);
-	const char *folder = g_getenv("GIT_DIR");
-	g_autoptr(Repo) r = NULL;
+	g_autofree char *top = NULL;
+	g_autoptr(Repo) r = staged_repo(job, path, &top, error);
 
-	/* A hook of a repository whose folder is not in its working tree: dotfiles, say. */
-	if (top == NULL && folder != NULL && *folder != '\0')
-		top = g_canonicalize_filename(folder, NULL);
-
-	if (top == NULL) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
-			"%s is in no git repository: nothing can be staged there", path);
-		return FALSE;
-	}
-	r = repo_open(top, job->user, error);
 	if (r == NULL)
 		return FALSE;
 	struct staged staged = {.job = job,

@@ -11,6 +11,7 @@
 
 #include "jobs/git/ignore.h"
 #include "jobs/git/index.h"
+#include "jobs/scan_owner.h"
 
 #define DEPTH_MAX 256
 #define FILES_MAX 10000000
@@ -267,14 +268,25 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	g_string_truncate(w->shown, shown_len);
 }
 
-char *scan_walk_enclosing(const char *folder)
+char *scan_walk_enclosing(const char *folder, const struct gitconfig *user, char **refused)
 {
 	g_autofree char *at = g_canonicalize_filename(folder, NULL);
+	gboolean is_named = TRUE;
 
-	for (;;) {
+	if (refused != NULL)
+		*refused = NULL;
+	for (;; is_named = FALSE) {
 		enum repo_kind kind = repo_probe(AT_FDCWD, at);
-		if (kind != REPO_KIND_UNSET)
+		if (kind != REPO_KIND_UNSET && (is_named || scan_owner_is_trusted(at, user)))
 			return g_steal_pointer(&at);
+		if (kind != REPO_KIND_UNSET) {
+			if (refused != NULL)
+				*refused = g_strdup_printf(
+					"it lies in %s, the repository of somebody else, which "
+					"does not count unless safe.directory names it",
+					at);
+			return NULL;
+		}
 		char *up = g_path_get_dirname(at);
 		gboolean is_top = !strcmp(up, at);
 		g_free(at);
@@ -299,7 +311,7 @@ struct scan_walk *scan_walk_run(const char *folder, const struct gitconfig *user
 	walk->folder = g_canonicalize_filename(folder, NULL);
 	walk->files = g_ptr_array_new_with_free_func(g_free);
 	walk->problems = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *top = scan_walk_enclosing(walk->folder);
+	g_autofree char *top = scan_walk_enclosing(walk->folder, user, NULL);
 	const struct folder *parent = &outside;
 	gboolean is_excluded = FALSE;
 	/* A folder inside of a working tree: the ignore files above it hold, too. */

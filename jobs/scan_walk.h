@@ -33,7 +33,11 @@ struct scan_walk *scan_walk_run(const char *folder, const struct gitconfig *user
 void scan_walk_free(struct scan_walk *walk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScanWalk, scan_walk_free)
 
-/* The repository in whose working tree a folder lies, or NULL; freed by the caller. */
-char *scan_walk_enclosing(const char *folder);
+/*
+ * The repository in whose working tree a folder lies, or NULL; freed by the caller. One above it
+ * that belongs to somebody else (scan_owner.h) is none, and *refused, when asked for, is a sentence
+ * that says so, or NULL; freed by the caller as well.
+ */
+char *scan_walk_enclosing(const char *folder, const struct gitconfig *user, char **refused);
 
 #endif

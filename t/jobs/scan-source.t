@@ -133,7 +133,38 @@ symlink 'https://me:' . token(15) . '@example.com', "$r/pointer" or die $!;
 lines_are('what a symbolic link says', [qw(deep/er/a.env:3 forced.ignored:2 new.env:2 pointer:1)], '-w', $r);
 git($r, qw(add pointer));
 lines_are('also when it is staged', [qw(deep/er/a.env:3 forced.ignored:2 kept.env:1 pointer:1)], '--staged', $r);
+{
+	my $other = repo("$dir/nested.git");
+	put("$other/own.env", token(16) . "\n");
+	git($other, qw(add own.env));
+	local @ENV{qw(GIT_DIR GIT_INDEX_FILE)} = ("$other/.git", "$other/.git/index");
+	lines_are('of the repository that git names, whichever is around', ['own.env:1'], '--staged', $r);
+	delete local $ENV{GIT_INDEX_FILE};
+	lines_are('with its own index', ['own.env:1'], '--staged', $r);
+	local $ENV{GIT_DIR} = "$r/.git";
+	my $report = lines_are('named from inside', [qw(deep/er/a.env:3 forced.ignored:2 kept.env:1 pointer:1)], '--staged', "$r/deep");
+	is($report->{coverage}{targets}[0]{name}, $r, 'it is called what it is without');
+}
 git($r, qw(reset -q --hard));
+
+# A repository above that is somebody else's.
+SKIP: {
+	skip 'only root can give files away', 7 if $> != 0;
+	my $theirs = repo("$dir/shared");
+	put("$theirs/.gitignore", "*\n");
+	put("$theirs/.musterignore", "path:**\n");
+	put("$theirs/mine/a.env", token(17) . "\n");
+	lines_are('what the repository around a folder ignores', [], '-w', "$theirs/mine/..");
+	chown 65534, -1, "$theirs/.git" or die $!;
+	local $ENV{GIT_CONFIG_GLOBAL} = "$dir/someone";
+	spew($ENV{GIT_CONFIG_GLOBAL}, "[safe]\n\tdirectory = *\n\tdirectory =\n");
+	is_deeply([found(scan_json('-w', "$theirs/mine"))], ['a.env:1'], 'unless that is of another owner');
+	like(scan_error(), qr/somebody else/, 'which is said');
+	is_deeply([found(scan_json("$theirs/mine"))], ['a.env:1'], 'without --worktree as well');
+	is(scan_exit(), 3, 'then history is what was not read');
+	spew($ENV{GIT_CONFIG_GLOBAL}, "[safe]\n\tdirectory = $theirs\n");
+	is_deeply([found(scan_json('-w', "$theirs/mine"))], [], 'or safe.directory names it');
+}
 
 # Folders without git, and with repositories below.
 put("$dir/plain/one.txt", token(20) . "\n");
