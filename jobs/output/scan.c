@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "jobs/scan/rule.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 
 static const char *const names[] = {
@@ -65,6 +67,48 @@ const char *scan_output_path(const struct finding *finding)
 guint32 scan_output_line(const struct finding *finding)
 {
 	return finding->head_line > 0 ? finding->head_line : finding->place.line;
+}
+
+GHashTable *scan_output_twins(const struct finding_report *report)
+{
+	GHashTable *twins = g_hash_table_new(NULL, NULL);
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(hash_text, g_str_equal, g_free, NULL);
+
+	for (guint i = 0; i < report->findings->len; i++) {
+		struct finding *f = report->findings->pdata[i];
+		char *name = g_strdup_printf("%s\n%u\n%d\n%s\n%s", f->rule->id, scan_output_line(f),
+			finding_is_counted(f), f->repository, scan_output_path(f));
+		struct finding *other = g_hash_table_lookup(seen, name);
+		if (other == NULL) {
+			g_hash_table_insert(seen, name, f);
+			continue;
+		}
+		g_free(name);
+		g_hash_table_add(twins, other);
+		g_hash_table_add(twins, f);
+	}
+	return twins;
+}
+
+/* Of the line that is shown. */
+static guint32 column_get(const struct finding *f)
+{
+	guint32 line = scan_output_line(f);
+
+	for (guint32 i = 0; f->place.line != line && i < f->n_places; i++)
+		if (f->places[i].line == line)
+			return f->places[i].column;
+	return f->place.column;
+}
+
+char *scan_output_where(GHashTable *twins, const struct finding *finding)
+{
+	const char *path = scan_output_path(finding);
+	guint32 line = scan_output_line(finding);
+
+	if (!g_hash_table_contains(twins, finding))
+		return g_strdup_printf("%s:%u", path, line);
+	return g_strdup_printf("%s:%u:%u", path, line, column_get(finding));
 }
 
 char *scan_output_counts(const struct finding_report *report)

@@ -69,6 +69,13 @@ void scan_output_gitleaks(const struct finding_report *report, GString *out);
 const char *scan_output_path(const struct finding *finding);
 /* The line a person opens: in HEAD where it is there, else where it was introduced. */
 guint32 scan_output_line(const struct finding *finding);
+/*
+ * Findings that rule, file and line do not tell apart, as a set of struct finding *; freed with
+ * g_hash_table_unref().
+ */
+GHashTable *scan_output_twins(const struct finding_report *report);
+/* "path:line" as it is, not quoted; of one of the twins "path:line:column". Freed by the caller. */
+char *scan_output_where(GHashTable *twins, const struct finding *finding);
 /* The member of JSON for one finding. */
 json_object *scan_output_finding(const struct finding_report *report, const struct finding *f);
 json_object *scan_output_coverage(const struct finding_report *report);

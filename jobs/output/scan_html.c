@@ -150,14 +150,15 @@ static void list_append(
 	pair_append(out, name, text);
 }
 
-static void details_append(
-	const struct finding_report *report, const struct finding *f, GString *out)
+static void details_append(const struct finding_report *report, const struct finding *f,
+	GHashTable *twins, GString *out)
 {
 	g_autofree char *name = finding_gitleaks_name(f);
+	g_autofree char *where = scan_output_where(twins, f);
 
 	g_string_append(out, "<details><summary><strong>");
-	text_append(out, scan_output_path(f));
-	g_string_append_printf(out, ":%u</strong></summary><dl>", scan_output_line(f));
+	text_append(out, where);
+	g_string_append(out, "</strong></summary><dl>");
 	pair_append(out, "what", f->rule->description);
 	pair_append(out, "line", f->sample);
 	if (*f->first.oid != '\0') {
@@ -197,7 +198,8 @@ static void details_append(
 	g_string_append(out, "</dl></details>");
 }
 
-static void row_append(const struct finding_report *report, const struct finding *f, GString *out)
+static void row_append(const struct finding_report *report, const struct finding *f,
+	GHashTable *twins, GString *out)
 {
 	const char *severity = severity_name(f->severity);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
@@ -207,7 +209,7 @@ static void row_append(const struct finding_report *report, const struct finding
 		severity, is_head ? " head" : "", severity, marks[f->severity], severity);
 	text_append(out, f->rule->id);
 	g_string_append(out, "</td><td>");
-	details_append(report, f, out);
+	details_append(report, f, twins, out);
 	if (report->targets->len > 1) {
 		g_string_append(out, "<small>");
 		text_append(out, f->repository);
@@ -230,6 +232,8 @@ static void row_append(const struct finding_report *report, const struct finding
 static void table_append(
 	const struct finding_report *report, gboolean is_counted, const char *class, GString *out)
 {
+	g_autoptr(GHashTable) twins = scan_output_twins(report);
+
 	g_string_append_printf(out,
 		"<div class=\"wrap\"><table>\n<thead><tr><th>Severity</th><th>Rule</th>"
 		"<th>Where</th><th>Secret</th><th>Now</th><th class=\"hide\">Since</th>"
@@ -237,7 +241,7 @@ static void table_append(
 		class);
 	for (guint i = 0; i < report->findings->len; i++)
 		if (finding_is_counted(report->findings->pdata[i]) == is_counted)
-			row_append(report, report->findings->pdata[i], out);
+			row_append(report, report->findings->pdata[i], twins, out);
 	g_string_append(out, "</tbody></table></div>\n");
 }
 

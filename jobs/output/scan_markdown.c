@@ -27,10 +27,10 @@ static void cell_append(GString *out, const char *text)
 	g_string_append_c(out, ' ');
 }
 
-static void row_append(const struct finding *f, gboolean has_repository, GString *out)
+static void row_append(
+	const struct finding *f, GHashTable *twins, gboolean has_repository, GString *out)
 {
-	const char *path = scan_output_path(f);
-	g_autofree char *where = g_strdup_printf("%s:%u", path, scan_output_line(f));
+	g_autofree char *where = scan_output_where(twins, f);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 
 	cell_append(out, severity_name(f->severity));
@@ -76,6 +76,7 @@ static void remedies_append(const struct finding_report *report, GString *out)
 void scan_output_markdown(const struct finding_report *report, GString *out)
 {
 	g_autofree char *counts = scan_output_counts(report);
+	g_autoptr(GHashTable) twins = scan_output_twins(report);
 	gboolean has_repository = report->targets->len > 1;
 	guint total = 0;
 
@@ -94,7 +95,7 @@ void scan_output_markdown(const struct finding_report *report, GString *out)
 			has_repository ? " Repository |" : "", has_repository ? " --- |" : "");
 		for (guint i = 0; i < report->findings->len; i++)
 			if (finding_is_counted(report->findings->pdata[i]))
-				row_append(report->findings->pdata[i], has_repository, out);
+				row_append(report->findings->pdata[i], twins, has_repository, out);
 		remedies_append(report, out);
 	}
 	for (guint i = 0; i < report->problems->len; i++) {

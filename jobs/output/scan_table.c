@@ -56,10 +56,10 @@ static const char *now_word(const struct finding *f)
 						   : "";
 }
 
-static void row_format(
-	const struct finding *f, const struct output_style *style, struct table_row *row)
+static void row_format(const struct finding *f, GHashTable *twins, const struct output_style *style,
+	struct table_row *row)
 {
-	g_autofree char *path = quote_format(scan_output_path(f));
+	g_autofree char *where = scan_output_where(twins, f);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 	const char *author = f->first.author != NULL ? f->first.author : "";
 
@@ -68,7 +68,7 @@ static void row_format(
 		style->is_utf8 ? looks[f->severity].mark : looks[f->severity].mark_ascii,
 		severity_name(f->severity));
 	row->cells[COLUMN_RULE] = g_strdup(f->rule->id);
-	row->cells[COLUMN_WHERE] = g_strdup_printf("%s:%u", path, scan_output_line(f));
+	row->cells[COLUMN_WHERE] = quote_format(where);
 	row->cells[COLUMN_SECRET] = quote_format(f->secret != NULL ? f->secret : "");
 	row->cells[COLUMN_NOW] = g_strdup(now_word(f));
 	row->cells[COLUMN_SINCE] =
@@ -238,6 +238,7 @@ static void rows_append(const struct finding_report *report, gboolean is_counted
 {
 	const struct output_style *terminal = &style->terminal;
 	g_autoptr(GArray) rows = g_array_new(FALSE, TRUE, sizeof(struct table_row));
+	g_autoptr(GHashTable) twins = scan_output_twins(report);
 	gboolean has_repository = places_count(report) > 1;
 	guint widths[COLUMN_COUNT];
 
@@ -246,7 +247,7 @@ static void rows_append(const struct finding_report *report, gboolean is_counted
 		struct table_row row;
 		if (finding_is_counted(f) != is_counted)
 			continue;
-		row_format(f, terminal, &row);
+		row_format(f, twins, terminal, &row);
 		if (has_repository && *f->repository != '\0') {
 			/* Several repositories: the path says which. */
 			g_autofree char *quoted = quote_format(f->repository);

@@ -134,6 +134,11 @@ is_deeply([@{ scan_json("$dir/copies")->{summary} }{qw(total secrets ignored)}],
 like(scan_run("$dir/copies"), qr/^4 critical: 4 findings of 2 secrets; 1 ignored; /m, 'in the table');
 like(scan_run('--format', $_, "$dir/copies"), qr/4 critical: 4 findings of 2 secrets/, "in $_") for qw(markdown html);
 
+# Two on one line are told apart, and only they.
+put("$dir/twins/a", 'x ' . token(1) . ' ' . token(2) . "\n" . token(3) . "\n");
+like(scan_run("$dir/twins"), qr/ a:1:3 .* a:1:44 .* a:2 /s, 'two of a rule on one line are told apart by the column');
+like(scan_run('--format', $_, "$dir/twins"), qr/\ba:1:3\b.*\ba:1:44\b.*\ba:2[ <]/s, "in $_") for qw(markdown html);
+
 # Where it goes.
 scan_run('--format', 'json', '--output', "$dir/out.json", $r);
 is(scan_exit(), 1, 'findings written to a file make it exit 1, too');
