@@ -13,15 +13,6 @@
 #include "jobs/scan_sample.h"
 #include "lib/error.h"
 
-/* Figures that a state keeps for the reports of scans that have nothing to do. */
-enum counter {
-	COUNTER_OBJECTS,
-	COUNTER_COMMITS,
-	COUNTER_PROBLEMS, /* of reading: then the next scan looks again */
-	COUNTER_BYTES,
-	COUNTER_GAPS, /* and the SCAN_GAP_COUNT - 1 behind it */
-};
-
 /* A secret that is in the state. */
 struct kept {
 	guint32 number;
@@ -71,7 +62,7 @@ static void depot_problems_add(struct reading *reading)
 						? g_strdup_printf("%s: %s", problem->path, text)
 						: g_strdup(text);
 		reading->target->is_partly = TRUE;
-		state_counters(reading->state)[COUNTER_PROBLEMS]++;
+		state_counters(reading->state)[SCAN_COUNTER_PROBLEMS]++;
 		scan_job_problem(reading->job, reading->target->name, line);
 	}
 }
@@ -240,6 +231,40 @@ static gboolean archives_scan(struct reading *reading, struct matcher *matcher, 
 	return is_done;
 }
 
+/* What is passed over by intent is known from then on, and told by each scan. */
+static const enum scan_gap_reason passed_over[] = {SCAN_GAP_BINARY, SCAN_GAP_TOO_BIG};
+
+/* New rules look at all that is known: what they pass over is all that there is. */
+static void coverage_keep(
+	struct reading *reading, const struct scan_coverage *coverage, gboolean is_whole)
+{
+	guint64 *counters = state_counters(reading->state);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(passed_over); i++) {
+		guint64 *counter = &counters[SCAN_COUNTER_GAPS + passed_over[i]];
+		if (reading->rules == NULL)
+			*counter += coverage->gaps[passed_over[i]];
+		else if (is_whole)
+			*counter = coverage->gaps[passed_over[i]];
+	}
+	if (reading->rules != NULL)
+		return;
+	counters[SCAN_COUNTER_BYTES] += coverage->bytes;
+	scan_job_coverage(reading->job, reading->target, coverage);
+}
+
+void scan_history_recall(struct finding_target *target, struct state *state)
+{
+	const guint64 *counters = state_counters(state);
+
+	target->known = state_known_count(state);
+	for (gsize i = 0; i < G_N_ELEMENTS(passed_over); i++) {
+		guint64 n = MIN(counters[SCAN_COUNTER_GAPS + passed_over[i]], target->known);
+		target->known -= n;
+		scan_job_gap(target, passed_over[i], n);
+	}
+}
+
 /* FALSE: nothing could be scanned at all. A scan that was cancelled keeps what it found. */
 static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, const guint16 *numbers,
 	const guint64 *wanted, gboolean *is_whole, GError **error)
@@ -267,15 +292,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		is_done = archives_scan(reading, own, scan, is_whole, error);
 		/* What could not be read must be known by name, or it would count as scanned. */
 		*is_whole = *is_whole && scan_gaps_are_all(scan);
-		const struct scan_coverage *coverage = scan_coverage(scan);
-		if (rules == NULL) {
-			guint64 *counters = state_counters(reading->state);
-			counters[COUNTER_BYTES] += coverage->bytes;
-			counters[COUNTER_GAPS + SCAN_GAP_BINARY] += coverage->gaps[SCAN_GAP_BINARY];
-			counters[COUNTER_GAPS + SCAN_GAP_TOO_BIG] +=
-				coverage->gaps[SCAN_GAP_TOO_BIG];
-			scan_job_coverage(job, reading->target, coverage);
-		}
+		coverage_keep(reading, scan_coverage(scan), *is_whole);
 		is_done = is_done && hits_keep(reading, scan, error);
 		scan_samples_end(reading->samples);
 		*is_whole = *is_whole && !reading->is_cut;
@@ -346,16 +363,14 @@ static void history_problems_add(struct reading *reading, const struct history_r
 					  "'git fetch --refetch --no-filter' makes a whole one"
 					: "");
 		scan_job_problem(reading->job, reading->target->name, text);
-		struct finding_target *target = reading->target;
-		if (target->n_gaps < G_N_ELEMENTS(target->gaps))
-			target->gaps[target->n_gaps++] = (struct finding_gap){
-				scan_gap_name(SCAN_GAP_MISSING), counts.missing_blobs, TRUE};
+		scan_job_gap(reading->target, SCAN_GAP_MISSING, counts.missing_blobs);
 	}
 	if (total + counts.missing_blobs > 0) {
 		reading->target->is_partly = TRUE;
-		state_counters(reading->state)[COUNTER_PROBLEMS] += total + counts.missing_blobs;
+		state_counters(reading->state)[SCAN_COUNTER_PROBLEMS] +=
+			total + counts.missing_blobs;
 	}
-	state_counters(reading->state)[COUNTER_COMMITS] = counts.commits;
+	state_counters(reading->state)[SCAN_COUNTER_COMMITS] = counts.commits;
 }
 
 /* Reads what is new, and who did it, into the state. */
@@ -384,12 +399,13 @@ static gboolean history_read(struct reading *reading, GError **error)
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "no memory");
 		return FALSE;
 	}
-	state_counters(reading->state)[COUNTER_PROBLEMS] = 0;
-	state_counters(reading->state)[COUNTER_OBJECTS] = depot_count(reading->depot);
-	reading->target->known = state_known_count(reading->state);
 	if (!new_rules_scan(reading, &is_also_whole, error) ||
 		!history_run_find(run, wanted, &n_wanted, error))
 		return FALSE;
+	/* Only now it is certain that the state is whole. */
+	state_counters(reading->state)[SCAN_COUNTER_PROBLEMS] = 0;
+	state_counters(reading->state)[SCAN_COUNTER_OBJECTS] = depot_count(reading->depot);
+	scan_history_recall(reading->target, reading->state);
 	if (n_wanted > 0 && !blobs_scan(reading, NULL, NULL, wanted, &is_whole, error))
 		return FALSE;
 	if (is_whole && is_also_whole)

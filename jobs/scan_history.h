@@ -18,6 +18,21 @@ struct scan_history_options {
 	struct finding_target *target;
 };
 
+/* Figures that a state keeps for the reports of scans that have nothing to do. */
+enum scan_counter {
+	SCAN_COUNTER_OBJECTS,
+	SCAN_COUNTER_COMMITS,
+	SCAN_COUNTER_PROBLEMS, /* of reading: then the next scan looks again */
+	SCAN_COUNTER_BYTES,
+	SCAN_COUNTER_GAPS, /* and the SCAN_GAP_COUNT - 1 behind it: what is passed over by intent */
+};
+
+/*
+ * What the target knows from earlier scans, and what these passed over. scan_history_read() does it
+ * itself.
+ */
+void scan_history_recall(struct finding_target *target, struct state *state);
+
 /*
  * Reads what is new into the state and attributes it. *is_whole: nothing was cut short by a limit
  * of time, so that the state may be kept. Errors: MUSTER_ERROR_LIMIT, _IO, _INPUT.

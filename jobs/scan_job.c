@@ -209,19 +209,30 @@ void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize 
 	scan_job_problem(job, target->name, text);
 }
 
+void scan_job_gap(struct finding_target *target, enum scan_gap_reason reason, guint64 n)
+{
+	const char *name = scan_gap_name(reason);
+	guint i = 0;
+
+	if (n == 0)
+		return;
+	while (i < target->n_gaps && strcmp(target->gaps[i].reason, name) != 0)
+		i++;
+	if (i < target->n_gaps)
+		target->gaps[i].count += n;
+	else if (i < G_N_ELEMENTS(target->gaps))
+		target->gaps[target->n_gaps++] = (struct finding_gap){
+			name, n, reason != SCAN_GAP_BINARY && reason != SCAN_GAP_TOO_BIG};
+}
+
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage)
 {
 	target->eligible += coverage->eligible;
 	target->scanned += coverage->scanned;
 	target->bytes += coverage->bytes;
-	for (int reason = SCAN_GAP_UNSET + 1; reason < SCAN_GAP_COUNT; reason++) {
-		if (coverage->gaps[reason] == 0 || target->n_gaps == G_N_ELEMENTS(target->gaps))
-			continue;
-		target->gaps[target->n_gaps++] =
-			(struct finding_gap){scan_gap_name(reason), coverage->gaps[reason],
-				reason != SCAN_GAP_BINARY && reason != SCAN_GAP_TOO_BIG};
-	}
+	for (int reason = SCAN_GAP_UNSET + 1; reason < SCAN_GAP_COUNT; reason++)
+		scan_job_gap(target, reason, coverage->gaps[reason]);
 	if (scan_coverage_is_partly(coverage)) {
 		target->is_partly = TRUE;
 		job->report->is_partly = TRUE;

@@ -75,6 +75,8 @@ struct finding_target *scan_job_target(struct scan_job *job, const char *name, c
 void scan_job_problem(struct scan_job *job, const char *name, const char *text);
 /* Secrets that were found when the time was over, and could not be named any more. */
 void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n);
+/* So many more were not read. */
+void scan_job_gap(struct finding_target *target, enum scan_gap_reason reason, guint64 n);
 /* Takes over what the scan says of itself. */
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage);

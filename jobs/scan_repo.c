@@ -111,8 +111,8 @@ static void target_recall(struct finding_target *target, struct state *state)
 {
 	const guint64 *counters = state_counters(state);
 
-	target->objects = counters[0];
-	target->commits = counters[1];
+	target->objects = counters[SCAN_COUNTER_OBJECTS];
+	target->commits = counters[SCAN_COUNTER_COMMITS];
 }
 
 /* What each scan of a state does: nothing when it is current, else read; then report; then keep. */
@@ -132,8 +132,8 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	head_fill(job, options->target, tips);
 	state_gaps(state, &n_gaps);
 	/* What could not be read is tried again each time. */
-	gboolean is_current =
-		state_is_current(state, hash) && n_gaps == 0 && state_counters(state)[2] == 0;
+	gboolean is_current = state_is_current(state, hash) && n_gaps == 0 &&
+			      state_counters(state)[SCAN_COUNTER_PROBLEMS] == 0;
 	gboolean has_messages =
 		job->flags->format == SCAN_FORMAT_GITLEAKS || job->flags->format == SCAN_FORMAT_CSV;
 	if (!is_current || has_messages) {
@@ -146,7 +146,7 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	if (state_note(state) != NULL)
 		state_say(state_note(state));
 	if (is_current)
-		options->target->known = state_known_count(state);
+		scan_history_recall(options->target, state);
 	target_recall(options->target, state);
 	if (!scan_history_report(job, state, depot, name, tips->has_head, error))
 		return FALSE;

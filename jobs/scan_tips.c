@@ -95,8 +95,8 @@ static void worktree_head_read(
 }
 
 /*
- * Other worktrees whose HEAD is on no branch, by git's names. What is known of a repository is known
- * from all of its worktrees, so each has to see the same, the main one's, too.
+ * Other worktrees whose HEAD is on no branch, by git's names. What is known of a repository is
+ * known from all of its worktrees, so each has to see the same, the main one's, too.
  */
 static void worktrees_read(struct scan_tips *tips, const struct repo *r)
 {

@@ -254,6 +254,34 @@ for my $first (qw(a pin)) {
 }
 remove_tree($state);
 
+# ---- what is passed over by intent ----
+
+# It is told by each scan, and is not among what is known.
+$r = repo("$dir/over");
+sub tells {
+	my ($rules, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	scan($rules, $r, '--no-state', '--max-target-megabytes=1');
+	my $want = $coverage->{targets}[0];
+	scan($rules, $r, "--state=$state", '--max-target-megabytes=1');
+	my $target = $coverage->{targets}[0];
+	is_deeply($target->{skipped}, $want->{skipped}, "$name: what is not read is told");
+	is($target->{known} + $target->{scanned}, $want->{scanned}, "$name: the others are known or scanned");
+	return $target->{scanned};
+}
+put("$r/text", "text\n");
+put("$r/zeros", "\0" x 100);
+put("$r/big", 'x' x 1_100_000);
+commit($r, 'one');
+cmp_ok(tells('a', 'the first scan'), '>', 0, 'all is scanned');
+is(tells('a', 'the same again'), 0, 'nothing is scanned');
+put("$r/ones", "\0" . "\1" x 100);
+put("$r/more", "more\n");
+commit($r, 'two');
+is(tells('a', 'a commit later'), 1, 'what is new is scanned');
+is(tells('ab', 'a new rule'), 0, 'nothing is new');
+is(tells('ab', 'and again'), 0, 'nothing is new then, either');
+
 # ---- worktrees ----
 
 # What only the HEAD of one of them leads to is there for all of them.
