@@ -274,7 +274,7 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 	struct matcher *own = NULL;
 
 	if (rules != NULL) {
-		own = matcher_new(rules, job->cache, error);
+		own = scan_job_compile(job, rules, error);
 		if (own == NULL)
 			return FALSE;
 	}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "jobs/git/object.h"
 #include "jobs/scan/finding_sample.h"
@@ -123,14 +124,27 @@ gboolean scan_job_is_stopped(const struct scan_job *job)
 	return job->stop != NULL && g_atomic_int_get(job->stop) != 0;
 }
 
+struct matcher *scan_job_compile(struct scan_job *job, const struct rule_set *rules, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	g_autofree char *text = NULL;
+
+	/* Milliseconds with a cache; without, seconds in which nothing else shows. */
+	if (matcher_is_quick(rules, job->cache))
+		return matcher_new(rules, job->cache, error);
+	text = g_strdup_printf("compiling %u rule%s (once)", rules->n, rules->n == 1 ? "" : "s");
+	if (flags->is_verbose && !flags->is_quiet && !isatty(STDERR_FILENO))
+		fprintf(stderr, "muster scan: %s\n", text);
+	scan_meter_say(job->meter, text);
+	struct matcher *matcher = matcher_new(rules, job->cache, error);
+	scan_meter_say(job->meter, NULL);
+	return matcher;
+}
+
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 {
-	if (job->matcher == NULL) {
-		/* Milliseconds with a cache; without, seconds in which nothing else shows. */
-		g_autofree char *title = scan_meter_title(job->meter, "preparing the rules");
-		job->matcher = matcher_new(job->rules, job->cache, error);
-		g_free(scan_meter_title(job->meter, title));
-	}
+	if (job->matcher == NULL)
+		job->matcher = scan_job_compile(job, job->rules, error);
 	return job->matcher;
 }
 

@@ -51,7 +51,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScanJob, scan_job_clear)
 
 gboolean scan_job_is_stopped(const struct scan_job *job);
 
-/* Borrowed; NULL with an error. */
+/* matcher_new() of these rules, which says so when it takes seconds. */
+struct matcher *scan_job_compile(
+	struct scan_job *job, const struct rule_set *rules, GError **error);
+/* Of all rules, made once. Borrowed; NULL with an error. */
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
 enum scan_job_kind {
 	SCAN_JOB_PLAIN,
@@ -134,6 +137,8 @@ gboolean scan_items_stream(struct scan_job *job, const char *name, const char *k
 struct scan_meter *scan_meter_new(struct scan_progress *progress, guint timeout_s);
 /* Returns the title before, freed by the caller. */
 char *scan_meter_title(struct scan_meter *meter, const char *title);
+/* Shows this sentence instead, until NULL. */
+void scan_meter_say(struct scan_meter *meter, const char *text);
 void scan_meter_free(struct scan_meter *meter);
 gboolean scan_meter_is_over(const struct scan_meter *meter); /* the time was */
 

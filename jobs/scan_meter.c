@@ -18,6 +18,7 @@ struct scan_meter {
 	gint is_over;
 	gint64 until_us; /* 0: no end */
 	char *title;
+	char *said; /* in place of all figures; NULL: nothing */
 };
 
 static void draw(struct scan_meter *meter)
@@ -26,7 +27,10 @@ static void draw(struct scan_meter *meter)
 	guint64 done = scan_progress_get(&meter->progress->blobs);
 	guint64 bytes = scan_progress_get(&meter->progress->bytes);
 
-	progress_scanned(meter->bar, done, total, bytes, meter->title);
+	if (meter->said != NULL)
+		progress_said(meter->bar, meter->said);
+	else
+		progress_scanned(meter->bar, done, total, bytes, meter->title);
 }
 
 static gpointer run(gpointer data)
@@ -76,6 +80,16 @@ char *scan_meter_title(struct scan_meter *meter, const char *title)
 	return before;
 }
 
+void scan_meter_say(struct scan_meter *meter, const char *text)
+{
+	if (meter == NULL)
+		return;
+	g_mutex_lock(&meter->lock);
+	g_free(meter->said);
+	meter->said = g_strdup(text);
+	g_mutex_unlock(&meter->lock);
+}
+
 gboolean scan_meter_is_over(const struct scan_meter *meter)
 {
 	return meter != NULL && g_atomic_int_get(&meter->is_over);
@@ -94,5 +108,6 @@ void scan_meter_free(struct scan_meter *meter)
 	g_mutex_clear(&meter->lock);
 	g_cond_clear(&meter->wake);
 	g_free(meter->title);
+	g_free(meter->said);
 	g_free(meter);
 }

@@ -151,6 +151,12 @@ void progress_scanned(
 	line_draw(progress, text->str);
 }
 
+void progress_said(struct progress *progress, const char *text)
+{
+	if (progress != NULL && is_due(progress))
+		line_draw(progress, text);
+}
+
 void progress_clear(struct progress *progress)
 {
 	if (progress == NULL || !progress->is_shown)

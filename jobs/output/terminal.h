@@ -28,6 +28,8 @@ void progress_done(struct progress *progress, guint done, guint total, const cha
 /* The same for a scan: "███░░░ 45 000/262 343  1.2 GB  900 MB/s  3 s left  name"; total 0: unknown. */
 void progress_scanned(
 	struct progress *progress, guint64 done, guint64 total, guint64 bytes, const char *name);
+/* A sentence, where there is nothing to count. */
+void progress_said(struct progress *progress, const char *text);
 void progress_clear(struct progress *progress);
 void progress_free(struct progress *progress);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(progress, progress_free)

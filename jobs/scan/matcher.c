@@ -84,6 +84,11 @@ struct matcher *matcher_new(const struct rule_set *rules, const char *cache_fold
 	return matcher;
 }
 
+gboolean matcher_is_quick(const struct rule_set *rules, const char *cache_folder)
+{
+	return sieve_is_kept(rules, cache_folder);
+}
+
 void matcher_free(struct matcher *matcher)
 {
 	if (matcher == NULL)

@@ -101,6 +101,8 @@ struct candidate {
  */
 struct matcher *matcher_new(const struct rule_set *rules, const char *cache_folder, GError **error);
 void matcher_free(struct matcher *matcher);
+/* Whether to make one takes milliseconds, or seconds: for who wants to tell a person beforehand. */
+gboolean matcher_is_quick(const struct rule_set *rules, const char *cache_folder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(matcher, matcher_free)
 
 /*

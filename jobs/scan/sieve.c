@@ -228,6 +228,16 @@ static gboolean compile(
 	return TRUE;
 }
 
+gboolean sieve_is_kept(const struct rule_set *rules, const char *cache_folder)
+{
+	guint8 key[SIEVE_KEY_BYTES];
+
+	if (cache_folder == NULL)
+		return FALSE;
+	make_key(rules, key);
+	return sieve_cache_has(cache_folder, key);
+}
+
 struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, GError **error)
 {
 	struct sieve *sieve = g_new0(struct sieve, 1);

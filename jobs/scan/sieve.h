@@ -59,6 +59,8 @@ struct sieve {
 /* Errors: MUSTER_ERROR_INPUT names the rule; MUSTER_ERROR_IO vectorscan does not run here. */
 struct sieve *sieve_new(const struct rule_set *rules, const char *cache_folder, GError **error);
 void sieve_free(struct sieve *sieve);
+/* Whether a file says that it has these rules' sieve compiled. */
+gboolean sieve_is_kept(const struct rule_set *rules, const char *cache_folder);
 
 /*
  * Whether one pattern can be a sieve, and how wide its matches are at most. Errors:

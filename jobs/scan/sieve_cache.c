@@ -112,6 +112,13 @@ gboolean sieve_cache_load(
 	return is_loaded;
 }
 
+gboolean sieve_cache_has(const char *folder, const guint8 key[SIEVE_KEY_BYTES])
+{
+	g_autofree char *path = cache_path(folder, key);
+
+	return access(path, R_OK) == 0;
+}
+
 void sieve_cache_save(
 	const char *folder, const guint8 key[SIEVE_KEY_BYTES], const struct sieve *sieve)
 {

@@ -7,7 +7,7 @@
 #include "jobs/scan/sieve.h"
 
 /*
- * A compiled sieve on the disk; sieve.h says what is believed. Neither function reports an error:
+ * A compiled sieve on the disk; sieve.h says what is believed. No function reports an error:
  * without a cache the sieve is compiled, which is slower and nothing else.
  *
  * The file, numbers in this machine's order, for it never leaves the machine:
@@ -23,6 +23,9 @@
 /* Fills in the databases, their numbers, reach and n_rules; FALSE: leaves the sieve as it was. */
 gboolean sieve_cache_load(
 	const char *folder, const guint8 key[SIEVE_KEY_BYTES], guint n_rules, struct sieve *sieve);
+
+/* Whether there is such a file; whether it is believed shows when it is loaded. */
+gboolean sieve_cache_has(const char *folder, const guint8 key[SIEVE_KEY_BYTES]);
 
 /* Makes the folder when it is not there. */
 void sieve_cache_save(

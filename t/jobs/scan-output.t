@@ -191,6 +191,12 @@ like(scan_run('-v', $r), qr/^    line +TOKEN=ghp_\*{8}$/m, '-v shows the line, m
 like(scan_run('-v', $r), qr/to do +Delete the token.*settings\/tokens/s, '-v says what to do');
 is(scan_error(), '', 'and nothing on standard error');
 
+# Rules are compiled once, which takes a while when they are all.
+for my $said (qr/^muster scan: compiling 1 rule \(once\)\n\z/, qr/^\z/) {
+	scan_run('-v', '--enable-rule', 'jwt-once', '-c', spew("$dir/once.toml", "[family]\nname = 'once'\n[[rules]]\nid = 'jwt-once'\nregex = 'once[0-9]{9}'\nsieve = 'once[0-9]{9}'\n"), "$dir/clean");
+	like(scan_error(), $said, 'compiling is said, and done once');
+}
+
 # On a terminal: colours unless they are not wanted, and a line that says how far it is.
 SKIP: {
 	skip 'script is not here', 7 if system('script --version >/dev/null 2>&1');
