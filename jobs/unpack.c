@@ -72,7 +72,7 @@ static gboolean receive(void *bytes, gsize len)
 }
 
 /* What libarchive reads by itself; other formats would be read by programs it starts. */
-static struct archive *archive_make(void)
+static struct archive *archive_make(gboolean has_formats)
 {
 	struct archive *a = archive_read_new();
 
@@ -85,7 +85,13 @@ static struct archive *archive_make(void)
 	archive_read_support_filter_zstd(a);
 	archive_read_support_filter_lz4(a);
 	archive_read_support_filter_compress(a);
+	/* The one file of what is compressed and no archive. */
+	archive_read_support_format_raw(a);
+	if (!has_formats)
+		return a;
 	archive_read_support_format_tar(a);
+	/* Behind its end mark there may be another one. */
+	archive_read_set_option(a, "tar", "read_concatenated_archives", "1");
 	archive_read_support_format_zip(a);
 	archive_read_support_format_7zip(a);
 	archive_read_support_format_rar(a);
@@ -93,8 +99,6 @@ static struct archive *archive_make(void)
 	archive_read_support_format_cpio(a);
 	archive_read_support_format_ar(a);
 	archive_read_support_format_cab(a);
-	/* The one file of what is compressed and no archive. */
-	archive_read_support_format_raw(a);
 	return a;
 }
 
@@ -138,12 +142,52 @@ static char *entry_name(struct archive *a, struct archive_entry *entry, const ch
 		"%s%s%s", outer, *outer != '\0' ? "!" : "", name != NULL ? name : "(no name)");
 }
 
+static gboolean is_tar(struct archive *a)
+{
+	return (archive_format(a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+}
+
+/* Something behind the end of what is compressed, which its reader leaves alone. */
+static gboolean has_rest(struct archive *a, const guint8 *data, gsize len)
+{
+	gint64 at = archive_filter_bytes(a, -1);
+
+	/* Others do not read to the end of what they are in. */
+	if (archive_filter_count(a) < 2 || at < 0 ||
+		(!is_tar(a) && archive_format(a) != ARCHIVE_FORMAT_RAW))
+		return FALSE;
+	while ((guint64)at < len && data[at] == 0)
+		at++;
+	return (guint64)at < len;
+}
+
+/* Compressed zeros look like a tar of nothing, whatever follows them: it is a file. */
+static void nothing_read(struct unpack *u, const guint8 *data, gsize len, const char *outer)
+{
+	struct archive *a = archive_make(FALSE);
+	struct archive_entry *entry = NULL;
+	enum unpack_kind why = UNPACK_BROKEN;
+	g_autoptr(GByteArray) bytes = NULL;
+
+	if (a != NULL && archive_read_open_memory(a, data, len) == ARCHIVE_OK &&
+		archive_read_next_header(a, &entry) == ARCHIVE_OK)
+		bytes = entry_read(u, a, &why);
+	if (bytes != NULL && !has_rest(a, data, len)) {
+		u->left_bytes -= bytes->len;
+		send_frame(UNPACK_ENTRY, outer, bytes->data, bytes->len);
+	} else {
+		send_frame(why, outer, NULL, 0);
+	}
+	archive_read_free(a);
+}
+
 /* FALSE: a limit of all of the archive was met, and nothing more is read. */
 static gboolean archive_walk(
 	struct unpack *u, const guint8 *data, gsize len, const char *outer, guint depth)
 {
-	struct archive *a = archive_make();
-	gboolean may_go_on = TRUE;
+	struct archive *a = archive_make(TRUE);
+	gboolean may_go_on = TRUE, is_damaged = FALSE;
+	guint headers = 0;
 	int code = ARCHIVE_FATAL;
 
 	if (a == NULL || archive_read_open_memory(a, data, len) != ARCHIVE_OK) {
@@ -155,10 +199,13 @@ static gboolean archive_walk(
 		struct archive_entry *entry = NULL;
 		enum unpack_kind why;
 		code = archive_read_next_header(a, &entry);
+		/* Of a tar 512 bytes that are none of it; the next may be again. */
+		is_damaged = is_damaged || code == ARCHIVE_RETRY;
 		if (code == ARCHIVE_RETRY)
 			continue;
 		if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
 			break;
+		headers++;
 		/* Not even compressed: it only began like something else. */
 		if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_count(a) < 2) {
 			send_frame(depth == 0 ? UNPACK_OTHER : UNPACK_ENTRY, outer, data,
@@ -189,7 +236,12 @@ static gboolean archive_walk(
 		else
 			send_frame(UNPACK_ENTRY, name, bytes->data, bytes->len);
 	}
-	if (may_go_on && code != ARCHIVE_EOF && code != ARCHIVE_OK && code != ARCHIVE_WARN)
+	is_damaged = is_damaged ||
+		     (code != ARCHIVE_EOF && code != ARCHIVE_OK && code != ARCHIVE_WARN) ||
+		     (code == ARCHIVE_EOF && has_rest(a, data, len));
+	if (may_go_on && headers == 0 && is_tar(a) && archive_filter_count(a) > 1)
+		nothing_read(u, data, len, outer);
+	else if (may_go_on && is_damaged)
 		send_frame(UNPACK_BROKEN, outer, NULL, 0);
 	archive_read_free(a);
 	return may_go_on;

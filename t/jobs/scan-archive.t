@@ -125,6 +125,26 @@ $nested = zip_of("n$_" => $nested) for 1 .. 30;
 spew("$bad/nested.zip", $nested);
 is_deeply([found(scan_json('--max-archive-depth', 8, $bad))], ['ok.zip!a:1'], 'what is nested too deep is not opened');
 
+# Behind what looks like the end.
+my $ends = "$dir/ends";
+put("$ends/two.tar", tar_of(a => token(20)) . "\0" x 8192 . tar_of(b => token(21)) . "\0" x 8192);
+spew("$ends/two.tar.gz", gz(tar_of(a => token(20)) . tar_of(b => token(21))));
+spew("$ends/members.tar.gz", gz(tar_of(a => token(20))) . gz(tar_of(b => token(21))));
+$report = scan_json('--archives', $ends);
+is_deeply([found($report)], [map { ("$_!a:1", "$_!b:1") } qw(members.tar.gz two.tar two.tar.gz)], 'archives behind one another are read');
+is(scan_exit(), 1, 'and zeros behind them are nothing');
+for my $case (['a tar', 'x.tar', tar_of(a => 'x') . 'T=' . token(22) . "\n"], ['a tar in blocks', 'x.tar', tar_of(a => 'x') . ('T=' . token(22) . "\n") x 100],
+	['a compressed tar', 'x.tgz', gz(tar_of(a => 'x') . ('T=' . token(22) . "\n") x 100)], ['a compressed file', 'x.gz', gz('x') . "T=" . token(22) . "\n"]) {
+	my ($what, $name, $bytes) = @$case;
+	put("$ends/odd/$name", $bytes);
+	scan_run('--archives', "$ends/odd");
+	is(scan_exit(), 3, "something behind the end of $what is not read, and that is told");
+	unlink "$ends/odd/$name";
+}
+put("$ends/odd/zeros.gz", gz("\0" x 1024 . token(23)));
+$report = scan_json('--archives', "$ends/odd");
+is($report->{coverage}{targets}[0]{skipped}{binary}, 1, 'compressed zeros are a binary file, and no tar of nothing') or diag(scan_error());
+
 # Eight gigabytes take longer than a second: what was not opened must not count as scanned.
 my $slow = repo("$dir/slow");
 my $member = gz("x\n" x (8 << 20));
