@@ -5,6 +5,7 @@
 
 #include "jobs/output/scan.h"
 #include "jobs/scan/rule.h"
+#include "lib/hash.h"
 #include "lib/quote.h"
 
 /*
@@ -24,6 +25,7 @@ static const char style_text[] =
 "body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}\n"
 "main{max-width:1320px;margin:0 auto;padding:32px 24px 64px}\n"
 "h1{font-size:22px;margin:0 0 2px;font-weight:600}h2{font-size:16px;margin:32px 0 8px}\n"
+".sum{font-size:17px;margin:8px 0 2px}.partly{font-weight:600}\n"
 ".sub{color:var(--dim);margin:0 0 20px}\n"
 "form{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:0 0 16px}\n"
 "input[type=search]{font:inherit;padding:5px 10px;min-width:260px;border:1px solid var(--line);"
@@ -42,11 +44,12 @@ static const char style_text[] =
 "dt{color:var(--dim)}dd{margin:0}\n"
 "footer{color:var(--dim);margin-top:24px;font-size:13px}\n"
 "tr[hidden]{display:none}\n"
-"@media(max-width:760px){main{padding:20px 12px}.hide{display:none}"
+"@media(max-width:760px){main{padding:20px 12px}"
 ".f,.i,.f tr,.i tr,.f td,.i td{display:block}.f tr[hidden]{display:none}"
 "table:has(.f)>thead,table:has(.i)>thead{display:none}"
 ".f tr,.i tr{border-top:1px solid var(--line);padding:8px 0}"
-".f td,.i td{border:0;padding:0 0 2px}.f td.w,.i td.w{color:var(--dim)}.f td.hide,.i td.hide{display:none}}\n"
+".f td,.i td{border:0;padding:0 0 2px}.f td.w,.i td.w{color:var(--dim)}"
+".f td.by,.i td.by{display:inline-block;color:var(--dim);margin-right:14px}.by small{display:inline}}\n"
 "@media print{form{display:none}th{position:static}}\n";
 
 static const char script_text[] =
@@ -90,7 +93,51 @@ static void text_append(GString *out, const char *bytes)
 	g_string_append(out, text);
 }
 
-static void head_append(GString *out)
+/* Of what: the last part of the one name, or how many there are. Freed by the caller. */
+static char *what_get(const struct finding_report *report)
+{
+	g_autoptr(GHashTable) names = g_hash_table_new(hash_text, g_str_equal);
+	const char *name = NULL;
+
+	for (guint i = 0; i < report->targets->len; i++) {
+		name = g_array_index(report->targets, struct finding_target, i).name;
+		g_hash_table_add(names, (gpointer)name);
+	}
+	if (g_hash_table_size(names) == 1)
+		return g_path_get_basename(name);
+	return g_strdup_printf("%u repositories or folders", g_hash_table_size(names));
+}
+
+static const char *kind_text(const char *kind)
+{
+	static const struct {
+		const char *kind, *text;
+	} texts[] = {
+		{"history", "all of its history"},
+		{"range", "what some commits added"},
+		{"push", "what a push adds"},
+		{"staged", "what is staged"},
+		{"worktree", "files as they lie"},
+		{"folder", "files as they lie"},
+		{"file", "a file"},
+		{"stdin", "a stream"},
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
+		if (!strcmp(texts[i].kind, kind))
+			return texts[i].text;
+	return kind;
+}
+
+/* "2026-11-21 18:20", the rest of the time as it is. */
+static char *readable(char *time)
+{
+	if (strlen(time) > 10)
+		time[10] = ' ';
+	return time;
+}
+
+static void head_append(const char *what, GString *out)
 {
 	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
 	guint8 digest[32];
@@ -105,8 +152,10 @@ static void head_append(GString *out)
 		"style-src 'unsafe-inline'; script-src 'sha256-%s'\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width\">\n"
 		"<meta name=\"color-scheme\" content=\"light dark\">\n"
-		"<title>Muster: secrets</title>\n<style>\n",
+		"<title>Secret scan of ",
 		hash);
+	text_append(out, what);
+	g_string_append(out, "</title>\n<style>\n");
 	g_string_append(out, style_text);
 	g_string_append(out, "</style>\n<main>\n");
 }
@@ -163,12 +212,12 @@ static void details_append(const struct finding_report *report, const struct fin
 	pair_append(out, "line", f->sample);
 	if (*f->first.oid != '\0') {
 		g_autofree char *date = scan_output_author_time(&f->first);
-		g_autofree char *text = g_strdup_printf("%s, %s", f->first.oid, date);
+		g_autofree char *text = g_strdup_printf("%s, %s", f->first.oid, readable(date));
 		pair_append(out, "first commit", text);
 	}
 	if (*f->last.oid != '\0') {
 		g_autofree char *date = scan_output_author_time(&f->last);
-		g_autofree char *text = g_strdup_printf("%s, %s", f->last.oid, date);
+		g_autofree char *text = g_strdup_printf("%s, %s", f->last.oid, readable(date));
 		pair_append(out, "last commit", text);
 	}
 	list_append(out, "refs", f->refs, f->refs_total, FINDING_REFS_MAX);
@@ -217,14 +266,14 @@ static void row_append(const struct finding_report *report, const struct finding
 	}
 	g_string_append(out, "</td><td><code>");
 	text_append(out, f->secret);
-	g_string_append_printf(out, "</code></td><td class=\"w\">%s</td><td class=\"w hide\">",
+	g_string_append_printf(out, "</code></td><td class=\"w\">%s</td><td class=\"w by\">",
 		f->status == FINDING_STATUS_REMOVED ? "removed"
 		: is_head                           ? "in HEAD"
 		: f->in_head == FINDING_NO          ? "history"
 						    : "");
 	if (date != NULL)
 		g_string_append_printf(out, "%.10s <small>%.8s</small>", date, f->first.oid);
-	g_string_append(out, "</td><td class=\"hide\">");
+	g_string_append(out, "</td><td class=\"by\">");
 	text_append(out, f->first.author);
 	g_string_append(out, "</td></tr>\n");
 }
@@ -236,8 +285,8 @@ static void table_append(
 
 	g_string_append_printf(out,
 		"<div class=\"wrap\"><table>\n<thead><tr><th>Severity</th><th>Rule</th>"
-		"<th>Where</th><th>Secret</th><th>Now</th><th class=\"hide\">Since</th>"
-		"<th class=\"hide\">Author</th></tr></thead>\n<tbody class=\"%s\">\n",
+		"<th>Where</th><th>Secret</th><th>Now</th><th>Since</th>"
+		"<th>Author</th></tr></thead>\n<tbody class=\"%s\">\n",
 		class);
 	for (guint i = 0; i < report->findings->len; i++)
 		if (finding_is_counted(report->findings->pdata[i]) == is_counted)
@@ -275,24 +324,44 @@ static void coverage_append(const struct finding_report *report, GString *out)
 	}
 }
 
-void scan_output_html(const struct finding_report *report, GString *out)
+/* What was scanned, what was found, whether all was read, and when: the first screen. */
+static void title_append(const struct finding_report *report, gboolean is_clean, GString *out)
 {
 	g_autofree char *counts = scan_output_counts(report);
-	g_autofree char *time = scan_output_time(report->started_us / G_USEC_PER_SEC);
+	g_autofree char *what = what_get(report);
+	g_autoptr(GDateTime) time =
+		g_date_time_new_from_unix_utc(report->started_us / G_USEC_PER_SEC);
+	g_autofree char *date =
+		time != NULL ? g_date_time_format(time, "%Y-%m-%d %H:%M UTC") : g_strdup("");
+
+	head_append(what, out);
+	g_string_append(out, "<h1>Secret scan of ");
+	text_append(out, what);
+	g_string_append_printf(out, "</h1>\n<p class=\"sum\"><strong class=\"%s\">%s</strong>",
+		is_clean && !report->is_partly ? "good" : "", counts);
+	if (report->is_partly)
+		g_string_append(
+			out, "; <span class=\"bad partly\">not everything could be read</span>");
+	g_string_append(out, "</p>\n<p class=\"sub\">");
+	for (guint i = 0; i < MIN(report->targets->len, 5); i++) {
+		const struct finding_target *t =
+			&g_array_index(report->targets, struct finding_target, i);
+		g_string_append(out, i > 0 ? ", " : "");
+		text_append(out, t->name);
+		g_string_append_printf(out, ": %s", kind_text(t->kind));
+	}
+	if (report->targets->len > 5)
+		g_string_append_printf(out, " and %u more", report->targets->len - 5);
+	g_string_append_printf(out, "; %s</p>\n", date);
+}
+
+void scan_output_html(const struct finding_report *report, GString *out)
+{
 	guint total = 0;
 
 	for (guint i = 0; i < report->findings->len; i++)
 		total += finding_is_counted(report->findings->pdata[i]);
-	head_append(out);
-	g_string_append_printf(out, "<h1 class=\"%s\">%s</h1>\n<p class=\"sub\">",
-		total > 0 ? "" : "good", counts);
-	for (guint i = 0; i < MIN(report->targets->len, 5); i++) {
-		g_string_append(out, i > 0 ? ", " : "");
-		text_append(out, g_array_index(report->targets, struct finding_target, i).name);
-	}
-	if (report->targets->len > 5)
-		g_string_append_printf(out, " and %u more", report->targets->len - 5);
-	g_string_append_printf(out, "; %s</p>\n", time);
+	title_append(report, total == 0, out);
 	if (total > 0) {
 		form_append(report, out);
 		table_append(report, TRUE, "f", out);

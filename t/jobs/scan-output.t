@@ -94,6 +94,11 @@ unlike($out{junit}, qr/<b>/, 'and escapes names');
 unlike($out{html}, qr/<b>/, 'so does the page');
 unlike($out{html}, qr/(?:src|href)="?(?:https?:)?\/\//, 'which loads nothing') or diag($1);
 like($out{html}, qr/Content-Security-Policy/, 'and says that it may not');
+like($out{html}, qr{<title>Secret scan of thing</title>.*<h1>Secret scan of thing</h1>.*2 critical, 1 medium.*\Q$r\E: all of its history; \d{4}-\d\d-\d\d \d\d:\d\d UTC</p>}s,
+	'it begins with what was scanned, what was found, and when');
+unlike($out{html}, qr/could not be read/, 'and that all was read goes without saying');
+like($out{html}, qr/<td class="w by">2020-09-13 <small>[0-9a-f]{8}<\/small><\/td><td class="by">A U Thor</, 'each has a date and an author');
+like($out{html}, qr/\@media\(max-width:760px\)(?!.*by\{display:none)/, 'which a phone shows, too');
 unlike($out{markdown}, qr/(?<!\\)<b>/, 'Markdown escapes them as well');
 my $theirs = JSON::PP->new->utf8->decode($out{gitleaks});
 is_deeply([sort keys %{ $theirs->[0] }],
@@ -138,6 +143,16 @@ like(scan_run('--format', $_, "$dir/copies"), qr/4 critical: 4 findings of 2 sec
 put("$dir/twins/a", 'x ' . token(1) . ' ' . token(2) . "\n" . token(3) . "\n");
 like(scan_run("$dir/twins"), qr/ a:1:3 .* a:1:44 .* a:2 /s, 'two of a rule on one line are told apart by the column');
 like(scan_run('--format', $_, "$dir/twins"), qr/\ba:1:3\b.*\ba:1:44\b.*\ba:2[ <]/s, "in $_") for qw(markdown html);
+
+# What is not whole says so beside what was found, and is never green.
+my $part = repo("$dir/part");
+put("$part/a", token(1));
+put("$part/b", "fine\n");
+commit($part, 'two files');
+my $blob = git($part, qw(rev-parse HEAD:b));
+unlink "$part/.git/objects/" . substr($blob, 0, 2) . '/' . substr($blob, 2) or die $!;
+like(scan_run('--format', 'html', $part), qr{1 critical</strong>; <span class="bad partly">not everything could be read</span>}, 'a page of a partial scan says so at its top');
+is(scan_exit(), 3, 'as the exit code does');
 
 # Where it goes.
 scan_run('--format', 'json', '--output', "$dir/out.json", $r);
