@@ -57,9 +57,10 @@ static void finding_append(const struct finding *f, GString *out)
 	field_append(out, name);
 	field_append(out, tags);
 	field_append(out, severity_name(f->severity));
-	field_append(out, f->repository);
+	/* Behind a name that a path may end in, ids would look like what is called so. */
 	field_append(out, f->location_id);
 	field_append(out, f->secret_id);
+	field_append(out, f->repository);
 	field_append(out, f->in_head == FINDING_YES ? "yes" : f->in_head == FINDING_NO ? "no" : "");
 	number_append(out, f->places_total);
 	g_string_append(out, "\r\n");
@@ -69,8 +70,8 @@ void scan_output_csv(const struct finding_report *report, GString *out)
 {
 	static const char *const titles[] = {"RuleID", "Commit", "File", "SymlinkFile", "Secret",
 		"Match", "StartLine", "EndLine", "StartColumn", "EndColumn", "Author", "Message",
-		"Date", "Email", "Fingerprint", "Tags", "Severity", "Repository", "LocationID",
-		"SecretID", "InHead", "Occurrences"};
+		"Date", "Email", "Fingerprint", "Tags", "Severity", "LocationID", "SecretID",
+		"Repository", "InHead", "Occurrences"};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(titles); i++)
 		g_string_append_printf(out, "%s%s", i > 0 ? "," : "", titles[i]);

@@ -299,10 +299,10 @@ gboolean filter_is_ordinary(const guint8 *secret, gsize len)
 		return TRUE;
 	letters = count(secret, len, is_alpha);
 	digits = count(secret, len, is_digit);
-	/* Versions, dates, numbers, times. */
-	if (letters == 0 || (letters <= 1 && digits + letters + 6 >= len) ||
-		is_version(secret, len) || filter_is_hex_number(secret, len) ||
-		is_word_and_number(secret, len))
+	/* Versions, dates, numbers, times: 2006-01-02T15:04:05Z. */
+	if (letters == 0 || (letters <= 2 && memchr(secret, ':', len) && digits + 8 >= len) ||
+		(letters <= 1 && digits + letters + 6 >= len) || is_version(secret, len) ||
+		filter_is_hex_number(secret, len) || is_word_and_number(secret, len))
 		return TRUE;
 	if (count(secret, len, is_word) * 10 < len * 6)
 		return TRUE;

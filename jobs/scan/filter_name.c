@@ -53,8 +53,9 @@ static const char *const heads[] = {"antiforgery", "authenticity", "chunk", "com
 /* Keys that open nothing. */
 static const char *const key_heads[] = {"bucket", "cache", "column", "dictionary", "feature",
 	"field", "foreign", "group", "hash", "host", "hot", "i18n", "idempotency", "index", "item",
-	"json", "lang", "locale", "map", "message", "object", "partition", "primary", "property",
-	"query", "react", "route", "routing", "row", "s3", "sort", "translation", "unique"};
+	"json", "lang", "locale", "map", "message", "object", "partition", "primary", "project",
+	"property", "query", "react", "route", "routing", "row", "s3", "sort", "translation",
+	"unique"};
 
 static int order(const void *key, const void *word)
 {

@@ -34,7 +34,7 @@ is($code, 0, 'and everything was read') or diag($err);
 cmp_ok($report->{coverage}{scanned}, '>', 300, 'each of them');
 
 # Reports of many kinds of secrets, in each form.
-my $r = repo("$folder/leaks");
+my $r = repo("$folder/datadog-api-key");
 my $n = 0;
 # Letters and digits, other ones each time.
 sub some { my ($count) = @_; $n += 3; return substr join('', map { substr token($_), 6, 30 } $n .. $n + 2), 0, $count }
@@ -60,12 +60,14 @@ my %leaks = (
 	'hash' => 'root:$6$' . some(16) . '$' . some(86) . ":1::\n",
 );
 put("$r/$_", $leaks{$_}) for keys %leaks;
-commit($r, 'leaks');
+commit($r, 'add the password, token and api key');
+spew("$folder/key", "\x01" x 32);
+chmod 0600, "$folder/key" or die $!;
 put("$r/openssh", "gone\n");
 commit($r, 'gone from here');
 my $muster = build_dir() . '/jobs/muster';
 for my $form (qw(table json jsonl sarif csv junit html markdown gitleaks)) {
-	my ($exit, $text, $errors) = run_program([$muster, 'scan', '--no-state', '-v', '--format', $form, $r]);
+	my ($exit, $text, $errors) = run_program([$muster, 'scan', '--no-state', '-v', '--key-file', "$folder/key", '--format', $form, $r]);
 	is($exit, 1, "secrets are found for $form") or diag($errors);
 	put("$folder/reports/$form/github-token.txt", $text);
 	$report = JSON::PP->new->utf8->decode($text) if $form eq 'json';

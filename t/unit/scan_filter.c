@@ -63,8 +63,9 @@ static void test_ordinary(void)
 	static const char *const texts[] = {"config.token", "getToken()", "self->key",
 		"access_token_type", "AuthenticationTokenProvider", "application/json",
 		"/etc/ssl/private/server.key", "https://localhost/token", "auto-insurance-2314.xml",
-		"2024-01-31T10:00:00", "1.2.3-beta.4", "user-service-account", "port8080",
-		"keyboard_shortcut_2", "std::string", "true", "posts/1-dashboard-view", NULL};
+		"2024-01-31T10:00:00", "2024-01-31T10:00:00Z", "1.2.3-beta.4",
+		"user-service-account", "port8080", "keyboard_shortcut_2", "std::string", "true",
+		"posts/1-dashboard-view", NULL};
 
 	expect(filter_is_ordinary, texts, TRUE);
 	g_assert_cmpuint(count_refused(filter_is_ordinary, "{base62:24}"), <=, ROUNDS / 20);
