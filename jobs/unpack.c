@@ -87,6 +87,7 @@ static struct archive *archive_make(gboolean has_formats)
 	archive_read_support_filter_compress(a);
 	/* The one file of what is compressed and no archive. */
 	archive_read_support_format_raw(a);
+	archive_read_support_format_empty(a);
 	if (!has_formats)
 		return a;
 	archive_read_support_format_tar(a);
@@ -154,7 +155,8 @@ static gboolean has_rest(struct archive *a, const guint8 *data, gsize len)
 
 	/* Others do not read to the end of what they are in. */
 	if (archive_filter_count(a) < 2 || at < 0 ||
-		(!is_tar(a) && archive_format(a) != ARCHIVE_FORMAT_RAW))
+		(!is_tar(a) && archive_format(a) != ARCHIVE_FORMAT_RAW &&
+			archive_format(a) != ARCHIVE_FORMAT_EMPTY))
 		return FALSE;
 	while ((guint64)at < len && data[at] == 0)
 		at++;

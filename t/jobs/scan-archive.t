@@ -134,13 +134,17 @@ $report = scan_json('--archives', $ends);
 is_deeply([found($report)], [map { ("$_!a:1", "$_!b:1") } qw(members.tar.gz two.tar two.tar.gz)], 'archives behind one another are read');
 is(scan_exit(), 1, 'and zeros behind them are nothing');
 for my $case (['a tar', 'x.tar', tar_of(a => 'x') . 'T=' . token(22) . "\n"], ['a tar in blocks', 'x.tar', tar_of(a => 'x') . ('T=' . token(22) . "\n") x 100],
-	['a compressed tar', 'x.tgz', gz(tar_of(a => 'x') . ('T=' . token(22) . "\n") x 100)], ['a compressed file', 'x.gz', gz('x') . "T=" . token(22) . "\n"]) {
+	['a compressed tar', 'x.tgz', gz(tar_of(a => 'x') . ('T=' . token(22) . "\n") x 100)], ['a compressed file', 'x.gz', gz('x') . "T=" . token(22) . "\n"],
+	['a compressed nothing', 'x.gz', gz('') . "T=" . token(22) . "\n"]) {
 	my ($what, $name, $bytes) = @$case;
 	put("$ends/odd/$name", $bytes);
 	scan_run('--archives', "$ends/odd");
 	is(scan_exit(), 3, "something behind the end of $what is not read, and that is told");
 	unlink "$ends/odd/$name";
 }
+put("$ends/odd/nothing.gz", gz(''));
+scan_run('--archives', "$ends/odd");
+is(scan_exit(), 0, 'which compressed nothing has not');
 put("$ends/odd/zeros.gz", gz("\0" x 1024 . token(23)));
 $report = scan_json('--archives', "$ends/odd");
 is($report->{coverage}{targets}[0]{skipped}{binary}, 1, 'compressed zeros are a binary file, and no tar of nothing') or diag(scan_error());
