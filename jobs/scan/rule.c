@@ -499,9 +499,10 @@ static enum rule_name *names_find(const struct builder *b, const char *const *li
 		kinds[i] = draft_name(b, list[i]);
 		if (kinds[i] != RULE_NAME_UNKNOWN)
 			continue;
+		g_autofree char *alone = rule_set_alone_text(&b->set->set);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"there is no rule or family '%s'; 'muster rules list' has them all",
-			list[i]);
+			"there is no rule or family '%s'; %s", list[i],
+			alone != NULL ? alone : "'muster rules list' has them all");
 		return NULL;
 	}
 	return g_steal_pointer(&kinds);

@@ -87,6 +87,9 @@ is(scan_error(), '', 'nor of a file in our own form');
 scan_run('--worktree', '--no-state', '--no-builtin-rules', '--config', "$dir/their.toml", $dir) if spew("$dir/their.toml", $rule);
 is(scan_error(), '', 'nor when they are not wanted');
 
+scan_run('--worktree', '--no-state', '--enable-rule', 'github-pat', '--config', "$dir/their.toml", $dir);
+like(scan_error(), qr/no rule or family 'github-pat'; \S+their\.toml: read as .* useDefault = true/, 'and says why one of ours is not there');
+
 # What cannot be used.
 is_deeply(finds("[[rules]]\nid = 'bad'\nregex = '('\n[[rules]]\nid = 'file'\npath = 'a\$'\n$rule", a => "acme=$hex\n"), ['a:1'], 'a rule that cannot be used does not harm the others');
 like(scan_error(), qr/rules\.toml:1: bad: regex: missing closing.*rules\.toml:4: file: no regex/s, 'and is named');
