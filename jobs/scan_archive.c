@@ -26,6 +26,7 @@ struct archive_scan {
 	gsize bytes;
 	guint32 number;  /* of the archive that is being read */
 	gboolean is_cut; /* there was no time for all of them */
+	GArray *gaps;    /* struct scan_gap, by number of the archive */
 	GError *error;
 };
 
@@ -56,6 +57,7 @@ struct archive_scan *archive_scan_new(struct scan_job *job, struct matcher *matc
 	archives->unpacker = unpacker;
 	archives->entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
 	g_array_set_clear_func(archives->entries, entry_clear);
+	archives->gaps = g_array_new(FALSE, FALSE, sizeof(struct scan_gap));
 	return archives;
 }
 
@@ -65,6 +67,7 @@ void archive_scan_free(struct archive_scan *archives)
 		return;
 	unpacker_free(archives->unpacker);
 	g_array_unref(archives->entries);
+	g_array_unref(archives->gaps);
 	g_clear_error(&archives->error);
 	g_free(archives);
 }
@@ -103,6 +106,32 @@ gboolean archive_scan_is_cut(const struct archive_scan *archives)
 	return archives->is_cut;
 }
 
+const struct scan_gap *archive_scan_gaps(const struct archive_scan *archives, gsize *n)
+{
+	*n = archives->gaps->len;
+	return (const struct scan_gap *)(gpointer)archives->gaps->data;
+}
+
+/* Of what is too big as such there is nothing to try again. */
+static void gaps_collect(struct archive_scan *archives, struct scan *scan)
+{
+	gsize n = 0;
+	const struct scan_gap *gaps = scan_gaps(scan, &n);
+
+	for (gsize i = 0; i < n; i++) {
+		if (gaps[i].reason == SCAN_GAP_TOO_BIG)
+			continue;
+		struct scan_gap gap = {.reason = gaps[i].reason};
+		gap.blob = g_array_index(archives->entries, struct entry, gaps[i].blob).number;
+		guint count = archives->gaps->len;
+		if (count == 0 ||
+			g_array_index(archives->gaps, struct scan_gap, count - 1).blob != gap.blob)
+			g_array_append_val(archives->gaps, gap);
+	}
+	if (!scan_gaps_are_all(scan))
+		archives->is_cut = TRUE;
+}
+
 gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
 {
 	gboolean is_fine = archives->error == NULL;
@@ -125,6 +154,7 @@ gboolean archive_scan_finish(struct archive_scan *archives, GError **error)
 		!archives->is_cut)
 		cut(archives, why->message);
 	scan_job_coverage(archives->job, archives->target, scan_coverage(scan));
+	gaps_collect(archives, scan);
 	const struct hit *hits = scan_hits(scan, &n);
 	for (gsize i = 0, end; is_fine && i < n; i = end) {
 		const struct entry *entry =

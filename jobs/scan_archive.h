@@ -37,7 +37,9 @@ gboolean archive_scan_finish(struct archive_scan *archives, GError **error);
 
 /* The time is over: so many archives stay unread, which is said. */
 gboolean archive_scan_is_over(struct archive_scan *archives, gsize left);
-/* Something was left out for want of time: nothing of this may count as scanned. */
+/* Something was left out and is not known by name: nothing of this may count as scanned. */
 gboolean archive_scan_is_cut(const struct archive_scan *archives);
+/* Archives with entries that could not be decided, by number, n of them; borrowed. */
+const struct scan_gap *archive_scan_gaps(const struct archive_scan *archives, gsize *n);
 
 #endif

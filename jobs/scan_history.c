@@ -228,6 +228,10 @@ static gboolean archives_scan(struct reading *reading, struct matcher *matcher, 
 	reading->sampled = DEPOT_NONE; /* the reader has other bytes now */
 	gboolean is_done = archive_scan_finish(archives, error);
 	*is_whole = *is_whole && !archive_scan_is_cut(archives);
+	const struct scan_gap *gaps = archive_scan_gaps(archives, &n);
+	for (gsize i = 0; i < n; i++)
+		state_add_gap(
+			reading->state, depot_oid(reading->depot, gaps[i].blob), gaps[i].reason);
 	return is_done;
 }
 

@@ -149,6 +149,16 @@ put("$ends/odd/zeros.gz", gz("\0" x 1024 . token(23)));
 $report = scan_json('--archives', "$ends/odd");
 is($report->{coverage}{targets}[0]{skipped}{binary}, 1, 'compressed zeros are a binary file, and no tar of nothing') or diag(scan_error());
 
+# A rule that gives up within an archive: the next scan tries again.
+my $gaps = repo("$dir/gaps");
+spew("$dir/gaps.toml", "[[rules]]\nid = 'a'\nregex = '''[0-9]+[a-z]*:.*'''\n");
+spew("$gaps/a.zip", zip_of(a => "1:x\n" x 1001));
+commit($gaps, 'more than is looked at');
+for my $when ('first', 'again') {
+	scan_run('--archives', '--config', "$dir/gaps.toml", $gaps);
+	is(scan_exit(), 3, "$when: what is undecided in an archive is not covered");
+}
+
 # Eight gigabytes take longer than a second: what was not opened must not count as scanned.
 my $slow = repo("$dir/slow");
 my $member = gz("x\n" x (8 << 20));
