@@ -365,8 +365,8 @@ static const char *const nothings[] = {
 	"\"github-token\",\"{hex:40}\",\"a/password.txt\"\n",
 	"Authorization: Bearer <token>",
 	"Authorization: 'Basic {b64:beep:boop}'",
-	"otpauth://totp/a:b@example.com?secret=JBSWY3DP"
-	"EHPK3PXP",
+	("otpauth://totp/a:b@example.com?secret=JBSWY3DP"
+	 "EHPK3PXP"),
 	"resource x_connect(string server, string user, string pass)",
 	"curl -u user:password https://api.example.org/",
 	"tool --password PASSWORD --token $TOKEN",
