@@ -151,6 +151,29 @@ static guint32 entry_name(struct folder_walk *walk, const struct tree_bytes_entr
 	return text_pool_add(&walk->run->state->texts, entry->name, entry->name_len);
 }
 
+static void want(struct folder_walk *walk, guint32 number)
+{
+	if (number != DEPOT_NONE &&
+		!state_is_known(walk->run->state, depot_oid(walk->run->depot, number)))
+		walk->wanted[number / 64] |= G_GUINT64_CONSTANT(1) << (number % 64);
+}
+
+/*
+ * Wants the parents' versions of a file, too: of a range the parents may lie outside, and what they
+ * held already is nothing that the range brought.
+ */
+static void theirs_want(
+	struct folder_walk *walk, const struct along *along, const gboolean *is_there, guint n)
+{
+	for (guint i = 0; i < n; i++) {
+		struct oid oid;
+		if (!is_there[i])
+			continue;
+		memcpy(&oid, along[i].entry.oid, sizeof(oid));
+		want(walk, depot_number(walk, &oid));
+	}
+}
+
 static void entry_change(struct folder_walk *walk, struct folder *folder, struct along *along,
 	const gboolean *is_there, guint n, const struct tree_bytes_entry *entry)
 {
@@ -183,6 +206,8 @@ static void entry_change(struct folder_walk *walk, struct folder *folder, struct
 				theirs.held = there[k].child;
 		g_array_append_val(folder->theirs, theirs);
 	}
+	if (!change.is_folder && !walk->is_holding && walk->run->options.n_without > 0)
+		theirs_want(walk, along, is_there, n);
 	g_array_append_val(folder->changes, change);
 }
 
@@ -297,13 +322,6 @@ static guint32 folder_hold(
 	return number;
 }
 
-static void want(struct folder_walk *walk, guint32 number)
-{
-	if (number != DEPOT_NONE &&
-		!state_is_known(walk->run->state, depot_oid(walk->run->depot, number)))
-		walk->wanted[number / 64] |= G_GUINT64_CONSTANT(1) << (number % 64);
-}
-
 /*
  * Whether a folder is met for the first time. What is known of the others stays known, wherever a
  * folder comes back; in a range it may come back after it was taken away, and is new again beside
@@ -317,8 +335,6 @@ static gboolean folder_meet(
 	if (walk->run->options.n_without == 0)
 		return g_hash_table_add(walk->trees, GUINT_TO_POINTER(tree + 1));
 	guint32 key = pair_map_add(&walk->met, tree, MET_TREE, &is_new);
-	if (pair_map_find(&walk->met, key, MET_END) != PAIR_MAP_NONE)
-		return FALSE; /* all of it was wanted */
 	for (guint i = 0; i < n; i++)
 		if (theirs[i].tree != DEPOT_NONE)
 			key = pair_map_add(&walk->met, key, theirs[i].tree, &is_new);

@@ -78,6 +78,9 @@ put("$back/conf/deep/s.env", 'TOKEN=' . token(20) . "\n");
 step('bring back');
 lines_are('a secret that comes back', ['conf/deep/s.env:1'], '--range', "$with..HEAD", $back);
 lines_are('and one that goes', [], '--range', "$with..HEAD~1", $back);
+put("$back/conf/deep/s.env", "# moved\nTOKEN=" . token(20) . "\nOTHER=" . token(22) . "\n");
+step('beside it');
+lines_are('one that was there before is not new because its file changed', ['conf/deep/s.env:3'], '--range', 'HEAD~1..HEAD', $back);
 
 # More folders than are looked into when all is scanned.
 my $wide = repo("$dir/wide");
