@@ -153,7 +153,8 @@ static void strays_add(struct finish *finish)
 			g_array_append_val(versions, pair);
 		}
 	}
-	qsort(versions->data, versions->len, sizeof(struct pair), pair_compare);
+	if (versions->len > 1)
+		qsort(versions->data, versions->len, sizeof(struct pair), pair_compare);
 	for (guint i = 0; i < versions->len; i++) {
 		struct pair pair = g_array_index(versions, struct pair, i);
 		if (pair.a == sightings->len - from) {

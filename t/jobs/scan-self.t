@@ -6,7 +6,6 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
-use File::Temp qw(tempdir);
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use Test::More;
@@ -15,8 +14,7 @@ use Muster::Scan;
 use Muster::Test;
 use Muster::Tree;
 
-my $folder = tempdir('muster-self.XXXXXX', TMPDIR => 1, CLEANUP => 1);
-local $ENV{XDG_CACHE_HOME} = "$folder/cache";
+my $folder = audit_folder();
 
 # Tracked files only, in a folder of their own: what a build left beside them is nobody's text.
 chdir tree_top() or die $!;
