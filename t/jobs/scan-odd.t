@@ -13,12 +13,6 @@ use Muster::Test qw(slurp spew wait_for);
 
 my $dir = audit_folder();
 
-sub leak {
-	my ($path, $number) = @_;
-	put($path, "# a file\nTOKEN=" . token($number) . "\n");
-	return;
-}
-
 sub state_is {
 	my ($name, $exit, $want, @args) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;

@@ -7,45 +7,13 @@ use lib "$FindBin::Bin/../harness";
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
-use Muster::Test qw(slurp spew);
 
 my $dir = audit_folder();
 my $r = "$dir/thing";
-my $day = 86400;
 
-sub leak {
-	my ($path, $number) = @_;
-	put("$r/$path", "# a file\nTOKEN=" . token($number) . "\n");
-	return;
-}
-
-sub lines_are {
-	my ($name, $want, @args) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $report = scan_json(@args);
-	is_deeply([found($report)], $want, $name) or diag(scan_error());
-	is(scan_exit(), @$want ? 1 : 0, "$name: the exit code says so");
-	return $report;
-}
-
-repo($r, date => 1_600_000_000);
-leak('gone.env', 1);
-my $first = commit($r, 'leak', date => 1_600_000_000 + $day);
-unlink "$r/gone.env";
-my $removed = commit($r, 'remove', date => 1_600_000_000 + 2 * $day);
-leak('kept.env', 2);
-my $kept = commit($r, 'keep', date => 1_600_000_000 + 3 * $day);
-git($r, qw(checkout -q -b side));
-leak('side.env', 3);
-commit($r, 'side', date => 1_600_000_000 + 4 * $day);
-git($r, qw(checkout -q main));
-git($r, qw(checkout -q --detach));
-leak('tag.env', 4);
-commit($r, 'tag', date => 1_600_000_000 + 5 * $day);
-git($r, qw(tag -a -m tag v1));
-git($r, qw(checkout -q main));
+my (undef, $removed) = leaky_history($r);
 for my $n (6, 7) {
-	leak("stash$n.env", $n);
+	leak("$r/stash$n.env", $n);
 	git($r, qw(stash -q -u));
 }
 

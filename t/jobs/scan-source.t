@@ -7,48 +7,18 @@ use lib "$FindBin::Bin/../harness";
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
-use Muster::Test qw(slurp spew);
+use Muster::Test qw(spew);
 
 my $dir = audit_folder();
 my $r = "$dir/thing";
-my $day = 86400;
-
-sub leak {
-	my ($path, $number) = @_;
-	put("$r/$path", "# a file\nTOKEN=" . token($number) . "\n");
-}
-
-sub lines_are {
-	my ($name, $want, @args) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $report = scan_json(@args);
-	is_deeply([found($report)], $want, $name) or diag(scan_error());
-	is(scan_exit(), @$want ? 1 : 0, "$name: the exit code says so");
-	return $report;
-}
 
 # History: each kind of ref, and what is only reached through one of them.
-repo($r, date => 1_600_000_000);
-leak('gone.env', 1);
-my $first = commit($r, 'leak', date => 1_600_000_000 + $day);
-unlink "$r/gone.env";
-my $removed = commit($r, 'remove', date => 1_600_000_000 + 2 * $day);
-leak('kept.env', 2);
-my $kept = commit($r, 'keep', date => 1_600_000_000 + 3 * $day);
-git($r, qw(checkout -q -b side));
-leak('side.env', 3);
-commit($r, 'side', date => 1_600_000_000 + 4 * $day);
-git($r, qw(checkout -q main));
-git($r, qw(checkout -q --detach));
-leak('tag.env', 4);
-commit($r, 'tag', date => 1_600_000_000 + 5 * $day);
-git($r, qw(tag -a -m tag v1));
-git($r, qw(checkout -q main));
-leak('note', 5);
+my ($first, undef, $kept) = leaky_history($r);
+leak("$r/note", 5);
 git($r, qw(notes add -F note));
 unlink "$r/note";
 for my $n (6, 7) {
-	leak("stash$n.env", $n);
+	leak("$r/stash$n.env", $n);
 	git($r, qw(stash -q -u));
 }
 git($r, qw(update-ref refs/remotes/origin/far), git($r, qw(rev-parse side)));
@@ -100,9 +70,9 @@ is(scalar(grep { defined $_->{path} && $_->{path} eq 'side.env' } @{ $report->{f
 	scalar(grep { !defined $_->{path} } @{ $report->{findings} }), 1, 'unless what is unreachable is asked for');
 
 # Files as they lie.
-leak('new.env', 10);
-leak('skipped.ignored', 11);
-leak('forced.ignored', 12);
+leak("$r/new.env", 10);
+leak("$r/skipped.ignored", 11);
+leak("$r/forced.ignored", 12);
 git($r, qw(add -f forced.ignored));
 put("$r/kept.env", "TOKEN=" . token(13) . "\n");
 put("$r/deep/er/a.env", "x\nx\nTOKEN=" . token(14) . "\n");

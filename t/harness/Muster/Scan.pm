@@ -20,10 +20,13 @@ use Digest::SHA qw(sha256);
 use Exporter qw(import);
 use File::Temp ();
 use JSON::PP ();
+use Test::More;
 
+use Muster::Audit;
 use Muster::Test qw(build_dir slurp);
 
-our @EXPORT = qw(token scan_program scan_run scan_with scan_json scan_exit scan_error found finding_at);
+our @EXPORT = qw(token leak leaky_history scan_program scan_run scan_with scan_json scan_exit scan_error found
+	finding_at lines_are);
 
 my ($exit, $error);
 my @digits = ('0' .. '9', 'A' .. 'Z', 'a' .. 'z');
@@ -43,6 +46,38 @@ sub token {
 	my ($number) = @_;
 	my $body = join '', map { $digits[$_ % 62] } unpack 'C30', sha256("first $number") . sha256("second $number");
 	return 'gh' . 'p_' . $body . base62(crc32($body), 6);
+}
+
+# Puts token $number into the second line of a file.
+sub leak {
+	my ($path, $number) = @_;
+	put($path, "# a file\nTOKEN=" . token($number) . "\n");
+	return;
+}
+
+# main: gone.env comes, goes, kept.env comes; side: main and side.env; tag v1: main and tag.env, on no
+# branch. A day apart. Returns main's commits behind the first.
+sub leaky_history {
+	my ($repo) = @_;
+	my $at = 1_600_000_000;
+	my $commit = sub { return commit($repo, $_[0], date => $at += 86400) };
+	repo($repo, date => $at);
+	leak("$repo/gone.env", 1);
+	my @main = $commit->('leak');
+	unlink "$repo/gone.env";
+	push @main, $commit->('remove');
+	leak("$repo/kept.env", 2);
+	push @main, $commit->('keep');
+	git($repo, qw(checkout -q -b side));
+	leak("$repo/side.env", 3);
+	$commit->('side');
+	git($repo, qw(checkout -q main));
+	git($repo, qw(checkout -q --detach));
+	leak("$repo/tag.env", 4);
+	$commit->('tag');
+	git($repo, qw(tag -a -m tag v1));
+	git($repo, qw(checkout -q main));
+	return @main;
 }
 
 sub scan_program { return build_dir() . '/jobs/muster' }
@@ -88,6 +123,16 @@ sub found {
 	my ($report) = @_;
 	my @list = sort map { ($_->{path} // '?') . ":$_->{line}" } @{ $report->{findings} };
 	return @list;
+}
+
+# A scan finds just these ("path:line", sorted), and exits as it must.
+sub lines_are {
+	my ($name, $want, @args) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $report = scan_json(@args);
+	is_deeply([found($report)], $want, $name) or diag(scan_error());
+	is(scan_exit(), @$want ? 1 : 0, "$name: the exit code says so");
+	return $report;
 }
 
 # The one finding at a path.
