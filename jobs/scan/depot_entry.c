@@ -103,13 +103,6 @@ static const guint8 *length_parse(const guint8 *p, const guint8 *end, guint64 *l
 	return p;
 }
 
-gboolean depot_delta_len(const guint8 *bytes, gsize len, guint64 *base_len, guint64 *object_len)
-{
-	const guint8 *p = length_parse(bytes, bytes + len, base_len);
-
-	return p != NULL && length_parse(p, bytes + len, object_len) != NULL;
-}
-
 static gboolean piece_add(struct depot_delta *delta, guint32 at, guint32 from, guint32 len)
 {
 	if (delta->n_pieces > 0) {

@@ -58,9 +58,6 @@ enum depot_reason depot_delta_parse(
 	struct depot_delta *delta, guint8 *bytes, gsize len, guint32 base_len, guint32 max_len);
 void depot_delta_clear(struct depot_delta *delta);
 
-/* The length of the object that a delta makes, without reading further. */
-gboolean depot_delta_len(const guint8 *bytes, gsize len, guint64 *base_len, guint64 *object_len);
-
 /* `out` has room for delta->len and DEPOT_SLACK, `base` the slack, and they do not overlap. */
 void depot_delta_apply(const struct depot_delta *delta, const guint8 *base, guint8 *out);
 

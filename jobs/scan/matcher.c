@@ -110,12 +110,6 @@ guint matcher_margin(const struct matcher *matcher)
 	return matcher->sieve->margin;
 }
 
-const guint16 *matcher_slow_rules(const struct matcher *matcher, guint *n)
-{
-	*n = matcher->n_slow;
-	return matcher->slow;
-}
-
 guint matcher_gave_up(const struct matcher *matcher, guint rule)
 {
 	return (guint)g_atomic_int_get((gint *)&matcher->given_up[rule]);

@@ -114,9 +114,6 @@ gboolean matcher_check(struct matcher *matcher, GError **error);
 /* Bytes before an end that a sieve match can depend on: the widest sieve and one, at most 257. */
 guint matcher_margin(const struct matcher *matcher);
 
-/* The rules without a sieve, by index, n of them; borrowed. `muster rules check` names them. */
-const guint16 *matcher_slow_rules(const struct matcher *matcher, guint *n);
-
 /*
  * Places that a rule could not decide, by all threads so far: its pattern is a catastrophic one. A
  * thread in which that was most of a hundred or more of its places does not try the others.

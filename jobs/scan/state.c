@@ -138,11 +138,6 @@ const char *state_note(const struct state *state)
 	return state->late_note;
 }
 
-gboolean state_is_new(const struct state *state)
-{
-	return state->is_new;
-}
-
 const guint16 *state_new_rules(const struct state *state, guint *n)
 {
 	*n = state->new_rules->len;
@@ -336,11 +331,6 @@ const struct state_secret *state_secret(const struct state *state, guint32 numbe
 		       : NULL;
 }
 
-guint32 state_secret_count(const struct state *state)
-{
-	return state->secrets->len;
-}
-
 const struct oid *state_blob(const struct state *state, guint32 blob)
 {
 	return blob < state->blobs.n ? &state->blobs.oids[blob] : NULL;
@@ -445,11 +435,6 @@ const struct sighting *state_removed(const struct state *state, gsize *n)
 {
 	*n = state->removed->len;
 	return (const struct sighting *)(const void *)state->removed->data;
-}
-
-guint64 state_problem_count(const struct state *state)
-{
-	return state->problems;
 }
 
 static guint32 commit_copy(struct state_result *to, const struct state_result *from, guint32 at)

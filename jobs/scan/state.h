@@ -90,9 +90,6 @@ gboolean state_is_current(const struct state *state, const guint8 hash[STATE_HAS
 /* Like the note of state_open(), for what was only met by history_run_find(); NULL none. */
 const char *state_note(const struct state *state);
 
-/* Was anything taken over from an earlier scan? */
-gboolean state_is_new(const struct state *state);
-
 /*
  * Rules (by number in the set) that what is known was not scanned with; *n of them. When the state
  * is new: none, for nothing is known.
@@ -159,7 +156,6 @@ struct state_gap {
 
 const char *state_text(const struct state *state, guint32 at); /* NULL for STATE_NONE */
 const struct state_secret *state_secret(const struct state *state, guint32 number);
-guint32 state_secret_count(const struct state *state); /* numbers are 1 … count */
 const struct oid *state_blob(const struct state *state, guint32 blob);
 guint32 state_find_blob(const struct state *state, const struct oid *blob); /* STATE_NONE */
 /* Sorted by blob, then place. */
@@ -213,9 +209,6 @@ const guint32 *state_blobs(const struct state *state, const struct sighting *s);
  * hits can be asked for as the others'. Empty for a state that is current.
  */
 const struct sighting *state_removed(const struct state *state, gsize *n);
-
-/* What was missing or broken when history was last looked at; history.h has the first by name. */
-guint64 state_problem_count(const struct state *state);
 
 /*
  * Keeps it all. Errors: MUSTER_ERROR_BUSY another scan of the repository is writing, _IO (a full
