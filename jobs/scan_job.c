@@ -116,6 +116,7 @@ void scan_job_clear(struct scan_job *job)
 	conf_free(job->conf);
 	g_free(job->cache);
 	g_free(job->engine);
+	g_free(job->said);
 	*job = (struct scan_job){0};
 }
 

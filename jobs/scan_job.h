@@ -39,6 +39,7 @@ struct scan_job {
 	struct scan_meter *meter;
 	char *cache;  /* folder of everything that can be made again; NULL: none */
 	char *engine; /* all that decides what is found, beside the rules */
+	char *said;   /* what was said of a state last: a thousand of them say the same but once */
 	struct matcher *matcher;
 	struct gitconfig *user; /* the person's git configuration: ignore files */
 };

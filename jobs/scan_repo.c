@@ -68,14 +68,18 @@ static char *state_folder_of(const struct scan_job *job, const char *place)
 }
 
 /* What is wrong with what is kept changes no result: it is said, and the scan is whole. */
-static void state_say(const char *text)
+static void state_say(struct scan_job *job, const char *text)
 {
 	g_autofree char *quoted = quote_format(text);
 
+	if (g_strcmp0(text, job->said) == 0)
+		return;
+	g_free(job->said);
+	job->said = g_strdup(text);
 	fprintf(stderr, "muster scan: %s\n", quoted);
 }
 
-static struct state *state_make(const struct scan_job *job, const char *folder)
+static struct state *state_make(struct scan_job *job, const char *folder)
 {
 	struct state_options options = {
 		.folder = folder, .engine = job->engine, .rules = job->rules};
@@ -83,7 +87,7 @@ static struct state *state_make(const struct scan_job *job, const char *folder)
 	struct state *state = state_open(&options, &note);
 
 	if (note != NULL)
-		state_say(note);
+		state_say(job, note);
 	return state;
 }
 
@@ -144,7 +148,7 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	if (!is_current && !scan_history_read(job, options, depot, state, &is_whole, error))
 		return FALSE;
 	if (state_note(state) != NULL)
-		state_say(state_note(state));
+		state_say(job, state_note(state));
 	if (is_current)
 		scan_history_recall(options->target, state);
 	target_recall(options->target, state);
@@ -154,7 +158,7 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 		g_autoptr(GError) why = NULL;
 		if (!state_save(state, hash, &why) &&
 			!g_error_matches(why, MUSTER_ERROR, MUSTER_ERROR_BUSY))
-			state_say(why->message);
+			state_say(job, why->message);
 	}
 	return TRUE;
 }

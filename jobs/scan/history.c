@@ -403,7 +403,6 @@ gboolean history_run_attribute(struct history_run *run, GError **error)
 	lost_count(run);
 	if (!history_sight(run, error))
 		return FALSE;
-	state->problems = run->n_problems;
 	state->must_walk = must_walk;
 	state->has_graph = TRUE;
 	tips_keep(run);

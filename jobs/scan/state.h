@@ -65,9 +65,9 @@ struct state_options {
 
 /*
  * Never fails. `note` (g_free) is set when there was a state that could not be used, saying why in
- * a sentence: damaged, cut off, unreadable, another repository's. One of another version or engine
- * is not used either, without a note. The old hits of rules whose hash is not in the set are
- * dropped.
+ * a sentence: damaged, cut off, unreadable, another repository's, another version's. One with
+ * another text for the engine is not used either, without a note. The old hits of rules whose hash
+ * is not in the set are dropped.
  */
 struct state *state_open(const struct state_options *options, char **note);
 void state_free(struct state *state);

@@ -77,8 +77,7 @@ static void array_add(GByteArray *out, guint at, enum state_section tag, const G
 GByteArray *state_head_make(const struct state *state, const guint8 *hash)
 {
 	GByteArray *out = g_byte_array_new();
-	struct state_facts facts = {.problems = state->problems,
-		.place = state_place(state),
+	struct state_facts facts = {.place = state_place(state),
 		.has_graph = state->has_graph,
 		.must_walk = state->must_walk};
 	g_autofree guint8 *rules = g_malloc0((gsize)state->rules->n * RULE_HASH_BYTES + 1);

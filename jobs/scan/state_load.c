@@ -12,8 +12,9 @@
 
 #define HEAD_MAX ((gsize)1 << 31)
 
-/* Made by another version or with other settings: nothing is wrong, and nothing is said. */
+/* Made with other settings: nothing is wrong, and nothing is said. */
 #define OUTDATED ""
+#define OTHER_VERSION "was made by another version of Muster"
 
 struct loading {
 	struct state *state;
@@ -40,7 +41,7 @@ static const char *head_check(struct loading *l, gsize len)
 	if (len < sizeof(*head) || memcmp(head->magic, STATE_MAGIC, sizeof(head->magic)) != 0)
 		return "is not one of ours";
 	if (head->version != STATE_VERSION || head->n_sections != STATE_SECTIONS)
-		return OUTDATED;
+		return OTHER_VERSION;
 	if (head->len != len || len < sizeof(*head) + STATE_SECTIONS * sizeof(*l->sections))
 		return "is cut off";
 	if (state_sum(l->bytes + sizeof(*head), len - sizeof(*head)) != head->sum)
@@ -54,7 +55,7 @@ static const char *head_check(struct loading *l, gsize len)
 	}
 	gsize count;
 	l->facts = section_get(l, STATE_FACTS, sizeof(*l->facts), &count);
-	return l->facts == NULL || count != 1 ? OUTDATED : NULL;
+	return l->facts == NULL || count != 1 ? OTHER_VERSION : NULL;
 }
 
 static gboolean array_load(const struct loading *l, enum state_section tag, GArray *array)
@@ -260,7 +261,6 @@ static const char *contents_load(struct loading *l)
 	memcpy(state->hash, facts->hash, sizeof(state->hash));
 	memcpy(state->shallow, facts->shallow, sizeof(state->shallow));
 	memcpy(state->counters, facts->counters, sizeof(state->counters));
-	state->problems = facts->problems;
 	state->has_graph = facts->has_graph != 0;
 	state->must_walk = facts->must_walk != 0;
 	state->n_blobs_before = state->blobs.n;
@@ -293,7 +293,10 @@ gboolean state_load(struct state *state, char **note)
 	const char *why = state_head_take(state, bytes, len);
 	if (why == NULL)
 		return TRUE;
-	if (*why != '\0')
+	if (!strcmp(why, OTHER_VERSION)) /* true of all of them at once, whichever folder */
+		*note = g_strdup(
+			"what the last scan left " OTHER_VERSION ": everything is read again");
+	else if (*why != '\0')
 		*note = g_strdup_printf("what the last scan left (%s) %s: everything is read again",
 			state->folder, why);
 	state_reset(state);

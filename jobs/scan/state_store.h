@@ -57,8 +57,7 @@ struct state {
 	struct holding_table holdings;
 
 	struct state_result result;
-	GArray *removed;  /* struct sighting, of result's commits, refs, blobs */
-	guint64 problems; /* when history was last looked at */
+	GArray *removed; /* struct sighting, of result's commits, refs, blobs */
 
 	/* Files: names of the bases that head refers to, and their mappings. */
 	char *base_names[2];

@@ -453,6 +453,33 @@ damaged('all removed', sub { remove_tree($_[0]) });
 my ($other) = grep { $_ ne $folder } do { agrees('ab', $r, 'another repository'); glob("$state/????????????????????????????????") };
 damaged('another repository\'s', sub { system('cp', "$other/head", "$_[0]/head") == 0 or die }, 1);
 
+# Of another version, older or newer, whole by its own sum: told, and made again. A version's number
+# is beneath the sum, so that what is behind it is not even looked at.
+for my $version (1, 2, 4, 0xffff_ffff) {
+	damaged("a head of version $version", sub {
+		change("$_[0]/$name{head}", sub { substr($_[0], 8, 4) = pack 'L', $version });
+	}, 1);
+}
+damaged('a head of the old form', sub {
+	change("$_[0]/$name{head}", sub { $_[0] = 'MUSTSCAN' . pack('LLQQ', 2, 21, 32 + 21 * 24, 0) . "\1" x (21 * 24) });
+}, 1);
+{
+	my @folders = map { "$dir/old-$_" } 1, 2;
+	for my $old (@folders) {
+		put(repo($old) . '/a', "a\n");
+		commit($old, 'one');
+		scan('ab', $old, "--state=$dir/old-state");
+	}
+	change($_, sub { substr($_[0], 8, 4) = pack 'L', 2 }) for glob("$dir/old-state/*/head");
+	scan('ab', $folders[0], "--state=$dir/old-state", $folders[1]);
+	is($error, "muster scan: what the last scan left was made by another version of Muster: everything is read again\n",
+		'two states of another version: told once');
+	is(scalar(grep { $_->{known} } @{ $coverage->{targets} }), 0, 'neither is used');
+	scan('ab', $folders[0], "--state=$dir/old-state", $folders[1]);
+	is($error, '', 'and both are made again');
+	is(scalar(grep { $_->{known} } @{ $coverage->{targets} }), 2, 'and used');
+}
+
 # Other settings are not damage: all is read again, and nothing is said.
 scan('ab', $big, "--state=$state", '--max-decode-depth=0');
 is($error, '', 'with other settings nothing is said');
