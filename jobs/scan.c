@@ -3,6 +3,7 @@
 #include "jobs/muster.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,8 +361,22 @@ static int scan_run(int argc, char **argv)
 	return scan_and_print(&job);
 }
 
+/*
+ * What is large is given back when it is freed. Else the C library learns from the first large
+ * block that such are common, and each thread keeps one of up to 32 MiB for the next one: that is
+ * in no budget.
+ */
+static void memory_set(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+#endif
+}
+
 int scan_main(int argc, char **argv)
 {
+	memory_set();
 	int code = scan_run(argc, argv), number = g_atomic_int_get(&stop_signal);
 
 	if (number != 0) {

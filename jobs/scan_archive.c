@@ -72,7 +72,9 @@ void archive_scan_free(struct archive_scan *archives)
 	g_free(archives);
 }
 
-static GBytes *entry_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+/* They are there already, a batch at a time. */
+static GBytes *entry_get(
+	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
 {
 	const struct archive_scan *archives = data;
 

@@ -22,11 +22,14 @@
 #include "lib/error.h"
 
 /* Read all of a descriptor, which is closed; NULL with the reason. */
-static GBytes *fd_read(int fd, guint64 max_bytes, guint64 expected, enum scan_gap_reason *gap)
+static GBytes *fd_read(int fd, guint64 max_bytes, guint64 expected, struct budget_lease *lease,
+	enum scan_gap_reason *gap)
 {
 	gsize room = (gsize)MIN(expected, max_bytes) + 1, len = 0;
-	guint8 *data = g_try_malloc(room);
 	gssize got = 0;
+
+	budget_take(lease, room);
+	guint8 *data = g_try_malloc(room);
 
 	*gap = SCAN_GAP_UNSET;
 	while (data != NULL && *gap == SCAN_GAP_UNSET &&
@@ -41,6 +44,7 @@ static GBytes *fd_read(int fd, guint64 max_bytes, guint64 expected, enum scan_ga
 		if (len > max_bytes) {
 			*gap = SCAN_GAP_TOO_BIG;
 		} else if (len == room) {
+			budget_take(lease, room);
 			guint8 *more = g_try_realloc(data, room * 2);
 			if (more == NULL)
 				*gap = SCAN_GAP_UNREADABLE;
@@ -81,7 +85,8 @@ static GBytes *link_read(int folder, const char *path)
 	return len >= 0 && (gsize)len < sizeof(name) ? g_bytes_new(name, (gsize)len) : NULL;
 }
 
-static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+static GBytes *disk_get(
+	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
 {
 	const struct disk *disk = data;
 	const char *path = disk->walk->files->pdata[item];
@@ -109,7 +114,7 @@ static GBytes *disk_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
 		close(fd);
 		return NULL;
 	}
-	return fd_read(fd, disk->job->flags->blob_max_bytes, (guint64)st.st_size, gap);
+	return fd_read(fd, disk->job->flags->blob_max_bytes, (guint64)st.st_size, lease, gap);
 }
 
 static GPtrArray *paths_make(const struct scan_walk *walk, const char *folder)
@@ -207,15 +212,31 @@ static const struct oid *staged_oid(gpointer data, guint32 item)
 	return &g_array_index(staged->oids, struct oid, item);
 }
 
-static GBytes *staged_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+static enum object_result staged_read(
+	struct staged *staged, guint32 item, gsize max_bytes, struct object *object)
+{
+	g_mutex_lock(&staged->lock);
+	enum object_result result = object_read(
+		staged->store, staged_oid(staged, item)->bytes, OBJECT_BLOB, max_bytes, object);
+	g_mutex_unlock(&staged->lock);
+	return result;
+}
+
+static GBytes *staged_get(
+	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
 {
 	struct staged *staged = data;
+	gsize max_bytes = (gsize)staged->job->flags->blob_max_bytes;
 	struct object object;
 
-	g_mutex_lock(&staged->lock);
-	enum object_result result = object_read(staged->store, staged_oid(data, item)->bytes,
-		OBJECT_BLOB, staged->job->flags->blob_max_bytes, &object);
-	g_mutex_unlock(&staged->lock);
+	/* How large it is shows when it is there: most are small, and nobody waits for those. */
+	enum object_result result =
+		staged_read(staged, item, MIN(max_bytes, BUDGET_SMALL), &object);
+	if (result == OBJECT_TOO_BIG && max_bytes > BUDGET_SMALL) {
+		budget_take(lease, max_bytes);
+		result = staged_read(staged, item, max_bytes, &object);
+		budget_give(lease, result == OBJECT_OK ? object.len : 0);
+	}
 	*gap = result == OBJECT_OK        ? SCAN_GAP_UNSET
 	       : result == OBJECT_MISSING ? SCAN_GAP_MISSING
 	       : result == OBJECT_TOO_BIG ? SCAN_GAP_TOO_BIG
@@ -328,7 +349,8 @@ static const char *stream_path(gpointer data, guint32 item)
 	return "stdin";
 }
 
-static GBytes *stream_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+static GBytes *stream_get(
+	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
 {
 	const struct stream *stream = data;
 

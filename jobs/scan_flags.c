@@ -140,7 +140,7 @@ static gboolean entries_parse(
 		{ "threads", 0, 0, G_OPTION_ARG_INT, &raw->threads,
 		  "default: one for each processor", "N" },
 		{ "memory-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->memory,
-		  "for objects from which others are made, of all threads (default 256)", "N" },
+		  "held of what is read, by all threads together (default 256)", "N" },
 		{ "max-target-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->megabytes,
 		  "larger files are not read (default 256)", "N" },
 		{ "max-decode-depth", 0, 0, G_OPTION_ARG_INT, &raw->decode_depth,

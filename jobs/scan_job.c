@@ -155,6 +155,7 @@ struct scan *scan_job_scan(struct scan_job *job, struct matcher *matcher,
 	struct scan_options options = {
 		.threads = job->flags->threads,
 		.blob_max_bytes = job->flags->blob_max_bytes,
+		.memory_bytes = job->flags->memory_bytes,
 		.decode_depth = job->flags->decode_depth,
 		.has_decode_depth = TRUE,
 		.has_archives = kind == SCAN_JOB_ARCHIVES && job->flags->archive_depth > 0,

@@ -119,7 +119,7 @@ struct scan_items_source {
 	guint32 n;
 	const char *(*path)(gpointer data, guint32 item); /* relative to the target */
 	/* Brings the bytes, also a second time, for the sample of what was found in it. */
-	GBytes *(*get)(gpointer data, guint32 item, enum scan_gap_reason *gap);
+	scan_item_func get;
 	const struct oid *(*oid)(gpointer data, guint32 item); /* NULL: made from the bytes */
 	gpointer data;
 };

@@ -45,21 +45,32 @@ static guint32 head_of(const guint8 *bytes)
 	return head;
 }
 
-static GBytes *source_get(gpointer data, guint32 item, enum scan_gap_reason *gap)
+static GBytes *source_copy(struct sources *sources, guint32 number, gsize max)
 {
-	struct sources *sources = data;
-	struct scan_messages *messages = sources->messages;
 	const guint8 *bytes = NULL;
+	GBytes *copy = NULL;
 	gsize len = 0;
 
-	GBytes *copy = NULL;
-	guint32 number = g_array_index(sources->numbers, guint32, item);
-	gsize max = (gsize)messages->job->flags->blob_max_bytes;
-
 	g_mutex_lock(&sources->lock);
-	if (depot_read(messages->reader, number, max, NULL, &bytes, &len, NULL))
+	if (depot_read(sources->messages->reader, number, max, NULL, &bytes, &len, NULL))
 		copy = g_bytes_new(bytes, len);
 	g_mutex_unlock(&sources->lock);
+	return copy;
+}
+
+static GBytes *source_get(
+	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
+{
+	struct sources *sources = data;
+	guint32 number = g_array_index(sources->numbers, guint32, item);
+	gsize max = (gsize)sources->messages->job->flags->blob_max_bytes;
+	GBytes *copy = source_copy(sources, number, MIN(max, BUDGET_SMALL));
+
+	if (copy == NULL && max > BUDGET_SMALL) {
+		budget_take(lease, max);
+		copy = source_copy(sources, number, max);
+		budget_give(lease, copy != NULL ? g_bytes_get_size(copy) : 0);
+	}
 	*gap = SCAN_GAP_UNREADABLE;
 	return copy;
 }

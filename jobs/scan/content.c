@@ -40,6 +40,7 @@ struct content *content_new(struct content_shared *shared, struct matcher_thread
 	content->list = g_array_new(FALSE, FALSE, sizeof(struct candidate));
 	content->ranges = g_array_new(FALSE, FALSE, sizeof(struct content_range));
 	content->text = content_text_new();
+	content->lease.budget = shared->budget;
 	return content;
 }
 
@@ -314,9 +315,12 @@ static gboolean scan_utf16(
 	struct content *content, const struct depot_object *object, enum content_class class)
 {
 	struct content_text *text = content->text;
+	guint64 held = content->lease.bytes;
+	budget_take(&content->lease, content_text_size(object->data, object->len, class));
 	if (!content_text_convert(text, object->data, object->len, class) ||
 		text->len > G_MAXUINT32) {
 		content_add_gap(content, object->number, SCAN_GAP_TOO_BIG);
+		budget_give(&content->lease, held);
 		return FALSE;
 	}
 	struct depot_object as_text = {
@@ -335,6 +339,9 @@ static gboolean scan_utf16(
 		hit->match_len = match_end - hit->match_at;
 		hit->flags |= HIT_UTF16;
 	}
+	if (text->size >= BUDGET_SMALL)
+		content_text_clear(text);
+	budget_give(&content->lease, held);
 	return is_scanned;
 }
 

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "jobs/scan/budget.h"
 #include "jobs/scan/depot.h"
 #include "jobs/scan/hit.h"
 #include "jobs/scan/matcher.h"
@@ -31,6 +32,7 @@
  */
 struct content_shared {
 	struct matcher *matcher;
+	struct budget *budget; /* of what is larger than the blob itself; NULL: no limit */
 	guint64 blob_max_bytes;
 	guint64 hits_max;    /* of each thread */
 	gint64 states_bytes; /* atomic: kept just now */
@@ -52,6 +54,8 @@ struct content {
 	/* Working space, of no meaning between calls. */
 	GArray *found, *carried, *list, *ranges;
 	struct content_text *text;
+	/* What this thread holds of the budget: its UTF-8, and its item when that is one. */
+	struct budget_lease lease;
 };
 
 struct content *content_new(struct content_shared *shared, struct matcher_thread *thread);

@@ -92,25 +92,49 @@ static guint unit_len(guint32 c)
 	return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 }
 
+/* For whoever reads the bytes with wide loads. */
+#define SLACK 64
+
+static void source_set(
+	struct content_text *text, const guint8 *source, gsize len, enum content_class class)
+{
+	gboolean has_mark =
+		len >= 2 && (source[0] | source[1]) == 0xff && (source[0] & source[1]) == 0xfe;
+	text->is_big = class == CONTENT_UTF16_BE;
+	text->source = source;
+	text->source_len = len;
+	text->source_at = has_mark ? 2 : 0;
+}
+
+gsize content_text_size(const guint8 *source, gsize len, enum content_class class)
+{
+	struct content_text text;
+	gsize size = SLACK;
+	source_set(&text, source, len, class);
+	for (gsize at = text.source_at; at < len;)
+		size += unit_len(unit_next(&text, &at));
+	return size;
+}
+
+void content_text_clear(struct content_text *text)
+{
+	g_clear_pointer(&text->data, g_free);
+	text->size = text->len = 0;
+}
+
 gboolean content_text_convert(
 	struct content_text *text, const guint8 *source, gsize len, enum content_class class)
 {
-	/* Two bytes become three at most, four become four, an odd one three. */
-	gsize need = len / 2 * 3 + 3 + 64;
-	if (need > text->size || text->size > (16 << 20)) {
-		g_free(text->data);
-		text->size = 0;
+	/* Two bytes become three at most, but most of them one. */
+	gsize need = content_text_size(source, len, class);
+	if (need > text->size) {
+		content_text_clear(text);
 		text->data = g_try_malloc(need);
 		if (text->data == NULL)
 			return FALSE;
 		text->size = need;
 	}
-	text->is_big = class == CONTENT_UTF16_BE;
-	text->source = source;
-	text->source_len = len;
-	gboolean has_mark =
-		len >= 2 && (source[0] | source[1]) == 0xff && (source[0] & source[1]) == 0xfe;
-	text->source_at = has_mark ? 2 : 0;
+	source_set(text, source, len, class);
 	g_array_set_size(text->marks, 0);
 	gsize at = text->source_at, next_mark = at;
 	guint8 *out = text->data;
@@ -127,7 +151,7 @@ gboolean content_text_convert(
 			out += g_unichar_to_utf8(c, (char *)out);
 	}
 	text->len = (gsize)(out - text->data);
-	memset(out, 0, 64);
+	memset(out, 0, SLACK);
 	return TRUE;
 }
 

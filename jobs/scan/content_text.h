@@ -41,6 +41,11 @@ struct content_text {
 struct content_text *content_text_new(void);
 void content_text_free(struct content_text *text);
 
+/* How much memory that takes. */
+gsize content_text_size(const guint8 *source, gsize len, enum content_class class);
+/* Gives the memory back. */
+void content_text_clear(struct content_text *text);
+
 /* Keeps source as borrowed until the next. FALSE when there is no memory for it. */
 gboolean content_text_convert(
 	struct content_text *text, const guint8 *source, gsize len, enum content_class class);

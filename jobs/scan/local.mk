@@ -6,6 +6,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/archive_head.h \
 	jobs/scan/baseline.c \
 	jobs/scan/baseline.h \
+	jobs/scan/budget.c \
+	jobs/scan/budget.h \
 	jobs/scan/char_run.c \
 	jobs/scan/char_run.h \
 	jobs/scan/checksum.c \

@@ -36,6 +36,7 @@ struct scan *scan_new(
 		CLAMP(options->threads > 0 ? options->threads : g_get_num_processors(), 1, 256);
 	scan->shared = (struct content_shared){
 		.matcher = matcher,
+		.budget = budget_new(options->memory_bytes),
 		.blob_max_bytes =
 			options->blob_max_bytes > 0 ? options->blob_max_bytes : SCAN_BLOB_MAX,
 		.hits_max = scan->hits_max / scan->threads,
@@ -66,6 +67,7 @@ void scan_free(struct scan *scan)
 		content_free(scan->contents[i]);
 	}
 	g_free(scan->contents);
+	budget_free(scan->shared.budget);
 	g_array_unref(scan->hits);
 	g_array_unref(scan->gaps);
 	g_array_unref(scan->archives);
@@ -336,7 +338,7 @@ static void item_scan(struct items *items, struct content *content, guint32 numb
 	enum scan_gap_reason reason = SCAN_GAP_UNSET;
 	struct pending pending = {.blobs = 1};
 	guint hits = content->hits->len;
-	g_autoptr(GBytes) bytes = items->get(items->data, number, &reason);
+	GBytes *bytes = items->get(items->data, number, &content->lease, &reason);
 	if (bytes != NULL) {
 		gsize len = 0;
 		const guint8 *data = g_bytes_get_data(bytes, &len);
@@ -346,6 +348,9 @@ static void item_scan(struct items *items, struct content *content, guint32 numb
 		content->coverage.eligible++;
 		content_add_gap(content, number, reason);
 	}
+	if (bytes != NULL)
+		g_bytes_unref(bytes);
+	budget_give(&content->lease, 0);
 	pending.hits = content->hits->len - hits;
 	pending_add(&pending, items->progress);
 }

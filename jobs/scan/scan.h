@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "jobs/scan/budget.h"
 #include "jobs/scan/hit.h"
 #include "lib/oid.h"
 
@@ -28,7 +29,8 @@
  *
  * Memory: beyond the depot's own, the hits (44 bytes each, at most hits_max) and for each object
  * that is the base of one not yet read its candidates (40 bytes each, at most 4 096 an object:
- * those with more are read in full instead).
+ * those with more are read in full instead). Items, and what UTF-16 becomes, share memory_bytes: a
+ * thread that has a large one may wait for those of others, and one goes beyond it alone.
  */
 struct depot;
 struct matcher;
@@ -41,6 +43,7 @@ struct scan_options {
 	guint threads;             /* 0: one for each processor */
 	guint64 blob_max_bytes;    /* larger ones are skipped and counted; 0: SCAN_BLOB_MAX */
 	guint64 hits_max;          /* 0: SCAN_HITS_MAX; what is beyond is counted and dropped */
+	guint64 memory_bytes;      /* of items, and of UTF-16 as UTF-8; 0: BUDGET_BYTES */
 	guint decode_depth;        /* encodings within one another that are undone */
 	gboolean has_decode_depth; /* else the matcher's default */
 	gboolean is_binary;        /* also read what looks binary */
@@ -117,9 +120,11 @@ void scan_bytes(struct scan *scan, guint32 number, const void *data, gsize len);
 
 /*
  * Brings item number for scan_items(): sets bytes (NULL: not to be scanned, with gap saying why,
- * UNSET when there is none). Called from several threads at once.
+ * UNSET when there is none). Called from several threads at once. What it allocates it takes from
+ * the lease before (budget_take()), which is given back for it.
  */
-typedef GBytes *(*scan_item_func)(gpointer data, guint32 number, enum scan_gap_reason *gap);
+typedef GBytes *(*scan_item_func)(
+	gpointer data, guint32 number, struct budget_lease *lease, enum scan_gap_reason *gap);
 
 /* Scans items 0 .. n-1, files of a working tree say, on all threads. Fails when cancelled. */
 gboolean scan_items(struct scan *scan, guint32 n, scan_item_func get, gpointer data,

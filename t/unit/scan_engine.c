@@ -42,7 +42,8 @@ static void stand_clear(struct stand *stand)
 }
 
 /* Each third item holds a secret on its second line, each seventh is binary, each tenth missing. */
-static GBytes *item_get(gpointer data, guint32 number, enum scan_gap_reason *gap)
+static GBytes *item_get(
+	gpointer data, guint32 number, struct budget_lease *lease, enum scan_gap_reason *gap)
 {
 	struct scan_progress *progress = data;
 	if (progress != NULL && number == 500)
@@ -108,6 +109,99 @@ static void test_items(void)
 	g_assert_cmpuint(hits[1].blob, ==, 2);
 	g_assert_cmpuint(hits[1].line, ==, 1);
 	stand_clear(&stand);
+}
+
+/* What is in the hands of all threads just now, and was at most. */
+struct alive {
+	gint now, peak; /* atomic; in units of ITEM_BYTES */
+};
+#define ITEM_BYTES (2u << 20)
+#define LARGE_ITEM 9 /* as large as so many, and than the budget */
+
+static struct alive alive;
+
+static void alive_drop(gpointer data)
+{
+	g_atomic_int_add(&alive.now, -GPOINTER_TO_INT(data));
+}
+
+/* Every seventh is larger than all that may be had. */
+static GBytes *large_get(
+	gpointer data, guint32 number, struct budget_lease *lease, enum scan_gap_reason *gap)
+{
+	static const char line[] = "nothing to be seen on this line of text, go to the next\n";
+	static char text[LARGE_ITEM * ITEM_BYTES];
+	static gsize is_made;
+	gint size = number % 7 == 3 ? LARGE_ITEM : 1;
+
+	if (g_once_init_enter(&is_made)) {
+		for (gsize i = 0; i < sizeof(text); i++)
+			text[i] = line[i % (sizeof(line) - 1)];
+		g_once_init_leave(&is_made, 1);
+	}
+	budget_take(lease, (guint64)size * ITEM_BYTES);
+	gint now = g_atomic_int_add(&alive.now, size) + size;
+	for (gint peak = g_atomic_int_get(&alive.peak);
+		now > peak && !g_atomic_int_compare_and_exchange(&alive.peak, peak, now);)
+		peak = g_atomic_int_get(&alive.peak);
+	g_thread_yield();
+	return g_bytes_new_with_free_func(
+		text, (gsize)size * ITEM_BYTES, alive_drop, GINT_TO_POINTER(size));
+}
+
+static void test_memory(void)
+{
+	struct scan_options options = {.threads = 8, .memory_bytes = 3 * ITEM_BYTES};
+	g_autoptr(GError) error = NULL;
+	struct stand stand;
+	stand_init(&stand, &options);
+	alive = (struct alive){0};
+	g_assert_true(scan_items(stand.scan, 40, large_get, NULL, NULL, &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(scan_coverage(stand.scan)->scanned, ==, 40);
+	g_assert_cmpint(alive.now, ==, 0);
+	g_assert_cmpint(alive.peak, >=, LARGE_ITEM);
+	g_assert_cmpint(alive.peak, <=, 3 + LARGE_ITEM);
+	stand_clear(&stand);
+}
+
+static gpointer budget_run(gpointer data)
+{
+	struct budget_lease lease = {.budget = data};
+	for (guint i = 0; i < 2000; i++) {
+		guint64 first = (1 + i % 5) * BUDGET_SMALL, second = (1 + i % 3) * BUDGET_SMALL;
+		budget_take(&lease, first);
+		gint now = g_atomic_int_add(&alive.now, (gint)first) + (gint)first;
+		budget_take(&lease, second);
+		g_assert_cmpuint(lease.bytes, ==, first + second);
+		/* Of all others no more than the budget, and one that is beyond it. */
+		g_assert_cmpint(now, <=, (4 + 5 + 3) * (gint)BUDGET_SMALL);
+		g_atomic_int_add(&alive.now, -(gint)first);
+		budget_give(&lease, i % 2 ? first : 0);
+		budget_give(&lease, 0);
+		g_assert_cmpuint(lease.bytes, ==, 0);
+	}
+	budget_take(&lease, BUDGET_SMALL - 1);
+	g_assert_cmpuint(lease.bytes, ==, 0);
+	return NULL;
+}
+
+/* Who holds some and asks for more gets it in the end, whatever the others do. */
+static void test_budget(void)
+{
+	struct budget *budget = budget_new(4 * BUDGET_SMALL);
+	GThread *threads[6];
+	alive = (struct alive){0};
+	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("budget", budget_run, budget);
+	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	/* All was given back: it can be had at once. */
+	struct budget_lease lease = {.budget = budget};
+	budget_take(&lease, 4 * BUDGET_SMALL);
+	g_assert_false(lease.is_beyond);
+	budget_give(&lease, 0);
+	budget_free(budget);
 }
 
 static void test_cancel(void)
@@ -180,6 +274,9 @@ int main(int argc, char **argv)
 	check_init(&argc, &argv);
 	g_test_add_func(
 		"/scan/items are shared out to threads, and hits come in order", test_items);
+	g_test_add_func("/scan/large items are there as far as the budget goes, and one beyond it",
+		test_memory);
+	g_test_add_func("/scan/whoever waits for memory gets it in the end", test_budget);
 	g_test_add_func("/scan/it can be cancelled", test_cancel);
 	g_test_add_func("/scan/what is over a cap is counted", test_caps);
 	g_test_add_func("/scan/a damaged object is a gap, once, and no error", test_damaged);

@@ -82,7 +82,8 @@ sub leaky_history {
 
 sub scan_program { return build_dir() . '/jobs/muster' }
 
-# Standard output; exit code and messages are kept. $with->{stdin}: bytes; {env}: of the program.
+# Standard output; exit code and messages are kept. $with->{stdin}: bytes; {env}: of the program;
+# {under}: a command that runs it.
 sub scan_with {
 	my ($with, @args) = @_;
 	my ($errors, $input) = (File::Temp->new, File::Temp->new);
@@ -96,7 +97,7 @@ sub scan_with {
 		open STDERR, '>', $errors->filename or die $!;
 		chdir $with->{folder} or die $! if $with->{folder};
 		@ENV{ keys %{ $with->{env} } } = values %{ $with->{env} };
-		exec scan_program(), 'scan', @args or die $!;
+		exec @{ $with->{under} || [] }, scan_program(), 'scan', @args or die $!;
 	}
 	local $/;
 	my $text = <$out> // '';
