@@ -20,9 +20,11 @@ jobs_muster_SOURCES = \
 	jobs/scan_job.c jobs/scan_job.h \
 	jobs/scan_message.c jobs/scan_message.h \
 	jobs/scan_meter.c \
+	jobs/scan_name.c jobs/scan_name.h \
 	jobs/scan_owner.c jobs/scan_owner.h \
 	jobs/scan_repo.c \
 	jobs/scan_report.c \
+	jobs/scan_reread.c jobs/scan_reread.h \
 	jobs/scan_sample.c jobs/scan_sample.h \
 	jobs/scan_tips.c jobs/scan_tips.h \
 	jobs/scan_unpack.c jobs/scan_unpack.h \

@@ -10,6 +10,7 @@
 #include "jobs/scan/finding_sample.h"
 #include "jobs/scan/history.h"
 #include "jobs/scan_archive.h"
+#include "jobs/scan_reread.h"
 #include "jobs/scan_sample.h"
 #include "lib/error.h"
 
@@ -40,6 +41,7 @@ struct reading {
 	GArray *kept; /* struct kept, by number in secrets */
 	const guint16
 		*rules;    /* what the scan's rule numbers are in the whole set; NULL: the same */
+	gboolean is_first; /* no secret of the state has a digest: what is not pending is new */
 	gboolean is_cut;   /* some secrets were not named for want of time */
 	gboolean is_whole; /* nothing was cut short */
 };
@@ -90,29 +92,19 @@ static const char *sample_get(
 			reading->job->flags->mask.is_shown));
 }
 
-/* The secrets of hits that the state does not have yet go into it. */
-static gboolean secrets_keep(
-	struct reading *reading, const struct hit *hits, gsize n, GError **error)
+static void secret_kept(struct reading *reading, guint32 secret, guint32 number)
+{
+	g_array_index(reading->kept, struct kept, secret).number = number;
+	scan_names_meet(reading->options->names, number, secret);
+}
+
+/* One that the state has by its digest, or may have. */
+static gboolean secrets_digest(struct reading *reading, const GArray *numbers, GError **error)
 {
 	struct scan_job *job = reading->job;
-	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
-
-	for (gsize i = 0; i < n; i++) {
-		if (hits[i].secret >= reading->kept->len)
-			g_array_set_size(
-				reading->kept, MAX(hits[i].secret + 1, reading->kept->len * 2));
-		struct kept *kept = &g_array_index(reading->kept, struct kept, hits[i].secret);
-		if (kept->mask != NULL)
-			continue;
-		gsize len = 0;
-		const guint8 *bytes =
-			secret_table_get(reading->secrets, hits[i].secret, NULL, &len);
-		kept->mask = finding_mask_secret(bytes, len, &job->flags->mask);
-		g_array_append_val(numbers, hits[i].secret);
-	}
 	g_autofree struct finding_digest *digests = g_new0(struct finding_digest, numbers->len + 1);
-	if (!finding_digest_all(reading->secrets, (const guint32 *)(gpointer)numbers->data,
-		    numbers->len, job->flags->threads, &job->progress.is_cancelled, digests, error))
+
+	if (!scan_job_digests(job, reading->secrets, numbers, digests, error))
 		return FALSE;
 	gsize untold = finding_digests_untold(digests, numbers->len);
 	if (untold > 0) {
@@ -125,10 +117,45 @@ static gboolean secrets_keep(
 		gsize len = 0;
 		const guint8 *bytes = secret_table_get(reading->secrets, secret, &family, &len);
 		g_autofree char *masked = scan_job_mask(job, bytes, len);
-		g_array_index(reading->kept, struct kept, secret).number =
-			state_add_secret(reading->state, family, digests[i].bytes, masked);
+		secret_kept(reading, secret,
+			state_add_secret(reading->state, family, digests[i].bytes, masked));
 	}
 	return TRUE;
+}
+
+/*
+ * The secrets of hits that the state does not have yet go into it. Most are pending until it is
+ * known whether they are findings; not those in archives, which would be opened again for that.
+ */
+static gboolean secrets_keep(struct reading *reading, const struct hit *hits, gsize n,
+	gboolean is_archive, GError **error)
+{
+	struct scan_job *job = reading->job;
+	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+	for (gsize i = 0; i < n; i++) {
+		if (hits[i].secret >= reading->kept->len)
+			g_array_set_size(
+				reading->kept, MAX(hits[i].secret + 1, reading->kept->len * 2));
+		struct kept *kept = &g_array_index(reading->kept, struct kept, hits[i].secret);
+		if (kept->mask != NULL)
+			continue;
+		const char *family = "";
+		gsize len = 0;
+		const guint8 *bytes =
+			secret_table_get(reading->secrets, hits[i].secret, &family, &len);
+		kept->mask = finding_mask_secret(bytes, len, &job->flags->mask);
+		guint32 number = state_find_pending(reading->state, family, bytes, len);
+		if (number == 0 && reading->is_first && !is_archive) {
+			g_autofree char *masked = scan_job_mask(job, bytes, len);
+			number = state_add_pending(reading->state, family, bytes, len, masked);
+		}
+		if (number != 0)
+			secret_kept(reading, hits[i].secret, number);
+		else
+			g_array_append_val(numbers, hits[i].secret);
+	}
+	return numbers->len == 0 || secrets_digest(reading, numbers, error);
 }
 
 static void hit_keep(struct reading *reading, const struct oid *blob, const struct hit *hit,
@@ -154,7 +181,7 @@ static gboolean hits_keep(struct reading *reading, struct scan *scan, GError **e
 	const struct hit *hits = scan_hits(scan, &n);
 	const struct scan_gap *gaps = scan_gaps(scan, &n_gaps);
 
-	if (!secrets_keep(reading, hits, n, error))
+	if (!secrets_keep(reading, hits, n, FALSE, error))
 		return FALSE;
 	for (gsize i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && hits[end].blob == hits[i].blob; end++)
@@ -188,7 +215,7 @@ static gboolean on_archive_found(gpointer data, guint32 number, const char *inne
 	struct reading *reading = data;
 	const struct oid *oid = depot_oid(reading->depot, number);
 
-	if (!secrets_keep(reading, hits, n, error))
+	if (!secrets_keep(reading, hits, n, TRUE, error))
 		return FALSE;
 	g_autoptr(GArray) all = scan_samples_merge(reading->samples, oid, inner, hits, n);
 	for (gsize i = 0; i < n; i++) {
@@ -432,7 +459,8 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 		.target = options->target};
 
 	reading.sampled = DEPOT_NONE;
-	reading.secrets = secret_table_new();
+	reading.secrets = options->secrets;
+	reading.is_first = !state_has_digests(state);
 	reading.reader = depot_reader_new(depot);
 	reading.samples = scan_samples_new(state, job->flags->mask.is_shown);
 	reading.kept = g_array_new(FALSE, TRUE, sizeof(struct kept));
@@ -442,6 +470,31 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 	scan_samples_free(reading.samples);
 	g_array_unref(reading.kept);
 	depot_reader_free(reading.reader);
-	secret_table_free(reading.secrets);
 	return is_done;
+}
+
+static void on_digest(gpointer data, guint32 secret, const struct finding_digest *digest)
+{
+	state_set_digest(data, secret, digest->bytes);
+}
+
+gboolean scan_history_name(struct scan_job *job, struct state *state, struct depot *depot,
+	const struct scan_history_options *options, GError **error)
+{
+	g_autoptr(GHashTable) missing = scan_names_missing(options->names);
+	GHashTableIter iter;
+	gpointer key, value;
+	gsize n_missing = 0;
+
+	if (missing != NULL && depot != NULL &&
+		!scan_reread(job, state, depot, options->secrets, missing, &n_missing, error))
+		return FALSE;
+	if (missing != NULL)
+		g_hash_table_iter_init(&iter, missing);
+	while (missing != NULL && g_hash_table_iter_next(&iter, &key, &value))
+		if (value != NULL)
+			scan_names_meet(
+				options->names, GPOINTER_TO_UINT(key), GPOINTER_TO_UINT(value));
+	return scan_names_finish(
+		options->names, options->secrets, options->target, on_digest, state, error);
 }

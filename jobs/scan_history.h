@@ -5,6 +5,7 @@
 #include "jobs/scan/depot.h"
 #include "jobs/scan/state.h"
 #include "jobs/scan_job.h"
+#include "jobs/scan_name.h"
 #include "jobs/scan_tips.h"
 
 /*
@@ -16,6 +17,8 @@ struct scan_history_options {
 	const GArray *without; /* struct oid: what these lead to is known; NULL none */
 	gboolean is_unreachable;
 	struct finding_target *target;
+	struct secret_table *secrets; /* what is found goes in here */
+	struct scan_names *names;     /* by numbers of the state */
 };
 
 /* Figures that a state keeps for the reports of scans that have nothing to do. */
@@ -42,9 +45,17 @@ gboolean scan_history_read(struct scan_job *job, const struct scan_history_optio
 
 /*
  * The state's sightings become findings of the report. depot: for the messages of commits, where
- * the format shows them; may be NULL. Errors: MUSTER_ERROR_IO.
+ * the format shows them; may be NULL. Those whose secrets have no digest yet are in names.
+ * Errors: MUSTER_ERROR_IO.
  */
 gboolean scan_history_report(struct scan_job *job, struct state *state, struct depot *depot,
-	const char *name, gboolean has_head, GError **error);
+	struct scan_names *names, const char *name, gboolean has_head, GError **error);
+
+/*
+ * Digests for those, which the state has from then on. What was found by an earlier scan, and was
+ * no finding then, is read again; the depot may be NULL when scan_names_missing() is.
+ */
+gboolean scan_history_name(struct scan_job *job, struct state *state, struct depot *depot,
+	const struct scan_history_options *options, GError **error);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "jobs/scan/finding_id.h"
 #include "jobs/scan/finding_sample.h"
 #include "jobs/scan_archive.h"
+#include "jobs/scan_name.h"
 
 struct items {
 	struct scan_job *job;
@@ -15,10 +15,9 @@ struct items {
 	struct finding_target *target;
 	const char *repository;
 	struct secret_table *secrets;
-	GArray *hits;          /* struct state_hit, of one item */
-	GPtrArray *samples;    /* char *, of the same */
-	GHashTable *digests;   /* secret -> index into digest */
-	GArray *digest;        /* struct finding_digest */
+	GArray *hits;       /* struct state_hit, of one item */
+	GPtrArray *samples; /* char *, of the same */
+	struct scan_names *names;
 	GArray *archives;      /* struct oid, by number of the item */
 	guint32 first_archive; /* the number of the first of them */
 };
@@ -64,18 +63,12 @@ static void secret_add(struct items *items, const char *path, const struct findi
 	const char *family = "";
 	gsize len = 0;
 	const guint8 *bytes = secret_table_get(items->secrets, secret, &family, &len);
-	gpointer at = g_hash_table_lookup(items->digests, GUINT_TO_POINTER(secret));
-	const struct finding_digest *digest =
-		&g_array_index(items->digest, struct finding_digest, GPOINTER_TO_UINT(at));
-	if (!finding_digest_is_set(digest))
-		return;
 	g_autofree char *masked = finding_mask_secret(bytes, len, &items->job->flags->mask);
 	struct finding_view view = {.repository = items->repository,
 		.path = path,
 		.secret = secret,
 		.family = family,
 		.masked = masked,
-		.digest = digest->bytes,
 		.entropy = finding_entropy(bytes, len),
 		.versions = version,
 		.n_versions = 1,
@@ -84,7 +77,11 @@ static void secret_add(struct items *items, const char *path, const struct findi
 		.sample = sample_of,
 		.sample_data = items};
 
-	finding_maker_add(items->job->maker, &view);
+	struct finding *finding = finding_maker_add(items->job->maker, &view);
+	if (finding == NULL)
+		return;
+	scan_names_want(items->names, finding, family, secret);
+	scan_names_meet(items->names, secret, secret);
 }
 
 /* Are these the bytes that were scanned? Else a sample would show what should be masked. */
@@ -156,39 +153,10 @@ static void blob_name(
 		oid_make(data, len, blob);
 }
 
-static gboolean digests_make(struct items *items, const struct hit *hits, gsize n, GError **error)
-{
-	g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
-	guint before = items->digest->len;
-
-	for (gsize i = 0; i < n; i++) {
-		gpointer key = GUINT_TO_POINTER(hits[i].secret);
-		if (g_hash_table_contains(items->digests, key))
-			continue;
-		g_hash_table_insert(items->digests, key, GUINT_TO_POINTER(before + numbers->len));
-		g_array_append_val(numbers, hits[i].secret);
-	}
-	if (numbers->len == 0)
-		return TRUE;
-	g_array_set_size(items->digest, before + numbers->len);
-	struct finding_digest *digests =
-		&g_array_index(items->digest, struct finding_digest, before);
-	if (!finding_digest_all(items->secrets, (const guint32 *)(gpointer)numbers->data,
-		    numbers->len, items->job->flags->threads, &items->job->progress.is_cancelled,
-		    digests, error))
-		return FALSE;
-	gsize untold = finding_digests_untold(digests, numbers->len);
-	if (untold > 0)
-		scan_job_untold(items->job, items->target, untold);
-	return TRUE;
-}
-
-static gboolean hits_add(struct items *items, const struct hit *hits, gsize n, GError **error)
+static void hits_add(struct items *items, const struct hit *hits, gsize n)
 {
 	const struct scan_items_source *source = items->source;
 
-	if (!digests_make(items, hits, n, error))
-		return FALSE;
 	for (gsize i = 0, end; i < n; i = end) {
 		enum scan_gap_reason gap = SCAN_GAP_UNSET;
 		guint32 item = hits[i].blob;
@@ -202,7 +170,6 @@ static gboolean hits_add(struct items *items, const struct hit *hits, gsize n, G
 		hits_tell(items, source->path(source->data, item), &blob, data, len, hits + i,
 			end - i);
 	}
-	return TRUE;
 }
 
 static gboolean on_archive_found(gpointer data, guint32 number, const char *inner,
@@ -212,8 +179,6 @@ static gboolean on_archive_found(gpointer data, guint32 number, const char *inne
 	g_autofree char *path =
 		scan_job_inner_path(items->source->path(items->source->data, number), inner);
 
-	if (!digests_make(items, hits, n, error))
-		return FALSE;
 	hits_tell(items, path,
 		&g_array_index(items->archives, struct oid, number - items->first_archive), bytes,
 		len, hits, n);
@@ -252,11 +217,10 @@ static gboolean archives_scan(struct items *items, struct scan *scan, GError **e
 
 static void items_init(struct items *items)
 {
+	items->names = scan_names_new(items->job);
 	items->secrets = secret_table_new();
 	items->hits = g_array_new(FALSE, TRUE, sizeof(struct state_hit));
 	items->samples = g_ptr_array_new_with_free_func(g_free);
-	items->digests = g_hash_table_new(NULL, NULL);
-	items->digest = g_array_new(FALSE, TRUE, sizeof(struct finding_digest));
 	items->archives = g_array_new(FALSE, TRUE, sizeof(struct oid));
 }
 
@@ -264,9 +228,8 @@ static void items_clear(struct items *items)
 {
 	g_array_unref(items->hits);
 	g_ptr_array_unref(items->samples);
-	g_hash_table_unref(items->digests);
-	g_array_unref(items->digest);
 	g_array_unref(items->archives);
+	scan_names_free(items->names);
 	secret_table_free(items->secrets);
 }
 
@@ -279,17 +242,12 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 		.job = job, .source = source, .target = target, .repository = repository};
 	gsize n = 0;
 
-	items.secrets = secret_table_new();
-	g_autoptr(Scan) scan = scan_job_scan(job, NULL, items.secrets, TRUE, error);
+	items_init(&items);
+	g_autoptr(Scan) scan = scan_job_scan(job, NULL, items.secrets, SCAN_JOB_ARCHIVES, error);
 	if (scan == NULL) {
-		secret_table_free(items.secrets);
+		items_clear(&items);
 		return FALSE;
 	}
-	items.hits = g_array_new(FALSE, TRUE, sizeof(struct state_hit));
-	items.samples = g_ptr_array_new_with_free_func(g_free);
-	items.digests = g_hash_table_new(NULL, NULL);
-	items.digest = g_array_new(FALSE, TRUE, sizeof(struct finding_digest));
-	items.archives = g_array_new(FALSE, TRUE, sizeof(struct oid));
 	target->objects = source->n;
 	if (!scan_items(scan, source->n, source->get, source->data, &job->progress, &why)) {
 		target->is_partly = TRUE;
@@ -298,7 +256,10 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 	gboolean is_fine = archives_scan(&items, scan, error);
 	scan_job_coverage(job, target, scan_coverage(scan));
 	const struct hit *hits = scan_hits(scan, &n);
-	is_fine = is_fine && hits_add(&items, hits, n, error);
+	if (is_fine)
+		hits_add(&items, hits, n);
+	is_fine =
+		is_fine && scan_names_finish(items.names, items.secrets, target, NULL, NULL, error);
 	items_clear(&items);
 	return is_fine;
 }
@@ -333,8 +294,6 @@ static gboolean part_scan(struct items *items, const struct part *part, GError *
 			g_array_append_val(own, hits[i]);
 	}
 	const struct hit *kept = (const struct hit *)(gpointer)own->data;
-	if (!digests_make(items, kept, own->len, error))
-		return FALSE;
 	hits_note(items, part->data, part->len, kept, own->len);
 	for (guint i = before; i < items->hits->len; i++) {
 		struct hit *hit = &g_array_index(items->hits, struct state_hit, i).hit;
@@ -391,6 +350,8 @@ gboolean scan_items_stream(struct scan_job *job, const char *name, const char *k
 	target->bytes = part.base;
 	if (is_fine)
 		noted_tell(&items, path, &none);
+	is_fine =
+		is_fine && scan_names_finish(items.names, items.secrets, target, NULL, NULL, error);
 	items_clear(&items);
 	return is_fine;
 }

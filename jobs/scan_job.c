@@ -216,6 +216,16 @@ void scan_job_gave_up(
 	}
 }
 
+gboolean scan_job_digests(struct scan_job *job, struct secret_table *secrets, const GArray *numbers,
+	struct finding_digest *digests, GError **error)
+{
+	if (!finding_digest_all(secrets, (const guint32 *)(gconstpointer)numbers->data,
+		    numbers->len, job->flags->threads, &job->progress.is_cancelled, digests, error))
+		return FALSE;
+	job->report->digests += numbers->len - finding_digests_untold(digests, numbers->len);
+	return TRUE;
+}
+
 void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n)
 {
 	g_autofree char *text = g_strdup_printf(

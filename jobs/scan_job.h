@@ -77,6 +77,12 @@ void scan_job_gave_up(
 struct finding_target *scan_job_target(struct scan_job *job, const char *name, const char *kind);
 /* A sentence: standard error, the report, and the scan is not whole. */
 void scan_job_problem(struct scan_job *job, const char *name, const char *text);
+/*
+ * Digests of these secrets (guint32 each), counted for the report; as finding_digest_all(), all
+ * zero where the time was over.
+ */
+gboolean scan_job_digests(struct scan_job *job, struct secret_table *secrets, const GArray *numbers,
+	struct finding_digest *digests, GError **error);
 /* Secrets that were found when the time was over, and could not be named any more. */
 void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n);
 /* So many more were not read. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "jobs/scan_reread.h"
 #include "lib/hash.h"
 
 #define MESSAGE_BYTES_MAX (1024 * 1024)
@@ -29,107 +30,12 @@ struct scan_messages {
 	gboolean is_mute;  /* a secret is not known: no message can be shown */
 };
 
-/* The versions of files in which the state's secrets are read again. */
-struct sources {
-	struct scan_messages *messages;
-	GMutex lock;     /* a reader is used by one thread at a time */
-	GArray *numbers; /* guint32: in the depot */
-	GArray *blobs;   /* guint32: the same in the state */
-};
-
 static guint32 head_of(const guint8 *bytes)
 {
 	guint32 head;
 
 	memcpy(&head, bytes, HEAD_BYTES);
 	return head;
-}
-
-static GBytes *source_copy(struct sources *sources, guint32 number, gsize max)
-{
-	const guint8 *bytes = NULL;
-	GBytes *copy = NULL;
-	gsize len = 0;
-
-	g_mutex_lock(&sources->lock);
-	if (depot_read(sources->messages->reader, number, max, NULL, &bytes, &len, NULL))
-		copy = g_bytes_new(bytes, len);
-	g_mutex_unlock(&sources->lock);
-	return copy;
-}
-
-static GBytes *source_get(
-	gpointer data, guint32 item, struct budget_lease *lease, enum scan_gap_reason *gap)
-{
-	struct sources *sources = data;
-	guint32 number = g_array_index(sources->numbers, guint32, item);
-	gsize max = (gsize)sources->messages->job->flags->blob_max_bytes;
-	GBytes *copy = source_copy(sources, number, MIN(max, BUDGET_SMALL));
-
-	if (copy == NULL && max > BUDGET_SMALL) {
-		budget_take(lease, max);
-		copy = source_copy(sources, number, max);
-		budget_give(lease, copy != NULL ? g_bytes_get_size(copy) : 0);
-	}
-	*gap = SCAN_GAP_UNREADABLE;
-	return copy;
-}
-
-/* One version of a file for each secret; FALSE: there is none for one of them. */
-static gboolean sources_collect(struct sources *sources, const struct state *state,
-	const struct sighting *sightings, gsize n, GHashTable *wanted)
-{
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-
-	for (gsize i = 0; i < n; i++) {
-		const guint32 *blobs = state_blobs(state, &sightings[i]);
-		guint32 number = 0;
-		if (!g_hash_table_add(wanted, GUINT_TO_POINTER(sightings[i].secret)))
-			continue;
-		guint32 k = 0;
-		while (k < sightings[i].n_blobs &&
-			!depot_find(sources->messages->depot, state_blob(state, blobs[k]), &number))
-			k++;
-		if (k == sightings[i].n_blobs)
-			return FALSE;
-		if (!g_hash_table_add(seen, GUINT_TO_POINTER(blobs[k])))
-			continue;
-		g_array_append_val(sources->numbers, number);
-		g_array_append_val(sources->blobs, blobs[k]);
-	}
-	return TRUE;
-}
-
-/* A hit that the state has of the same place tells which of its secrets is known now. */
-static void secret_meet(
-	const struct state_hit *known, gsize n, const struct hit *hit, GHashTable *wanted)
-{
-	for (gsize i = 0; i < n; i++)
-		if (known[i].inner == 0 && known[i].hit.at == hit->at &&
-			known[i].hit.len == hit->len && known[i].hit.rule == hit->rule)
-			g_hash_table_remove(wanted, GUINT_TO_POINTER(known[i].hit.secret));
-}
-
-static gboolean sources_read(
-	struct sources *sources, struct state *state, GHashTable *wanted, GError **error)
-{
-	struct scan_job *job = sources->messages->job;
-	gsize n = 0;
-	g_autoptr(Scan) scan =
-		scan_job_scan(job, NULL, sources->messages->secrets, SCAN_JOB_PLAIN, error);
-
-	if (scan == NULL)
-		return FALSE;
-	/* One that is cut short leaves secrets wanted. */
-	scan_items(scan, sources->numbers->len, source_get, sources, &job->progress, NULL);
-	const struct hit *hits = scan_hits(scan, &n);
-	for (gsize i = 0; i < n; i++) {
-		gsize count = 0;
-		const struct state_hit *known = state_blob_hits(
-			state, g_array_index(sources->blobs, guint32, hits[i].blob), &count);
-		secret_meet(known, count, &hits[i], wanted);
-	}
-	return TRUE;
 }
 
 /* How secrets are found in any text. */
@@ -154,30 +60,28 @@ static void secrets_index(struct scan_messages *messages)
 	}
 }
 
+static void secrets_want(GHashTable *wanted, const struct sighting *sightings, gsize n)
+{
+	for (gsize i = 0; i < n; i++)
+		g_hash_table_insert(wanted, GUINT_TO_POINTER(sightings[i].secret), NULL);
+}
+
 static gboolean secrets_read(struct scan_messages *messages, struct state *state, GError **error)
 {
 	g_autoptr(GHashTable) wanted = g_hash_table_new(NULL, NULL);
-	struct sources sources = {.messages = messages,
-		.numbers = g_array_new(FALSE, FALSE, sizeof(guint32)),
-		.blobs = g_array_new(FALSE, FALSE, sizeof(guint32))};
-	gsize n = 0, n_removed = 0;
+	gsize n = 0, n_removed = 0, n_missing = 0;
 	const struct sighting *sightings = state_sightings(state, &n);
 	const struct sighting *removed = state_removed(state, &n_removed);
 
-	g_mutex_init(&sources.lock);
-	gboolean is_done = TRUE;
-	messages->is_mute = !sources_collect(&sources, state, sightings, n, wanted) ||
-			    !sources_collect(&sources, state, removed, n_removed, wanted);
-	if (!messages->is_mute) {
-		is_done = sources_read(&sources, state, wanted, error);
-		messages->is_mute = g_hash_table_size(wanted) > 0;
-	}
-	if (is_done && !messages->is_mute)
+	secrets_want(wanted, sightings, n);
+	secrets_want(wanted, removed, n_removed);
+	if (!scan_reread(messages->job, state, messages->depot, messages->secrets, wanted,
+		    &n_missing, error))
+		return FALSE;
+	messages->is_mute = n_missing > 0;
+	if (!messages->is_mute)
 		secrets_index(messages);
-	g_mutex_clear(&sources.lock);
-	g_array_unref(sources.numbers);
-	g_array_unref(sources.blobs);
-	return is_done;
+	return TRUE;
 }
 
 static void numbers_free(gpointer data)

@@ -152,7 +152,15 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	if (is_current)
 		scan_history_recall(options->target, state);
 	target_recall(options->target, state);
-	if (!scan_history_report(job, state, depot, name, tips->has_head, error))
+	if (!scan_history_report(job, state, depot, options->names, name, tips->has_head, error))
+		return FALSE;
+	g_autoptr(GHashTable) missing = scan_names_missing(options->names);
+	if (depot == NULL && missing != NULL) {
+		depot = depot_of(job, r, error);
+		if (depot == NULL)
+			return FALSE;
+	}
+	if (!scan_history_name(job, state, depot, options, error))
 		return FALSE;
 	if (is_kept && !is_current && is_whole) {
 		g_autoptr(GError) why = NULL;
@@ -217,7 +225,11 @@ static gboolean repo_scan(struct scan_job *job, const struct repo *r, const char
 		scan_job_ignores_read(job, r, &tips.head, name);
 	g_autofree char *folder = state_folder_of(job, place);
 	g_autoptr(State) state = state_make(job, folder);
+	g_autoptr(secret_table) secrets = secret_table_new();
+	g_autoptr(ScanNames) names = scan_names_new(job);
 	struct scan_history_options options = {.tips = &tips,
+		.secrets = secrets,
+		.names = names,
 		.without = is_range ? without : NULL,
 		.is_unreachable = flags->has_unreachable,
 		.target = scan_job_target(job, name, is_range ? "range" : "history")};
@@ -334,15 +346,21 @@ static gboolean push_scan(struct scan_job *job, const struct repo *r, struct sca
 	g_autoptr(GPtrArray) folders = push_folders(r);
 	g_autoptr(Depot) depot = depot_make(job, (const char *const *)folders->pdata, error);
 	g_autoptr(State) state = state_make(job, NULL);
-	struct scan_history_options options = {
-		.tips = tips, .without = without, .target = scan_job_target(job, r->path, "push")};
+	g_autoptr(secret_table) secrets = secret_table_new();
+	g_autoptr(ScanNames) names = scan_names_new(job);
+	struct scan_history_options options = {.tips = tips,
+		.secrets = secrets,
+		.names = names,
+		.without = without,
+		.target = scan_job_target(job, r->path, "push")};
 	gboolean is_whole = TRUE;
 
 	if (depot == NULL)
 		return FALSE;
 	options.target->tips = tips->list->len;
 	return scan_history_read(job, &options, depot, state, &is_whole, error) &&
-	       scan_history_report(job, state, depot, r->path, FALSE, error);
+	       scan_history_report(job, state, depot, names, r->path, FALSE, error) &&
+	       scan_history_name(job, state, depot, &options, error);
 }
 
 gboolean scan_push(struct scan_job *job, GError **error)

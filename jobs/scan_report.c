@@ -9,6 +9,7 @@
 struct telling {
 	struct scan_job *job;
 	struct state *state;
+	struct scan_names *names;
 	struct scan_messages *messages; /* NULL: not asked for */
 	GArray *versions;               /* struct finding_version, of the sighting at hand */
 	GArray *hits;                   /* struct state_hit, theirs in one entry of an archive */
@@ -117,7 +118,7 @@ static void sighting_tell_at(struct telling *telling, const struct sighting *s,
 		.secret = s->secret,
 		.family = state_text(state, secret->family),
 		.masked = scan_job_unmask(state_text(state, secret->masked), &entropy),
-		.digest = secret->digest,
+		.digest = secret->is_pending ? NULL : secret->digest,
 		.versions = (const struct finding_version *)(gpointer)telling->versions->data,
 		.n_versions = telling->versions->len,
 		.first = version_find(telling, s->first_blob),
@@ -142,7 +143,9 @@ static void sighting_tell_at(struct telling *telling, const struct sighting *s,
 		view.in_head = FINDING_NO;
 		view.head = G_MAXSIZE;
 	}
-	finding_maker_add(telling->job->maker, &view);
+	struct finding *finding = finding_maker_add(telling->job->maker, &view);
+	if (finding != NULL && view.digest == NULL)
+		scan_names_want(telling->names, finding, view.family, s->secret);
 }
 
 /* One finding for each entry of an archive that holds it; else one. */
@@ -176,9 +179,10 @@ static gboolean has_messages(const struct scan_job *job)
 }
 
 gboolean scan_history_report(struct scan_job *job, struct state *state, struct depot *depot,
-	const char *name, gboolean has_head, GError **error)
+	struct scan_names *names, const char *name, gboolean has_head, GError **error)
 {
-	struct telling telling = {.job = job, .state = state, .name = name, .has_head = has_head};
+	struct telling telling = {
+		.job = job, .state = state, .names = names, .name = name, .has_head = has_head};
 	gsize n = 0, n_removed = 0;
 	const struct sighting *sightings = state_sightings(state, &n);
 	const struct sighting *removed = state_removed(state, &n_removed);

@@ -28,6 +28,7 @@
 
 G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_hash_sha256_BYTES);
 G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_auth_hmacsha256_BYTES);
+G_STATIC_ASSERT(SECRET_QUICK_KEY_BYTES == crypto_generichash_KEYBYTES);
 G_STATIC_ASSERT(sizeof(STRETCH_SALT) - 1 == crypto_pwhash_SALTBYTES);
 
 struct secret_key {
@@ -146,6 +147,18 @@ gboolean secret_stretch(const guchar *bytes, gsize len, guchar hash[SECRET_HASH_
 	return crypto_pwhash(hash, SECRET_HASH_BYTES, (const char *)bytes, len,
 		       (const guchar *)STRETCH_SALT, STRETCH_PASSES, STRETCH_MEMORY_BYTES,
 		       crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+void secret_quick_key_make(guchar key[SECRET_QUICK_KEY_BYTES])
+{
+	sodium_ready();
+	crypto_generichash_keygen(key);
+}
+
+void secret_quick_hash(const guchar key[SECRET_QUICK_KEY_BYTES], const guchar *bytes, gsize len,
+	guchar hash[SECRET_HASH_BYTES])
+{
+	crypto_generichash(hash, SECRET_HASH_BYTES, bytes, len, key, SECRET_QUICK_KEY_BYTES);
 }
 
 void secret_wipe(gpointer bytes, gsize len)

@@ -222,6 +222,7 @@ json_object *scan_output_coverage(const struct finding_report *report)
 	number_add(object, "skipped", skipped);
 	number_add(object, "bytes", bytes);
 	number_add(object, "tips", tips);
+	number_add(object, "digests", report->digests);
 	number_add(object, "rules", report->rules != NULL ? report->rules->n : 0);
 	text_add(object, "rules_hash", hash->str);
 	number_add(object, "duration_ms", (guint64)report->elapsed_us / 1000);

@@ -412,6 +412,13 @@ static void gaps_append(const struct finding_report *report, GString *out)
 	}
 }
 
+static void digests_append(const struct finding_report *report, GString *out)
+{
+	if (report->digests > 0)
+		g_string_append_printf(out, "%" G_GUINT64_FORMAT " secret%s hashed for the ids\n",
+			report->digests, report->digests == 1 ? "" : "s");
+}
+
 void scan_output_table(
 	const struct finding_report *report, const struct scan_output_style *style, GString *out)
 {
@@ -425,6 +432,7 @@ void scan_output_table(
 			g_string_truncate(out, before);
 		ignores_append(report, out);
 		gaps_append(report, out);
+		digests_append(report, out);
 	}
 	summary_append(report, &style->terminal, out);
 	if (style->terminal.columns > 0 && !style->is_verbose && report->findings->len > 0)

@@ -145,6 +145,7 @@ struct finding_report {
 	gboolean has_secrets;  /* --show-secrets: they are not masked */
 	enum severity fail_on; /* what counts as a failure; UNSET: nothing does */
 	guint32 marks;         /* findings that carry a mark */
+	guint64 digests;       /* secrets that were hashed to name findings: 5 ms each */
 	GStringChunk *texts;   /* private */
 	GPtrArray *owned;      /* private */
 };

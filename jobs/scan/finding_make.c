@@ -220,13 +220,13 @@ static const char *const *refs_keep(struct finding_report *report, const char *c
 	return finding_report_take(report, kept);
 }
 
-static void by_secret_add(
-	struct finding_maker *maker, const struct finding_view *view, struct finding *finding)
+static void by_secret_add(struct finding_maker *maker, const char *family,
+	const guint8 digest[SECRET_HASH_BYTES], struct finding *finding)
 {
 	char id[FINDING_ID_HEX + 1];
 
 	/* The id of this secret at no path: the same for all its findings. */
-	finding_location_id(view->family, NULL, view->digest, id);
+	finding_location_id(family, NULL, digest, id);
 	GPtrArray *list = g_hash_table_lookup(maker->by_secret, id);
 	if (list == NULL) {
 		list = g_ptr_array_new();
@@ -235,6 +235,20 @@ static void by_secret_add(
 	finding->same = list->len > 0 ? ((const struct finding *)list->pdata[0])->same
 				      : g_hash_table_size(maker->by_secret);
 	g_ptr_array_add(list, finding);
+}
+
+void finding_maker_name(struct finding_maker *maker, struct finding *finding, const char *family,
+	const guint8 digest[SECRET_HASH_BYTES])
+{
+	finding_location_id(family, finding->path, digest, finding->location_id);
+	if (maker->key != NULL)
+		finding_secret_id(maker->key, family, digest, finding->secret_id);
+	by_secret_add(maker, family, digest, finding);
+}
+
+void finding_maker_drop(struct finding_maker *maker, struct finding *finding)
+{
+	g_ptr_array_remove_fast(maker->report->findings, finding);
 }
 
 static void places_keep(struct finding_maker *maker, struct finding *finding)
@@ -295,9 +309,6 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 				     ? g_array_index(maker->places, struct finding_place, head).line
 				     : 0;
 	finding->is_marked = is_marked(maker->places, newest_from, newest_to);
-	finding_location_id(view->family, view->path, view->digest, finding->location_id);
-	if (maker->key != NULL)
-		finding_secret_id(maker->key, view->family, view->digest, finding->secret_id);
 	finding->first = commit_keep(report, &view->first_commit);
 	finding->last = commit_keep(report, &view->last_commit);
 	finding->in_head = view->in_head;
@@ -309,7 +320,8 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 	if (view->sample != NULL)
 		finding->sample =
 			finding_report_text(report, view->sample(view->sample_data, shown), -1);
-	by_secret_add(maker, view, finding);
+	if (view->digest != NULL)
+		finding_maker_name(maker, finding, view->family, view->digest);
 	return finding;
 }
 

@@ -11,6 +11,8 @@
  *	g_autoptr(FindingMaker) maker = finding_maker_new(report, key, error);
  *	for each secret at each path
  *		finding_maker_add(maker, &view);
+ *	for each that was added without a digest
+ *		finding_maker_name(maker, finding, family, digest);
  */
 #ifndef MUSTER_JOBS_SCAN_FINDING_MAKE_H
 #define MUSTER_JOBS_SCAN_FINDING_MAKE_H
@@ -35,8 +37,8 @@ struct finding_view {
 	const char *repository, *path; /* path NULL: no tree names it */
 	guint32 secret;                /* as the hits have it */
 	const char *family, *masked;
-	const guint8 *digest;
-	double entropy; /* of the secret; 0 unknown */
+	const guint8 *digest; /* NULL: not made yet, see finding_maker_name() */
+	double entropy;       /* of the secret; 0 unknown */
 	const struct finding_version *versions;
 	gsize n_versions;
 	gsize first, last, head; /* indexes into versions; G_MAXSIZE: not known, not there */
@@ -62,6 +64,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FindingMaker, finding_maker_free)
  * NULL. places, place, head_line and marks are from the versions that remain.
  */
 struct finding *finding_maker_add(struct finding_maker *maker, const struct finding_view *view);
+
+/*
+ * The ids of a finding that was added without a digest: that is slow to make, and most of what is
+ * met is no finding at its path.
+ */
+void finding_maker_name(struct finding_maker *maker, struct finding *finding, const char *family,
+	const guint8 digest[SECRET_HASH_BYTES]);
+/* Takes such a finding back, for no digest could be made. */
+void finding_maker_drop(struct finding_maker *maker, struct finding *finding);
 
 /* When all are in: the other paths of each secret (by family and digest, in all repositories). */
 void finding_maker_finish(struct finding_maker *maker);

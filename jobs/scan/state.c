@@ -8,6 +8,7 @@
 #include "jobs/scan/history.h"
 #include "jobs/scan/state_store.h"
 #include "lib/hash.h"
+#include "lib/secret.h"
 
 void state_result_init(struct state_result *result)
 {
@@ -212,7 +213,7 @@ void state_known_set(struct state *state, struct oid *sorted, guint32 n)
 	state->is_base_current[STATE_BASE_BLOBS] = FALSE;
 }
 
-static GBytes *secret_key(const guint8 *digest, guint32 family)
+static GBytes *bytes_key(const guint8 *digest, guint32 family)
 {
 	guint8 key[STATE_DIGEST_BYTES + sizeof(family)];
 
@@ -229,36 +230,101 @@ static guint secret_hash(gconstpointer key)
 	return hash_bytes(bytes, len);
 }
 
-guint32 state_add_secret(struct state *state, const char *family,
-	const guint8 digest[STATE_DIGEST_BYTES], const char *masked)
+static gboolean is_set(const guint8 *bytes, gsize len)
 {
-	static const guint8 nothing[STATE_DIGEST_BYTES];
-	struct state_secret secret;
+	for (gsize i = 0; i < len; i++)
+		if (bytes[i] != 0)
+			return TRUE;
+	return FALSE;
+}
 
-	if (memcmp(digest, nothing, sizeof(nothing)) == 0)
-		return 0;
+static guint32 secret_find(struct state *state, GBytes *key)
+{
 	if (state->secret_numbers == NULL) {
 		state->secret_numbers = g_hash_table_new_full(
 			secret_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
 		for (guint i = 0; i < state->secrets->len; i++) {
 			const struct state_secret *s =
 				&g_array_index(state->secrets, struct state_secret, i);
-			g_hash_table_insert(state->secret_numbers, secret_key(s->digest, s->family),
+			g_hash_table_insert(state->secret_numbers, bytes_key(s->digest, s->family),
 				GUINT_TO_POINTER(i + 1));
 		}
 	}
-	memcpy(secret.digest, digest, sizeof(secret.digest));
-	secret.family = text_pool_add(&state->texts, family != NULL ? family : "", G_MAXSIZE);
-	g_autoptr(GBytes) key = secret_key(digest, secret.family);
-	guint32 number = GPOINTER_TO_UINT(g_hash_table_lookup(state->secret_numbers, key));
+	return GPOINTER_TO_UINT(g_hash_table_lookup(state->secret_numbers, key));
+}
+
+static guint32 family_text(struct state *state, const char *family)
+{
+	return text_pool_add(&state->texts, family != NULL ? family : "", G_MAXSIZE);
+}
+
+static guint32 secret_add(struct state *state, const char *family,
+	const guint8 digest[STATE_DIGEST_BYTES], const char *masked, gboolean is_pending)
+{
+	struct state_secret secret = {
+		.family = family_text(state, family), .is_pending = is_pending};
+	g_autoptr(GBytes) key = bytes_key(digest, secret.family);
+	guint32 number = secret_find(state, key);
+
 	if (number != 0)
 		return number;
+	memcpy(secret.digest, digest, sizeof(secret.digest));
 	secret.masked = text_pool_add(&state->texts, masked, G_MAXSIZE);
 	state->is_dirty = TRUE;
 	g_array_append_val(state->secrets, secret);
 	g_hash_table_insert(state->secret_numbers, g_steal_pointer(&key),
 		GUINT_TO_POINTER(state->secrets->len));
 	return state->secrets->len;
+}
+
+guint32 state_add_secret(struct state *state, const char *family,
+	const guint8 digest[STATE_DIGEST_BYTES], const char *masked)
+{
+	return is_set(digest, STATE_DIGEST_BYTES) ? secret_add(state, family, digest, masked, FALSE)
+						  : 0;
+}
+
+guint32 state_add_pending(struct state *state, const char *family, const guint8 *secret, gsize len,
+	const char *masked)
+{
+	guint8 hash[STATE_DIGEST_BYTES];
+
+	if (!is_set(state->key, sizeof(state->key)))
+		secret_quick_key_make(state->key);
+	secret_quick_hash(state->key, secret, len, hash);
+	return secret_add(state, family, hash, masked, TRUE);
+}
+
+guint32 state_find_pending(struct state *state, const char *family, const guint8 *secret, gsize len)
+{
+	guint8 hash[STATE_DIGEST_BYTES];
+
+	if (!is_set(state->key, sizeof(state->key)))
+		return 0;
+	secret_quick_hash(state->key, secret, len, hash);
+	g_autoptr(GBytes) key = bytes_key(hash, family_text(state, family));
+	return secret_find(state, key);
+}
+
+gboolean state_has_digests(const struct state *state)
+{
+	for (guint i = 0; i < state->secrets->len; i++)
+		if (!g_array_index(state->secrets, struct state_secret, i).is_pending)
+			return TRUE;
+	return FALSE;
+}
+
+void state_set_digest(struct state *state, guint32 secret, const guint8 digest[STATE_DIGEST_BYTES])
+{
+	struct state_secret *s;
+
+	if (secret == 0 || secret > state->secrets->len || !is_set(digest, STATE_DIGEST_BYTES))
+		return;
+	s = &g_array_index(state->secrets, struct state_secret, secret - 1);
+	memcpy(s->digest, digest, sizeof(s->digest));
+	s->is_pending = FALSE;
+	state->is_dirty = TRUE;
+	g_clear_pointer(&state->secret_numbers, g_hash_table_unref);
 }
 
 void state_add_hit(struct state *state, const struct oid *blob, const struct hit *hit,

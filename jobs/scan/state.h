@@ -6,7 +6,9 @@
  * what is new. It is a cache: whatever is wrong with it, it is made again, at the price of time.
  *
  * Never the secret: a secret is a digest (the caller's Argon2id of it), its family and a masked
- * text. A state without a folder (NULL) is the same thing for one scan, and keeps nothing.
+ * text. One that is no finding at any path has no digest, for those are slow: it is pending, and
+ * known by a quick hash under a random key of this state. The hash goes when the digest comes. A
+ * state without a folder (NULL) is the same thing for one scan, and keeps nothing.
  *
  *	struct state_options options = {.folder = folder, .engine = "1 decode=2 …", …};
  *	g_autoptr(State) state = state_open(&options, &note);
@@ -113,6 +115,18 @@ guint32 state_add_secret(struct state *state, const char *family,
 	const guint8 digest[STATE_DIGEST_BYTES], const char *masked);
 
 /*
+ * The same for a secret without a digest. FALSE from state_has_digests(), and these are all there
+ * are; else one that is new may be one that has a digest, which only a digest tells.
+ */
+guint32 state_add_pending(struct state *state, const char *family, const guint8 *secret, gsize len,
+	const char *masked);
+guint32 state_find_pending(
+	struct state *state, const char *family, const guint8 *secret, gsize len); /* 0: none */
+gboolean state_has_digests(const struct state *state);
+/* Of a pending one, which it is no more. Digests are of one secret each, or 0s are refused. */
+void state_set_digest(struct state *state, guint32 secret, const guint8 digest[STATE_DIGEST_BYTES]);
+
+/*
  * hit->rule is the rule's number in the set; hit->blob and hit->secret are not looked at. sample:
  * the masked line or match, NULL none. inner: the entry's name when the blob is an archive, else
  * NULL. A hit that is there already is not added again.
@@ -139,8 +153,9 @@ guint64 *state_counters(struct state *state);
 
 /* What was found. Blobs and secrets are numbers of this state. */
 struct state_secret {
-	guint8 digest[STATE_DIGEST_BYTES];
-	guint32 family, masked; /* state_text() */
+	guint8 digest[STATE_DIGEST_BYTES]; /* of a pending one the quick hash */
+	guint32 family, masked;            /* state_text() */
+	guint32 is_pending;
 };
 
 struct state_hit {

@@ -92,6 +92,7 @@ GByteArray *state_head_make(const struct state *state, const guint8 *hash)
 	}
 	memcpy(facts.hash, hash, sizeof(facts.hash));
 	memcpy(facts.shallow, state->shallow, sizeof(facts.shallow));
+	memcpy(facts.key, state->key, sizeof(facts.key));
 	memcpy(facts.counters, state->counters, sizeof(facts.counters));
 	for (guint i = 0; i < state->rules->n; i++)
 		memcpy(rules + i * RULE_HASH_BYTES, state->rules->rules[i].hash, RULE_HASH_BYTES);

@@ -13,7 +13,7 @@
 #include "jobs/scan/state_store.h"
 
 #define STATE_MAGIC "MUSTSCAN"
-#define STATE_VERSION 3u
+#define STATE_VERSION 4u
 
 struct state_head {
 	char magic[8];
@@ -54,6 +54,7 @@ struct state_section_head {
 
 struct state_facts {
 	guint8 hash[STATE_HASH_BYTES], shallow[STATE_HASH_BYTES];
+	guint8 key[STATE_KEY_BYTES];
 	guint64 counters[STATE_COUNTERS];
 	guint64 place; /* state_place() */
 	guint32 has_graph, must_walk;

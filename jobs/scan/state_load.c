@@ -260,6 +260,7 @@ static const char *contents_load(struct loading *l)
 	}
 	memcpy(state->hash, facts->hash, sizeof(state->hash));
 	memcpy(state->shallow, facts->shallow, sizeof(state->shallow));
+	memcpy(state->key, facts->key, sizeof(state->key));
 	memcpy(state->counters, facts->counters, sizeof(state->counters));
 	state->has_graph = facts->has_graph != 0;
 	state->must_walk = facts->must_walk != 0;

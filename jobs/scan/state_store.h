@@ -14,6 +14,8 @@
 #include "jobs/scan/state.h"
 #include "jobs/scan/text_pool.h"
 
+#define STATE_KEY_BYTES 32
+
 struct state_result {
 	GArray *sightings; /* struct sighting */
 	GArray *commits;   /* struct state_commit */
@@ -30,8 +32,9 @@ struct state {
 	GArray *new_rules; /* guint16 */
 
 	struct text_pool texts;
-	GArray *secrets;            /* struct state_secret; number - 1 */
-	GHashTable *secret_numbers; /* of GBytes: digest and family's text; made when needed */
+	GArray *secrets;             /* struct state_secret; number - 1 */
+	GHashTable *secret_numbers;  /* of GBytes: digest and family's text; made when needed */
+	guint8 key[STATE_KEY_BYTES]; /* of quick hashes; zeros until there is one */
 
 	const struct oid *known; /* sorted */
 	guint32 n_known;

@@ -28,6 +28,10 @@ spew("$dir/b.toml", $rule{beta});
 spew("$dir/ab.toml", $rule{alpha} . $rule{beta});
 spew("$dir/less.toml", "$rule{alpha}$rule{beta}\n[[allowlists]]\ndescription = \"none with x\"\nregexes = ['''x''']\n");
 
+# At some paths it is nothing: no digest is needed there, until it moves.
+spew("$dir/here.toml", "$rule{alpha}\n[[rules.allowlists]]\npaths = ['''^(conf/|other)''']\n$rule{beta}\n"
+	. "[[allowlists]]\npaths = ['''^b''']\n");
+
 # Letters that no two numbers share.
 sub token {
 	my ($kind, $n) = @_;
@@ -186,12 +190,12 @@ my $rules = 'ab';
 for my $n (1 .. $steps) {
 	step() for 0 .. rand 3;
 	my $old = $rules;
-	$rules = any(qw(a b ab less)) if rand() < 0.15;
+	$rules = any(qw(a b ab less here)) if rand() < 0.15;
 	my ($got, $is_fine) = agrees($rules, $r, "step $n: with and without a state ($rules)");
 	diag("MUSTER_TEST_SEED=$seed") if !$is_fine;
 	my %now = map { key($_) => 1 } @{ $got->{present} };
-	if ($rules eq $old || ($rules ne 'less' && $old ne 'less')) {
-		my @gone = sort grep { !$now{$_} && $rules =~ /^less|@{[substr $_, 0, 1]}/ } keys %$before;
+	if ($rules eq $old || "$rules $old" !~ /less|here/) {
+		my @gone = sort grep { !$now{$_} && $rules =~ /^less|^here|@{[substr $_, 0, 1]}/ } keys %$before;
 		is_deeply([sort map { key($_) } @{ $got->{removed} }], \@gone, "step $n: what is gone is told");
 		$n_removed += @gone;
 	}
@@ -233,6 +237,32 @@ git($r, qw(gc -q --prune=now));
 agrees('ab', $r, 'a new rule after the garbage is gone');
 git($r, qw(fetch -q), "$dir/side.bundle", 'side:side');
 agrees('ab', $r, 'it looks at what came back');
+
+# A digest for what is a finding, none for what is dropped at its path.
+$r = repo("$dir/dropped");
+leak($r, "other/$_.env", token('alpha', $_)) for 1 .. 40;
+leak($r, 'kept.env', token('alpha', 50));
+commit($r, 'leaks');
+remove_tree($state);
+for my $how (['--no-state'], ["--state=$state"], ['--worktree']) {
+	is(@{ scan('here', $r, @$how)->{present} }, 1, "@$how: one is a finding");
+	is($coverage->{digests}, 1, "@$how: a digest for that one");
+}
+is(@{ scan('a', $r, '--no-state')->{present} }, 41, 'without the allowlist all are findings');
+is($coverage->{digests}, 41, 'and have digests');
+# One of them comes to a path where it counts; its bytes are read again.
+git($r, qw(mv other/7.env seven.env));
+commit($r, 'moved');
+agrees('here', $r, 'one is moved to where it counts');
+is($coverage->{digests}, 1, 'a digest for that one');
+leak($r, 'again.env', token('alpha', 8));
+leak($r, 'new.env', token('alpha', 51));
+commit($r, 'one that was dropped, and a new one');
+agrees('here', $r, 'one that was dropped is in a new file');
+is($coverage->{digests}, 2, 'digests for both');
+agrees('here', $r, 'and then nothing is new');
+is($coverage->{digests}, 0, 'no digest is made again');
+is(scalar(grep { slurp($_) =~ /(?:alpha|beta)_[a-z]{12}/ } glob("$state/*/*")), 0, 'the state holds no secret');
 
 # What a rule finds in the sample of another one is masked there, whichever came first.
 my $pin = "[[rules]]\nid = \"pin\"\ndescription = \"pin\"\nregex = '''auth \\S+ pin=([a-z]{12})'''\nkeywords = [\"pin=\"]\n";
@@ -455,7 +485,7 @@ damaged('another repository\'s', sub { system('cp', "$other/head", "$_[0]/head")
 
 # Of another version, older or newer, whole by its own sum: told, and made again. A version's number
 # is beneath the sum, so that what is behind it is not even looked at.
-for my $version (1, 2, 4, 0xffff_ffff) {
+for my $version (1, 2, 3, 5, 0xffff_ffff) {
 	damaged("a head of version $version", sub {
 		change("$_[0]/$name{head}", sub { substr($_[0], 8, 4) = pack 'L', $version });
 	}, 1);
