@@ -152,6 +152,16 @@ static char *guess(const char *text)
 	return g_strdup("neither an id, secret:ID, rule:NAME, path:PATTERN nor PATH:RULE:LINE");
 }
 
+/* The same of a file of gitleaks', which has only its own names. */
+static char *foreign_guess(const char *text)
+{
+	if (is_id(text) || g_str_has_prefix(text, "secret:") || g_str_has_prefix(text, "rule:") ||
+		g_str_has_prefix(text, "path:"))
+		return g_strdup(
+			"this is for .musterignore; here a line is [COMMIT:]PATH:RULE:LINE");
+	return g_strdup("not [COMMIT:]PATH:RULE:LINE");
+}
+
 /* Why the line is not understood, or NULL. */
 static char *line_parse(struct ignore_set *set, char *text, struct ignore_rule *rule)
 {
@@ -266,7 +276,7 @@ gboolean ignore_set_add(struct ignore_set *set, enum finding_ignore kind, const 
 		gint64 until = 0;
 		g_autofree char *why = NULL;
 		if (kind == FINDING_IGNORE_GITLEAKS)
-			name_parse(set, line, &rule);
+			why = name_parse(set, line, &rule) ? NULL : foreign_guess(line);
 		else if ((why = until_parse(line, &until)) == NULL)
 			why = line_parse(set, line, &rule);
 		if (why != NULL) {

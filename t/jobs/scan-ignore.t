@@ -124,6 +124,14 @@ put("$r/.gitleaksignore", "# comment\n$leak:a.env:github-pat:1\nb.env:some-other
 $report = scan_json($r);
 is_deeply([found($report)], [qw(b.env:2 doc/c.md:1 e.env:1 third/party/d.c:1)], '.gitleaksignore is read');
 is_deeply([lines_of($report)], [[2, 'used'], [3, 'used'], [4, 'unused']], 'and its lines are reported');
+is(scan_error(), '', 'without a word where all are understood');
+put("$r/.gitleaksignore", "b.env:x:2\na.env:github-pat\npath:a.env\n:github-pat:1\na.env:github-pat:one\n$id{'a.env:1'}\n");
+$report = scan_json($r);
+is_deeply([map { /leaksignore:(\d+): this line ignores nothing: (.*)/ } split /\n/, scan_error()],
+	[2, 'not [COMMIT:]PATH:RULE:LINE', 3, 'this is for .musterignore; here a line is [COMMIT:]PATH:RULE:LINE',
+		4, 'not [COMMIT:]PATH:RULE:LINE', 5, 'not [COMMIT:]PATH:RULE:LINE',
+		6, 'this is for .musterignore; here a line is [COMMIT:]PATH:RULE:LINE'], 'lines that are wrong are named');
+is_deeply([map { $_->[0] } lines_of($report)], [1], 'and are not called unused');
 unlink "$r/.gitleaksignore";
 
 # A name of ours is no alias: github-token-unproven is what gitleaks finds as github-pat, too.
