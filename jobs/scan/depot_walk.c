@@ -11,8 +11,12 @@
 
 #include <string.h>
 
-/* A thread takes this many families at a time, so that it rarely meets another at the counter. */
+/*
+ * A thread takes this many families at a time, so that it rarely meets another at the counter; fewer
+ * when they are large, or a few large files would all be one thread's.
+ */
 #define ROOTS_AT_ONCE 32u
+#define ROOTS_WEIGHT_MAX 1024u
 #define PROGRESS_EVERY 64u
 /* Work that is worth giving away, in the unit of weights. */
 #define GIFT_WEIGHT_MIN 64u
@@ -396,18 +400,51 @@ static void gift_walk(struct depot_worker *w, const struct depot_gift *gift)
 	family_walk(w, &frame, 0);
 }
 
+/* The list was made from the end. */
+static guint32 root_get(const struct depot_plan *plan, guint32 at)
+{
+	return plan->roots[plan->n_roots - 1 - at];
+}
+
+/* How large a loose object is shows when it is read. */
+static guint64 root_weight(const struct depot_walk *walk, guint32 at)
+{
+	guint32 node = root_get(&walk->plan, at);
+	gboolean is_loose =
+		walk->plan.forest->nodes[node].source == depot_loose_source(walk->depot);
+
+	return is_loose ? ROOTS_WEIGHT_MAX : walk->plan.links[node].weight;
+}
+
+/* The next families for this thread, [*from, *to); FALSE: there is none left. */
+static gboolean roots_take(struct depot_walk *walk, guint32 *from, guint32 *to)
+{
+	const struct depot_plan *plan = &walk->plan;
+	guint32 at = __atomic_load_n(&walk->next_root, __ATOMIC_RELAXED), end;
+
+	do {
+		guint64 weight = 0;
+		if (at >= plan->n_roots)
+			return FALSE;
+		for (end = at; end < plan->n_roots && end < at + ROOTS_AT_ONCE &&
+			       weight < ROOTS_WEIGHT_MAX;
+			end++)
+			weight += root_weight(walk, end);
+	} while (!__atomic_compare_exchange_n(
+		&walk->next_root, &at, end, FALSE, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	*from = at;
+	*to = end;
+	return TRUE;
+}
+
 static void roots_walk(struct depot_worker *w)
 {
 	struct depot_walk *walk = w->walk;
+	guint32 at, end;
 
-	while (!is_cancelled(walk)) {
-		guint32 at = __atomic_fetch_add(&walk->next_root, ROOTS_AT_ONCE, __ATOMIC_RELAXED);
-		if (at >= walk->plan.n_roots)
-			break;
-		for (guint32 end = MIN(at + ROOTS_AT_ONCE, walk->plan.n_roots); at < end; at++) {
-			/* The list was made from the end. */
-			struct depot_frame frame = {
-				.node = walk->plan.roots[walk->plan.n_roots - 1 - at]};
+	while (!is_cancelled(walk) && roots_take(walk, &at, &end)) {
+		for (; at < end; at++) {
+			struct depot_frame frame = {.node = root_get(&walk->plan, at)};
 			w->top = 0;
 			root_make(w, &frame);
 			family_walk(w, &frame, 0);

@@ -4,7 +4,7 @@
  * way what a walk promises: each object once, pieces that rebuild it, states forgotten once. See
  * scan-depot.t.
  *
- *	scan-depot-dump [--read] [--few N] [--count] [--threads N] … OBJECTS-FOLDER…
+ *	scan-depot-dump [--read] [--few N] [--count [--meet]] [--threads N] … OBJECTS-FOLDER…
  *
  * Problems go to standard error, "problem <reason> <name or path>". Ends with 3 when there are any,
  * 2 when it cannot begin, and by abort() when a promise is broken.
@@ -53,9 +53,18 @@ struct dump {
 
 struct counts {
 	guint64 objects[5], bytes;
+	gboolean has_met;
 };
 
-static int is_read, is_count, is_verify, is_keeping, is_fenced;
+/* Where threads wait, each with its first object, until all have one. */
+static struct {
+	GMutex lock;
+	GCond changed;
+	int arrived;
+} meeting;
+#define MEETING_US (60 * G_USEC_PER_SEC)
+
+static int is_read, is_count, is_verify, is_keeping, is_fenced, is_meeting;
 static int threads = 2, few, memory_bytes, object_max_bytes;
 static char *types_text;
 
@@ -198,10 +207,26 @@ static gpointer counts_begin(gpointer data, guint thread)
 	return (struct counts *)data + 1 + thread;
 }
 
+static void meet(void)
+{
+	gint64 until = g_get_monotonic_time() + MEETING_US;
+
+	g_mutex_lock(&meeting.lock);
+	meeting.arrived++;
+	g_cond_broadcast(&meeting.changed);
+	while (meeting.arrived < threads)
+		require(g_cond_wait_until(&meeting.changed, &meeting.lock, until));
+	g_mutex_unlock(&meeting.lock);
+}
+
 static gpointer counts_visit(gpointer data, const struct depot_object *object)
 {
 	struct counts *counts = data;
 
+	if (is_meeting && !counts->has_met) {
+		counts->has_met = TRUE;
+		meet();
+	}
 	counts->objects[object->type]++;
 	counts->bytes += object->len;
 	return NULL;
@@ -300,6 +325,7 @@ int main(int argc, char **argv)
 		{"keep-base", 0, 0, G_OPTION_ARG_NONE, &is_keeping, "ask for bases", NULL},
 		{"fence", 0, 0, G_OPTION_ARG_NONE, &is_fenced, "no alternates", NULL},
 		{"few", 0, 0, G_OPTION_ARG_INT, &few, "every n-th object", "N"},
+		{"meet", 0, 0, G_OPTION_ARG_NONE, &is_meeting, "all threads get one", NULL},
 		{"threads", 0, 0, G_OPTION_ARG_INT, &threads, "threads", "N"},
 		{"memory", 0, 0, G_OPTION_ARG_INT, &memory_bytes, "budget", "BYTES"},
 		{"object-max", 0, 0, G_OPTION_ARG_INT, &object_max_bytes, "cap", "BYTES"},

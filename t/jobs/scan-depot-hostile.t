@@ -260,6 +260,20 @@ for my $file ('pack', 'idx') {
 	put($path, $bytes);
 }
 
+# A few large ones are not all one thread's: each thread waits with its first until all have one.
+my @large = map { blob(chr(ord('a') + $_) x (4 << 20)) } 0 .. 7;
+my $loose = folder();
+for my $object (@large) {
+	my $oid = oid_of('blob', $object->{data});
+	make_path("$loose/" . substr($oid, 0, 2));
+	put("$loose/" . substr($oid, 0, 2) . '/' . substr($oid, 2), compress('blob ' . length($object->{data}) . "\0$object->{data}"));
+}
+for my $case (['in a pack', folder(\@large)], ['loose', $loose]) {
+	my ($shared, $complaint, $ended) = depot_dump('--count', '--meet', '--threads', 4, $case->[1]);
+	is($ended, 0, "eight large files, $case->[0], are shared out to four threads") or diag($complaint);
+	like($shared, qr/ blob 8 /, 'each read once');
+}
+
 # Memory: a family of which far more than the budget is alive, were nothing dropped.
 my ($levels, $size) = (7, 1 << 20);
 my $text = join('', map { sprintf "%07d\n", $_ } 1 .. $size / 8);
