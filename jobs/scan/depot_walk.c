@@ -12,8 +12,8 @@
 #include <string.h>
 
 /*
- * A thread takes this many families at a time, so that it rarely meets another at the counter; fewer
- * when they are large, or a few large files would all be one thread's.
+ * A thread takes this many families at a time, so that it rarely meets another at the counter;
+ * fewer when they are large, or a few large files would all be one thread's.
  */
 #define ROOTS_AT_ONCE 32u
 #define ROOTS_WEIGHT_MAX 1024u
