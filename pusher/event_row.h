@@ -9,19 +9,11 @@
  * A row of the event log as a frame. The envelope that clients see is made by PostgreSQL:
  * {"type", "event_id", "timestamp", "project_id", "channel", "data"}, timestamps RFC 3339 UTC.
  *
- * EVENT_ROW_SQL has two parameters: the cursor and the number of rows. Its first two columns are
+ * EVENT_ROW_SQL has two parameters: the cursor and the number of rows. The first two columns are
  * floor and head of the log in the same snapshot; without any event there is one row with nulls
- * from the third column on.
+ * from the third column on. What report_feed() answers begins with the same columns.
  */
-#define EVENT_ROW_SQL                                                                              \
-	"select b.floor, b.head, e.id, e.organization_id, e.type, e.project_id,"                   \
-	" coalesce(e.labels @> '{\"internal\": true}', false),"                                    \
-	" case when e.labels @> '{\"internal\": true}' then e.data::text else"                     \
-	" json_build_object('type', e.type, 'event_id', e.id::text, 'timestamp',"                  \
-	" to_char(e.at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"                  \
-	" 'project_id', e.project_id, 'channel', e.channel, 'data', e.data)::text end"             \
-	" from muster.event_bounds() b"                                                            \
-	" left join muster.event_read($1::bigint, $2::integer) e on true order by e.id"
+#define EVENT_ROW_SQL "select * from muster.event_feed($1::bigint, $2::integer)"
 
 enum event_row_column {
 	EVENT_ROW_FLOOR,
@@ -32,6 +24,8 @@ enum event_row_column {
 	EVENT_ROW_PROJECT,
 	EVENT_ROW_INTERNAL,
 	EVENT_ROW_JSON,
+	/* report_feed() only: there are events that have no number yet. */
+	EVENT_ROW_IS_LEFT,
 };
 
 /* The number of events in a result of EVENT_ROW_SQL. */

@@ -18,6 +18,7 @@ struct log_reader {
 	struct lane *log, *work;
 	gboolean is_polled;  /* event.bus = poll */
 	gint64 cursor;       /* -1: not known yet */
+	gint64 asked;        /* the cursor of the read that is under way */
 	guint64 report_bits; /* of the types that make a snapshot old */
 	gboolean is_reading, is_read_due, is_failing;
 	gboolean is_sequencing, is_sequence_due;
@@ -37,12 +38,20 @@ static void cursor_jump(struct log_reader *reader, gint64 floor, gint64 head)
 	identity_load(reader->identity);
 }
 
-/* session-change is applied in its place among the events, then everybody else gets theirs. */
+/*
+ * session-change is applied in its place among the events, then everybody else gets theirs. Two
+ * answers may overlap, for reports bring their events along: what is known already is skipped.
+ */
 static void rows_take(struct log_reader *reader, const struct db_result *result, guint count)
 {
 	g_autoptr(GPtrArray) frames = g_ptr_array_new();
+	gint64 last = db_result_get_int(result, count - 1, EVENT_ROW_ID);
 
+	if (last <= reader->cursor)
+		return;
 	for (guint i = 0; i < count; i++) {
+		if (db_result_get_int(result, i, EVENT_ROW_ID) <= reader->cursor)
+			continue;
 		if (!event_row_is_internal(result, i)) {
 			struct frame *frame = event_row_frame(reader->hub, result, i);
 			if (frame->type_bit & reader->report_bits)
@@ -53,7 +62,7 @@ static void rows_take(struct log_reader *reader, const struct db_result *result,
 			identity_change(reader->identity, db_result_get(result, i, EVENT_ROW_JSON));
 		}
 	}
-	reader->cursor = db_result_get_int(result, count - 1, EVENT_ROW_ID);
+	reader->cursor = last;
 	hub_publish(reader->hub, frames, reader->cursor);
 }
 
@@ -74,8 +83,9 @@ static void read_done(gpointer data, const struct db_result *result, const GErro
 	guint count = event_row_count(result);
 	gint64 floor = db_result_get_int(result, 0, EVENT_ROW_FLOOR);
 	gint64 head = db_result_get_int(result, 0, EVENT_ROW_HEAD);
-	if (reader->cursor < floor || reader->cursor > head) {
-		if (reader->cursor >= 0)
+	/* By the cursor that was asked for: the answer may be older than what came with a report. */
+	if (reader->asked < floor || reader->asked > head) {
+		if (reader->asked >= 0)
 			log_warning("the event log was reset: all clients start again", NULL);
 		cursor_jump(reader, floor, head);
 		reader->is_read_due = TRUE;
@@ -93,6 +103,7 @@ static void read_more(struct log_reader *reader)
 	if (reader->is_reading || !lane_is_up(reader->log))
 		return;
 	reader->is_reading = TRUE;
+	reader->asked = reader->cursor;
 	lane_send(reader->log, EVENT_ROW_SQL, event_row_params(reader->cursor, READ_ROWS),
 		read_done, reader);
 }
@@ -128,6 +139,30 @@ void log_reader_wake(struct log_reader *reader)
 {
 	read_more(reader);
 	sequence(reader);
+}
+
+gint64 log_reader_cursor(const struct log_reader *reader)
+{
+	return reader->cursor;
+}
+
+void log_reader_take(
+	struct log_reader *reader, gint64 asked, guint limit, const struct db_result *result)
+{
+	guint count = event_row_count(result);
+	gint64 floor = db_result_get_int(result, 0, EVENT_ROW_FLOOR);
+	gint64 head = db_result_get_int(result, 0, EVENT_ROW_HEAD);
+
+	if (asked < 0 || asked > reader->cursor || asked < floor || asked > head) {
+		log_reader_wake(reader);
+		return;
+	}
+	if (count > 0)
+		rows_take(reader, result, count);
+	if (count == limit)
+		read_more(reader);
+	if (db_result_get_bool(result, 0, EVENT_ROW_IS_LEFT))
+		sequence(reader);
 }
 
 static void poll_ready(struct ev_loop *loop, ev_timer *timer, int events)

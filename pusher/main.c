@@ -96,11 +96,6 @@ static void ingest_state(gpointer data, gboolean is_up)
 		reports_run(pusher->reports);
 }
 
-static void ingested(gpointer data)
-{
-	log_reader_wake(((struct pusher *)data)->reader);
-}
-
 static void wake_ready(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct pusher *pusher = io->data;
@@ -207,7 +202,7 @@ static gboolean pusher_start(struct pusher *pusher, GError **error)
 		return FALSE;
 	pusher->replay = replay_new(pusher->hub, pusher->work);
 	pusher->snapshot = snapshot_new(pusher->hub, pusher->work);
-	pusher->reports = reports_new(pusher->loop, pusher->conf, ingested, pusher, error);
+	pusher->reports = reports_new(pusher->loop, pusher->conf, pusher->reader, error);
 	if (pusher->reports == NULL)
 		return FALSE;
 	pusher->ws = ws_new(pusher->hub, error);

@@ -19,6 +19,8 @@
 /* libpq keeps the buffer of the longest statement it ever sent. */
 #define RENEW_BYTES (1024 * 1024)
 #define ROOTS_MAX 100000
+/* Of those that come back with a report; more are read from the log. */
+#define EVENTS_MAX 100
 #define RETRY_LEAST_S 1.
 #define RETRY_MOST_S 60.
 
@@ -58,8 +60,8 @@ struct reports {
 	struct folder *current; /* whose report is on its way; NULL when it went away meanwhile */
 	struct signature current_signature;
 	gboolean is_busy, is_large;
-	void (*ingested)(gpointer data);
-	gpointer data;
+	struct log_reader *reader;
+	gint64 asked; /* the reader's cursor when the report was sent */
 };
 
 static void folder_add(
@@ -246,8 +248,7 @@ static void ingest_done(gpointer data, const struct db_result *result, const GEr
 	if (error == NULL) {
 		if (folder != NULL)
 			folder->seen = reports->current_signature;
-		if (db_result_get_bool(result, 0, 0))
-			reports->ingested(reports->data);
+		log_reader_take(reports->reader, reports->asked, EVENTS_MAX, result);
 	} else if (folder != NULL && g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY)) {
 		folder->retry_s = CLAMP(folder->retry_s * 2, RETRY_LEAST_S, RETRY_MOST_S);
 		folder->retry_at = lane_is_up(reports->lane) ? ev_time() + folder->retry_s : 0;
@@ -288,19 +289,21 @@ static gboolean report_give(struct reports *reports, struct folder *folder)
 		folder->seen = signature;
 		return FALSE;
 	}
-	char **params = g_new0(char *, 5);
+	reports->asked = log_reader_cursor(reports->reader);
+	char **params = g_new0(char *, 7);
 	params[0] = g_strdup(folder->organization);
 	params[1] = g_strdup(reports->host);
 	params[2] = g_strdup(folder->root);
 	params[3] = g_steal_pointer(&bytes);
+	params[4] = g_strdup_printf("%" G_GINT64_FORMAT, reports->asked);
+	params[5] = g_strdup_printf("%d", EVENTS_MAX);
 	reports->current = folder;
 	reports->current_signature = signature;
 	reports->is_busy = TRUE;
 	reports->is_large = len > RENEW_BYTES;
 	lane_send(reports->lane,
-		"select coalesce((r ->> 'new')::boolean, false)"
-		" from muster.report_ingest($1, $2, $3, $4) r",
-		params, ingest_done, reports);
+		"select * from muster.report_feed($1, $2, $3, $4, $5::bigint, $6::integer)", params,
+		ingest_done, reports);
 	return TRUE;
 }
 
@@ -335,16 +338,15 @@ static void tick_ready(struct ev_loop *loop, ev_timer *timer, int events)
 	reports_run(reports);
 }
 
-struct reports *reports_new(struct ev_loop *loop, const struct conf *conf,
-	void (*ingested)(gpointer data), gpointer data, GError **error)
+struct reports *reports_new(
+	struct ev_loop *loop, const struct conf *conf, struct log_reader *reader, GError **error)
 {
 	struct reports *reports = g_new0(struct reports, 1);
 
 	reports->loop = loop;
 	reports->top = conf_get_state_path(conf, "reports");
 	reports->host = conf_get(conf, "server.host");
-	reports->ingested = ingested;
-	reports->data = data;
+	reports->reader = reader;
 	reports->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, folder_free);
 	reports->by_watch = g_hash_table_new(NULL, NULL);
 	g_queue_init(&reports->due);

@@ -4,11 +4,13 @@
 
 #include "lib/conf.h"
 #include "pusher/lane.h"
+#include "pusher/log_reader.h"
 
 /*
  * Watches STATE/reports/<organization>/<root>/ and hands each new GitRepoReport.json to
- * report_ingest(), byte for byte: what is in it is PostgreSQL's to read. Folders may come and go;
- * they are watched, never files, so a rename is seen as what it is.
+ * report_feed(), byte for byte: what is in it is PostgreSQL's to read. The events that it makes come
+ * back with the answer and go to the reader at once. Folders may come and go; they are watched, never
+ * files, so a rename is seen as what it is.
  *
  * The last state always arrives: a report that changes while an older one is on its way is read
  * again afterwards; one that could not be given to PostgreSQL is given when that is back; when the
@@ -19,9 +21,8 @@
  */
 struct reports;
 
-/* ingested: called after a report made a difference. */
-struct reports *reports_new(struct ev_loop *loop, const struct conf *conf,
-	void (*ingested)(gpointer data), gpointer data, GError **error);
+struct reports *reports_new(
+	struct ev_loop *loop, const struct conf *conf, struct log_reader *reader, GError **error);
 void reports_free(struct reports *reports);
 
 /* The lane that reports go through; then all that lie there are looked at. */

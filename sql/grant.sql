@@ -47,8 +47,8 @@ begin
 				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
 				'prune_hourly',
 				'root_add', 'root_list', 'root_remove']),
-			('muster_push', array['report_ingest', 'sequence_events', 'event_bounds', 'event_read',
-				'stream_position', 'push_sessions', 'push_report'])) g (role, functions)
+			('muster_push', array['report_ingest', 'report_feed', 'sequence_events', 'event_bounds',
+				'event_read', 'event_feed', 'stream_position', 'push_sessions', 'push_report'])) g (role, functions)
 	loop
 		continue when not exists (select from pg_roles where rolname = v_grant.role);
 		foreach v_function in array v_grant.functions loop

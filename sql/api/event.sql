@@ -4,7 +4,9 @@
 --   sequence_events(p_limit) → rows moved from outbox; 0 also while another holds the lane.
 --       Call it after a commit that wrote events, and from every poll. READ COMMITTED only.
 --   event_bounds() → (floor, head). A cursor c is good while floor <= c <= head; else: reset.
---   event_read(p_after, p_limit) → all organisations, in order; for the pusher.
+--   event_read(p_after, p_limit) → all organisations, in order.
+--   event_feed(p_after, p_limit) → the same as the pusher wants it: each with the envelope that clients
+--       see, beside the bounds in the same snapshot; one row of these alone when there is no event.
 --   event_list(p_after, p_limit, p_types) → GET /api/v1/events: {"events":[{event_id, type, channel,
 --       data, timestamp, project_id}], "last_event_id", "reset", "poll_after_s"}. p_types is a list
 --       with commas; names that are not known match nothing. Without p_after: from now on.
@@ -130,6 +132,25 @@ begin
 	 where e.id > p_after
 	 order by e.id
 	 limit least(greatest(p_limit, 1), 10000);
+end
+$$;
+
+create function muster.event_feed(p_after bigint, p_limit integer)
+returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
+	       is_internal boolean, envelope text)
+language plpgsql stable security definer rows 100 set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+begin
+	return query
+	select s.floor, s.head, e.id, e.organization_id, e.type, e.project_id,
+	       coalesce(e.labels @> '{"internal": true}', false),
+	       case when e.labels @> '{"internal": true}' then e.data::text
+		    else json_build_object('type', e.type, 'event_id', e.id::text, 'timestamp', muster.iso(e.at),
+			'project_id', e.project_id, 'channel', e.channel, 'data', e.data)::text end
+	  from muster.stream s
+	  left join (select * from muster.event x where x.id > p_after
+		      order by x.id limit least(greatest(p_limit, 1), 10000)) e on true
+	 order by e.id;
 end
 $$;
 

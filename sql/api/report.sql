@@ -11,6 +11,9 @@
 --       Raises MU400 (not a report; DETAIL lists up to 20 fields), MU404 (no such organisation),
 --       MU429 (too many roots or repositories), MU503 (another root took the same new id at this
 --       moment: try again).
+--   report_feed(…, p_after, p_limit) → the same for the pusher, and in the same transaction what
+--       event_feed() answers: the events that it made come back with their numbers, so nobody has to
+--       ask for them. "is_left": some were not numbered.
 --
 -- What it does, in one transaction: compares with the stored rows, writes the repositories that
 -- differ, one audit row, the root's row, and the events:
@@ -477,5 +480,18 @@ begin
 	perform muster.sequence_events();
 	return jsonb_build_object('new', true, 'audit_id', v_audit, 'report_id', v_report_id,
 				  'events', v_events, 'changed', v_seen.changed);
+end
+$$;
+
+create function muster.report_feed(p_organization text, p_host text, p_root text, p_report text,
+				   p_after bigint, p_limit integer)
+returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
+	       is_internal boolean, envelope text, is_left boolean)
+language plpgsql security definer rows 10 set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan as $$
+begin
+	perform muster.report_ingest(p_organization, p_host, p_root, p_report);
+	-- Later than the numbering, and so with what all before it numbered.
+	return query select f.*, exists (select from muster.outbox) from muster.event_feed(p_after, p_limit) f;
 end
 $$;

@@ -258,4 +258,33 @@ is ingest($db, 'other', report(\@big), root => 'big')->{changed}, 1, 'and one of
 is $db->value(q{select length(statuses) from muster.audit order by id desc limit 1}), 10000,
 	'an audit keeps a byte for each';
 
+# --- the pusher's way: what it made comes back with it
+sub feed {
+	my ($text, $after) = @_;
+	return map { { floor => $_->[0], head => $_->[1], id => $_->[2], type => $_->[4],
+		event => defined $_->[7] ? $json->decode($_->[7]) : undef, is_left => $_->[8] } }
+		$db->as('muster_push')->rows(q{select * from muster.report_feed('acme', 'here', 'feed', $1, $2, 100)},
+		$text, $after);
+}
+my $head = $db->value('select head from muster.event_bounds()');
+feed(report(list()), $head);
+$head++;
+my @feed = feed(my $same = report(list('repo-3' => { status => 'dirty' })), $head);
+is_deeply [map { [@$_{qw(id head type is_left)}] } @feed],
+	[[$head + 1, $head + 1, 'repo-status-change', 'f']], 'an event comes back with its number';
+is_deeply [@{ $feed[0]{event} }{qw(event_id type channel project_id)}],
+	[$head + 1, qw(repo-status-change audit default)], 'in the envelope that clients see';
+is $feed[0]{event}{data}{repo}{status}, 'dirty', 'with its data';
+is_deeply [map { $_->{id} } feed($same, $head)], [$head + 1], 'the same report again makes no other';
+is_deeply [map { [@$_{qw(id head)}] } feed($same, $head + 1)], [[undef, $head + 1]],
+	'and whoever has it gets the bounds alone';
+my $holder = $db->session;
+$holder->ask('begin; select pg_advisory_xact_lock(19797, 1)');
+@feed = feed(report(list()), $head + 1);
+is_deeply [map { [@$_{qw(id head is_left)}] } @feed], [[undef, $head + 1, 't']],
+	'while another numbers, the events are left and it says so';
+$holder->ask('commit');
+is $db->value('select muster.sequence_events() > 0'), 't', 'and are numbered later';
+is $db->value('select head from muster.event_bounds()'), $head + 2, 'without a gap';
+
 done_testing;
