@@ -83,7 +83,7 @@ static void read_done(gpointer data, const struct db_result *result, const GErro
 	guint count = event_row_count(result);
 	gint64 floor = db_result_get_int(result, 0, EVENT_ROW_FLOOR);
 	gint64 head = db_result_get_int(result, 0, EVENT_ROW_HEAD);
-	/* By the cursor that was asked for: the answer may be older than what came with a report. */
+	/* By what was asked for: the answer may be older than what came with a report. */
 	if (reader->asked < floor || reader->asked > head) {
 		if (reader->asked >= 0)
 			log_warning("the event log was reset: all clients start again", NULL);

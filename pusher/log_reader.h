@@ -32,10 +32,10 @@ void log_reader_start(struct log_reader *reader, struct lane *log);
 void log_reader_wake(struct log_reader *reader);
 
 /*
- * Who writes events on another lane may read them in the same transaction: it asks for what is after
- * the cursor and hands over what it got, so the events go out as soon as they are committed. Events
- * that came here meanwhile are skipped, and an answer that has no place behind the cursor is only a
- * reason to look.
+ * Who writes events on another lane may read them in the same transaction: it asks for what is
+ * after the cursor and hands over what it got, so the events go out as soon as they are committed.
+ * Events that came here meanwhile are skipped, and an answer that has no place behind the cursor is
+ * only a reason to look.
  */
 gint64 log_reader_cursor(const struct log_reader *reader);
 void log_reader_take(

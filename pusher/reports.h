@@ -8,9 +8,9 @@
 
 /*
  * Watches STATE/reports/<organization>/<root>/ and hands each new GitRepoReport.json to
- * report_feed(), byte for byte: what is in it is PostgreSQL's to read. The events that it makes come
- * back with the answer and go to the reader at once. Folders may come and go; they are watched, never
- * files, so a rename is seen as what it is.
+ * report_feed(), byte for byte: what is in it is PostgreSQL's to read. The events that it makes
+ * come back with the answer and go to the reader at once. Folders may come and go; they are
+ * watched, never files, so a rename is seen as what it is.
  *
  * The last state always arrives: a report that changes while an older one is on its way is read
  * again afterwards; one that could not be given to PostgreSQL is given when that is back; when the
