@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jobs/scan/finding_sample.h"
+#include "jobs/scan/state_order.h"
 #include "jobs/scan_archive.h"
 #include "jobs/scan_name.h"
 
@@ -123,14 +124,17 @@ static void hits_note(
 /* All hits that were noted are of one item and become findings. */
 static void noted_tell(struct items *items, const char *path, const struct oid *blob)
 {
-	struct finding_version version = {*blob, NULL, items->hits->len};
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+	struct finding_version version = {.blob = *blob, .n = items->hits->len};
+	g_autofree const struct state_hit **order = g_new(const struct state_hit *, version.n + 1);
 
 	g_array_sort(items->hits, place_compare);
 	version.hits = (const struct state_hit *)(gpointer)items->hits->data;
-	for (gsize i = 0; i < version.n; i++)
-		if (g_hash_table_add(seen, GUINT_TO_POINTER(version.hits[i].hit.secret)))
-			secret_add(items, path, &version, version.hits[i].hit.secret);
+	hit_order_make(version.hits, version.n, order);
+	for (gsize i = 0; i < version.n; i += version.n_own) {
+		guint32 secret = order[i]->hit.secret;
+		version.own = hit_order_find(order + i, version.n - i, secret, &version.n_own);
+		secret_add(items, path, &version, secret);
+	}
 }
 
 /* All hits of one item, or of an entry of one that is an archive, become findings. */

@@ -4,6 +4,7 @@
 #include "jobs/scan_history.h"
 
 #include "jobs/scan/oid_map.h"
+#include "jobs/scan/state_order.h"
 #include "jobs/scan_message.h"
 
 struct telling {
@@ -12,7 +13,6 @@ struct telling {
 	struct scan_names *names;
 	struct scan_messages *messages; /* NULL: not asked for */
 	GArray *versions;               /* struct finding_version, of the sighting at hand */
-	GArray *hits;                   /* struct state_hit, theirs in one entry of an archive */
 	gboolean has_inner;             /* the sighting is in archives */
 	const char *name;
 	gboolean has_head;
@@ -63,6 +63,27 @@ static gsize version_find(const struct telling *telling, guint32 blob)
 		       : G_MAXSIZE;
 }
 
+/* The hits of one entry among those of an archive, which are sorted by entry. */
+static const struct state_hit *entry_find(
+	const struct state_hit *hits, gsize n, guint32 inner, gsize *found)
+{
+	gsize bounds[2];
+
+	for (guint k = 0; k < 2; k++) {
+		gsize low = 0, high = n;
+		while (low < high) {
+			gsize middle = low + (high - low) / 2;
+			if (hits[middle].inner < (guint64)inner + k)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		bounds[k] = low;
+	}
+	*found = bounds[1] - bounds[0];
+	return hits + bounds[0];
+}
+
 /* Versions with their hits: in archives those of one entry alone, whose number + 1 inner is. */
 static void versions_make(struct telling *telling, const struct sighting *s, guint32 inner)
 {
@@ -70,28 +91,21 @@ static void versions_make(struct telling *telling, const struct sighting *s, gui
 	const guint32 *blobs = state_blobs(state, s);
 
 	g_array_set_size(telling->versions, 0);
-	g_array_set_size(telling->hits, 0);
 	for (guint32 i = 0; i < s->n_blobs; i++) {
-		gsize n = 0;
-		const struct state_hit *hits = state_blob_hits(state, blobs[i], &n);
-		struct finding_version version = {*state_blob(state, blobs[i]), hits, n};
+		struct finding_version version = {.blob = *state_blob(state, blobs[i])};
+		version.hits = state_blob_hits(state, blobs[i], &version.n);
+		version.own = state_secret_hits(state, blobs[i], s->secret, &version.n_own);
 		if (telling->has_inner) {
-			version.n = 0;
-			for (gsize k = 0; k < n; k++)
-				if (hits[k].inner == inner) {
-					g_array_append_val(telling->hits, hits[k]);
-					version.n++;
-				}
+			version.hits = entry_find(version.hits, version.n, inner, &version.n);
+			/* They are sorted the same way. */
+			for (; version.n_own > 0 && version.own[0]->inner != inner; version.own++)
+				version.n_own--;
+			for (gsize k = 0; k < version.n_own; k++)
+				if (version.own[k]->inner != inner)
+					version.n_own = k;
 		}
-		if (version.n > 0)
+		if (version.n_own > 0)
 			g_array_append_val(telling->versions, version);
-	}
-	/* The array does not move any more. */
-	for (gsize i = 0, at = 0; telling->has_inner && i < telling->versions->len; i++) {
-		struct finding_version *version =
-			&g_array_index(telling->versions, struct finding_version, i);
-		version->hits = &g_array_index(telling->hits, struct state_hit, at);
-		at += version->n;
 	}
 }
 
@@ -158,15 +172,16 @@ static void sighting_tell(
 	telling->has_inner = FALSE;
 	for (guint32 i = 0; i < s->n_blobs; i++) {
 		gsize n = 0;
-		const struct state_hit *hits = state_blob_hits(telling->state, blobs[i], &n);
+		const struct state_hit *const *own =
+			state_secret_hits(telling->state, blobs[i], s->secret, &n);
 		for (gsize k = 0; k < n; k++) {
-			if (hits[k].inner == 0 || hits[k].hit.secret != s->secret)
+			if (own[k]->inner == 0)
 				continue;
 			telling->has_inner = TRUE;
 			if (seen == NULL)
 				seen = g_hash_table_new(NULL, NULL);
-			if (g_hash_table_add(seen, GUINT_TO_POINTER(hits[k].inner)))
-				sighting_tell_at(telling, s, status, hits[k].inner);
+			if (g_hash_table_add(seen, GUINT_TO_POINTER(own[k]->inner)))
+				sighting_tell_at(telling, s, status, own[k]->inner);
 		}
 	}
 	if (!telling->has_inner)
@@ -195,13 +210,11 @@ gboolean scan_history_report(struct scan_job *job, struct state *state, struct d
 			return FALSE;
 	}
 	telling.versions = g_array_new(FALSE, FALSE, sizeof(struct finding_version));
-	telling.hits = g_array_new(FALSE, FALSE, sizeof(struct state_hit));
 	for (gsize i = 0; i < n; i++)
 		sighting_tell(&telling, &sightings[i], FINDING_STATUS_PRESENT);
 	for (gsize i = 0; i < n_removed; i++)
 		sighting_tell(&telling, &removed[i], FINDING_STATUS_REMOVED);
 	g_array_unref(telling.versions);
-	g_array_unref(telling.hits);
 	scan_messages_free(telling.messages);
 	return TRUE;
 }

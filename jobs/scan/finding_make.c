@@ -159,14 +159,16 @@ static const struct state_hit *version_add(struct finding_maker *maker,
 	const struct state_hit *best)
 {
 	guint first = maker->places->len;
+	gsize n = version->own != NULL ? version->n_own : version->n;
 
-	for (gsize i = 0; i < version->n; i++) {
-		const struct state_hit *hit = &version->hits[i];
+	for (gsize i = 0; i < n; i++) {
+		const struct state_hit *hit =
+			version->own != NULL ? version->own[i] : &version->hits[i];
 		const struct rule *rule = rule_of(maker, hit);
 		if (hit->hit.secret != view->secret || rule == NULL ||
 			(rule->flags & RULE_HIDDEN) || !hit_holds(maker, view, hit) ||
 			!has_required(maker, view, version, hit) ||
-			is_overshadowed(maker, view, version, i))
+			is_overshadowed(maker, view, version, (gsize)(hit - version->hits)))
 			continue;
 		struct finding_place place = {version->blob, hit->hit.line, hit->hit.column,
 			hit->hit.end_line, hit->hit.end_column, (hit->hit.flags & HIT_MARKED) != 0};
@@ -326,18 +328,20 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 }
 
 /* Up to FINDING_PATHS_MAX other paths that have it; of another repository, its name is in front. */
-static void paths_set(struct finding_report *report, struct finding *finding, const GPtrArray *list)
+static void paths_set(
+	struct finding_report *report, struct finding *finding, const GPtrArray *present)
 {
 	const char **paths = g_new0(const char *, FINDING_PATHS_MAX + 1);
 	guint n = 0;
 
-	for (guint i = 0; i < list->len; i++) {
-		const struct finding *other = list->pdata[i];
-		if (other == finding || other->status == FINDING_STATUS_REMOVED)
+	finding->paths_total = present->len - (finding->status != FINDING_STATUS_REMOVED);
+	for (guint i = 0; i < present->len && n < FINDING_PATHS_MAX; i++) {
+		const struct finding *other = present->pdata[i];
+		if (other == finding)
 			continue;
-		finding->paths_total++;
-		if (other->path == NULL || n == FINDING_PATHS_MAX)
-			continue;
+		/* What has no path is last. */
+		if (other->path == NULL)
+			break;
 		if (!strcmp(other->repository, finding->repository)) {
 			paths[n++] = other->path;
 			continue;
@@ -351,15 +355,28 @@ static void paths_set(struct finding_report *report, struct finding *finding, co
 		g_free(paths);
 }
 
+static void list_finish(struct finding_report *report, const GPtrArray *list)
+{
+	g_autoptr(GPtrArray) present = g_ptr_array_new();
+
+	for (int has_path = 1; has_path >= 0; has_path--) {
+		for (guint i = 0; i < list->len; i++) {
+			struct finding *finding = list->pdata[i];
+			if (finding->status != FINDING_STATUS_REMOVED &&
+				(finding->path != NULL) == has_path)
+				g_ptr_array_add(present, finding);
+		}
+	}
+	for (guint i = 0; list->len > 1 && i < list->len; i++)
+		paths_set(report, list->pdata[i], present);
+}
+
 void finding_maker_finish(struct finding_maker *maker)
 {
 	GHashTableIter iter;
 	gpointer value;
 
 	g_hash_table_iter_init(&iter, maker->by_secret);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		const GPtrArray *list = value;
-		for (guint i = 0; list->len > 1 && i < list->len; i++)
-			paths_set(maker->report, list->pdata[i], list);
-	}
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		list_finish(maker->report, value);
 }

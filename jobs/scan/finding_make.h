@@ -30,6 +30,9 @@ struct finding_version {
 	struct oid blob;
 	const struct state_hit *hits;
 	gsize n;
+	/* Those of the view's secret among them; NULL: nobody knows, and all are looked at. */
+	const struct state_hit *const *own;
+	gsize n_own;
 };
 
 /* One secret at one path. Everything is borrowed; texts are copied where they are kept. */

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "jobs/scan/state_order.h"
 #include "lib/error.h"
 
 #define SEEN_MAX 4000000           /* sightings; a path can be made at every commit */
@@ -22,12 +23,17 @@ enum change {
 
 static gboolean secret_is_in(const struct sight *sight, guint32 blob, guint32 secret)
 {
-	guint32 to = g_array_index(sight->key_starts, guint32, blob + 1);
+	guint32 from = g_array_index(sight->key_starts, guint32, blob);
+	guint32 end = g_array_index(sight->key_starts, guint32, blob + 1), to = end;
 
-	for (guint32 i = g_array_index(sight->key_starts, guint32, blob); i < to; i++)
-		if (g_array_index(sight->secrets, guint32, i) == secret)
-			return TRUE;
-	return FALSE;
+	while (from < to) {
+		guint32 middle = from + (to - from) / 2;
+		if (g_array_index(sight->secrets, guint32, middle) < secret)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < end && g_array_index(sight->secrets, guint32, from) == secret;
 }
 
 static void secrets_list(struct sight *sight)
@@ -37,16 +43,11 @@ static void secrets_list(struct sight *sight)
 	for (guint32 blob = 0; blob <= state->blobs.n; blob++) {
 		guint32 start = sight->secrets->len;
 		gsize n;
-		const struct state_hit *hits = state_blob_hits(state, blob, &n);
+		const struct state_hit *const *hits = state_hits_by_secret(state, blob, &n);
 		g_array_append_val(sight->key_starts, start);
-		for (gsize i = 0; i < n; i++) {
-			gboolean is_there = FALSE;
-			for (guint32 k = start; k < sight->secrets->len && !is_there; k++)
-				is_there = g_array_index(sight->secrets, guint32, k) ==
-					   hits[i].hit.secret;
-			if (!is_there)
-				g_array_append_val(sight->secrets, hits[i].hit.secret);
-		}
+		for (gsize i = 0; i < n; i++)
+			if (i == 0 || hits[i]->hit.secret != hits[i - 1]->hit.secret)
+				g_array_append_val(sight->secrets, hits[i]->hit.secret);
 	}
 }
 

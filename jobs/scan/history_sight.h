@@ -20,15 +20,16 @@ struct seen {
 
 struct sight {
 	struct history_run *run;
-	struct pair_map paths;        /* (parent, name) */
-	struct pair_map keys;         /* (path, secret): number of the sighting */
-	struct pair_map quiet;        /* (held, other): all that is held is in the other, too */
-	guint64 n_told;               /* changes */
-	GArray *seen;                 /* struct seen, by that number */
-	GArray *introductions;        /* struct pair: sighting, commit (or graph's count + tip) */
-	GArray *versions;             /* struct pair: sighting, blob */
-	GArray *key_starts, *secrets; /* of each blob of state.blobs: its distinct secrets */
-	GArray *others;               /* scratch: children compared with */
+	struct pair_map paths; /* (parent, name) */
+	struct pair_map keys;  /* (path, secret): number of the sighting */
+	struct pair_map quiet; /* (held, other): all that is held is in the other, too */
+	guint64 n_told;        /* changes */
+	GArray *seen;          /* struct seen, by that number */
+	GArray *introductions; /* struct pair: sighting, commit (or graph's count + tip) */
+	GArray *versions;      /* struct pair: sighting, blob */
+	GArray *key_starts,
+		*secrets; /* of each blob of state.blobs: its distinct secrets, ascending */
+	GArray *others;   /* scratch: children compared with */
 	struct state_result result;
 };
 

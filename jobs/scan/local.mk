@@ -132,6 +132,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/state_file.c \
 	jobs/scan/state_file.h \
 	jobs/scan/state_load.c \
+	jobs/scan/state_order.c \
+	jobs/scan/state_order.h \
 	jobs/scan/state_sample.c \
 	jobs/scan/state_store.h \
 	jobs/scan/text_pool.c \

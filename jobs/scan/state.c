@@ -6,6 +6,7 @@
 
 #include "jobs/scan/depot.h"
 #include "jobs/scan/history.h"
+#include "jobs/scan/state_order.h"
 #include "jobs/scan/state_store.h"
 #include "lib/hash.h"
 #include "lib/secret.h"
@@ -50,6 +51,7 @@ static void contents_clear(struct state *state)
 	g_clear_pointer(&state->secret_numbers, g_hash_table_unref);
 	g_array_unref(state->hits);
 	g_clear_pointer(&state->hit_starts, g_array_unref);
+	g_free(state->hit_order);
 	g_array_unref(state->gaps);
 	g_array_unref(state->gaps_before);
 	g_array_unref(state->removed);
@@ -342,6 +344,7 @@ void state_add_hit(struct state *state, const struct oid *blob, const struct hit
 		h.inner = text_pool_add(&state->texts, inner, G_MAXSIZE) + 1;
 	g_array_append_val(state->hits, h);
 	g_clear_pointer(&state->hit_starts, g_array_unref);
+	g_clear_pointer(&state->hit_order, g_free);
 }
 
 void state_add_gap(struct state *state, const struct oid *blob, guint reason)
@@ -418,6 +421,8 @@ static int hit_compare(gconstpointer a, gconstpointer b)
 	if (x->member != y->member)                                                                \
 	return x->member < y->member ? -1 : 1
 	BY(blob);
+	if (left->inner != right->inner)
+		return left->inner < right->inner ? -1 : 1;
 	BY(at);
 	BY(len);
 	BY(rule);
@@ -425,7 +430,7 @@ static int hit_compare(gconstpointer a, gconstpointer b)
 	BY(match_at);
 	BY(match_len);
 #undef BY
-	return left->inner < right->inner ? -1 : left->inner > right->inner;
+	return 0;
 }
 
 static void hits_sort(struct state *state)
@@ -515,10 +520,9 @@ static gboolean has_hits(struct state *state, const struct sighting *s)
 {
 	for (guint32 i = 0; i < s->n_blobs; i++) {
 		gsize n;
-		const struct state_hit *hits = state_blob_hits(state, state_blobs(state, s)[i], &n);
-		for (gsize k = 0; k < n; k++)
-			if (hits[k].hit.secret == s->secret)
-				return TRUE;
+		state_secret_hits(state, state_blobs(state, s)[i], s->secret, &n);
+		if (n > 0)
+			return TRUE;
 	}
 	return FALSE;
 }

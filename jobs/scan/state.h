@@ -173,7 +173,7 @@ const char *state_text(const struct state *state, guint32 at); /* NULL for STATE
 const struct state_secret *state_secret(const struct state *state, guint32 number);
 const struct oid *state_blob(const struct state *state, guint32 blob);
 guint32 state_find_blob(const struct state *state, const struct oid *blob); /* STATE_NONE */
-/* Sorted by blob, then place. */
+/* Sorted by blob, then entry when it is an archive, then place. */
 const struct state_hit *state_hits(struct state *state, gsize *n);
 /* Those of one blob. */
 const struct state_hit *state_blob_hits(struct state *state, guint32 blob, gsize *n);

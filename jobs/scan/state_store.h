@@ -41,12 +41,13 @@ struct state {
 	gpointer known_owned;
 	struct oid_map known_young;
 
-	struct oid_map blobs;   /* with hits, ever */
-	GArray *hits;           /* struct state_hit */
-	GArray *hit_starts;     /* guint32 by blob and one more; NULL: not sorted */
-	guint32 n_blobs_before; /* blobs there when it was loaded */
-	GArray *gaps;           /* struct state_gap: found by this scan */
-	GArray *gaps_before;    /* those of the last one */
+	struct oid_map blobs;               /* with hits, ever */
+	GArray *hits;                       /* struct state_hit */
+	GArray *hit_starts;                 /* guint32 by blob and one more; NULL: not sorted */
+	const struct state_hit **hit_order; /* by blob, then secret; NULL: see state_order.h */
+	guint32 n_blobs_before;             /* blobs there when it was loaded */
+	GArray *gaps;                       /* struct state_gap: found by this scan */
+	GArray *gaps_before;                /* those of the last one */
 	guint64 counters[STATE_COUNTERS];
 
 	gboolean has_graph;  /* graph and holdings fit one another and the hits */

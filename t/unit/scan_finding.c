@@ -11,6 +11,7 @@
 #include "jobs/scan/finding_sample.h"
 #include "jobs/scan/ignore.h"
 #include "jobs/scan/pattern_path.h"
+#include "jobs/scan/state_order.h"
 #include "t/unit/check.h"
 
 #define DAY 20000 /* 2024-10-04 */
@@ -419,6 +420,74 @@ static void test_overlap(void)
 	g_assert_cmpstr(f->rule->id, ==, "pair");
 }
 
+/*
+ * A file of thousands of secrets: each is told with its own places, and for that no hit but its own
+ * is gone through, so that the work grows with the hits and not with their square.
+ */
+static void test_many(void)
+{
+	enum {
+		SECRETS = 50000,
+		EACH = 3
+	};
+	g_autoptr(RuleSet) rules = rules_new();
+	g_autoptr(FindingReport) report = finding_report_new(rules);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(FindingMaker) maker = finding_maker_new(report, NULL, &error);
+	struct state_options options = {.engine = "test", .rules = rules};
+	g_autoptr(State) state = state_open(&options, NULL);
+	guint generic = rule_number(rules, "generic"), exact = rule_number(rules, "exact");
+	struct oid blobs[2] = {{{1}}, {{2}}};
+	guint8 digest[SECRET_HASH_BYTES] = {1};
+	gsize n_hits, gone_through = 0;
+
+	for (guint32 i = 0; i < SECRETS * EACH; i++) {
+		/* In an order that is neither that of the numbers nor that of the places. */
+		guint32 number = i * 7919 % SECRETS, line = i * 4099 % (SECRETS * EACH) + 1;
+		memcpy(digest + 1, &number, sizeof(number));
+		guint32 secret = state_add_secret(state, "generic", digest, "***");
+		struct state_hit hit = hit_make(generic, secret, line * 100, 20, line);
+		state_add_hit(state, &blobs[0], &hit.hit, secret, "", NULL);
+		/* Another rule has the same bytes in some lines, and tells more. */
+		hit.hit.rule = (guint16)exact;
+		if (line % 10 == 0)
+			state_add_hit(state, &blobs[0], &hit.hit, secret, "", NULL);
+		if (i % 1000 == 0)
+			state_add_hit(state, &blobs[1], &hit.hit, secret, "", NULL);
+	}
+	const struct state_hit *hits = state_blob_hits(state, 0, &n_hits);
+	struct finding_version version = {.hits = hits, .n = n_hits};
+	struct finding_view view = {.repository = "",
+		.path = "a.c",
+		.family = "generic",
+		.masked = "***",
+		.versions = &version,
+		.n_versions = 1,
+		.head = G_MAXSIZE};
+	g_assert_cmpuint(n_hits, ==, SECRETS * EACH + SECRETS * EACH / 10);
+	for (guint32 secret = 1; secret <= SECRETS; secret++) {
+		version.own = state_secret_hits(state, 0, secret, &version.n_own);
+		gone_through += version.n_own;
+		view.secret = secret;
+		const struct finding *f = finding_maker_add(maker, &view);
+		g_assert_nonnull(f);
+		g_assert_cmpuint(f->places_total, ==, EACH);
+		if (secret % 5000 != 0)
+			continue;
+		/* The same as when all are looked at. */
+		version.own = NULL;
+		const struct finding *same = finding_maker_add(maker, &view);
+		g_assert_true(same->rule == f->rule);
+		g_assert_cmpmem(f->places, f->n_places * sizeof(*f->places), same->places,
+			same->n_places * sizeof(*f->places));
+	}
+	g_assert_cmpuint(gone_through, ==, n_hits);
+	state_secret_hits(state, 0, SECRETS + 1, &n_hits);
+	g_assert_cmpuint(n_hits, ==, 0);
+	state_secret_hits(state, 2, 1, &n_hits);
+	g_assert_cmpuint(n_hits, ==, 0);
+}
+
 /* Every writer, with the worst names there can be: nothing that acts gets through. */
 static void test_hostile(void)
 {
@@ -472,6 +541,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/finding/a baseline of gitleaks is understood", test_baseline_foreign);
 	g_test_add_func("/finding/what is no baseline is refused", test_baseline_wrong);
 	g_test_add_func("/finding/the most specific rule has the place", test_overlap);
+	g_test_add_func(
+		"/scan-finding/of thousands of secrets each is told by its own hits", test_many);
 	g_test_add_func("/finding/no writer lets a hostile name act", test_hostile);
 	return check_run();
 }
