@@ -12,6 +12,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/gateway.h \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \
+	cgi/input.c cgi/input.h \
 	cgi/plain.c cgi/plain.h \
 	cgi/problem.c cgi/problem.h \
 	cgi/rate.c cgi/rate.h \

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cgi/problem.h"
-#include "lib/event.h"
 
 /* clang-format off */
 static const char *const role_names[] = {
@@ -24,12 +23,6 @@ static const char *const rate_names[] = {
 	[RATE_WRITE] = "write",
 	[RATE_LOGIN] = "login",
 	[RATE_RUN] = "run",
-};
-static const char *const place_names[] = {
-	[INPUT_PLACE_UNSET] = NULL,
-	[INPUT_PATH] = "path",
-	[INPUT_QUERY] = "query",
-	[INPUT_BODY] = "body",
 };
 /* clang-format on */
 
@@ -67,24 +60,16 @@ static const char *route_fault(const struct route *route)
 	if (n > ROUTE_INPUTS_MAX)
 		return "has too many inputs";
 	for (guint i = 0; i < n; i++) {
-		const struct input *input = &route->inputs[i];
-		if (place_names[input->place] == NULL || input->type == INPUT_TYPE_UNSET)
-			return "has an input without a place or a type";
-		if (input->place == INPUT_BODY && route->body_max_bytes == 0)
+		const char *fault = input_table_fault(&route->inputs[i]);
+		if (fault != NULL)
+			return fault;
+		if (route->inputs[i].place == INPUT_BODY && route->body_max_bytes == 0)
 			return "has an input in a body that it does not take";
-		if ((input->type == INPUT_WORD || input->type == INPUT_WORDS) &&
-			input->words == NULL)
-			return "has an input of words without words";
 	}
 	return NULL;
 }
 
 static GHashTable *statements; /* route -> SQL text, made once by route_check_table() */
-
-static const char *input_argument(const struct input *input)
-{
-	return input->argument != NULL ? input->argument : input->name;
-}
 
 static char *statement_make(const struct route *route)
 {
@@ -158,94 +143,6 @@ const struct route *route_find(const struct request *request, char **allowed)
 	return NULL;
 }
 
-static gboolean word_is_in(const char *words, const char *word, gsize len)
-{
-	for (const char *at = words; len > 0 && *at != '\0'; at += *at == '|') {
-		gsize n = strcspn(at, "|");
-		if (n == len && !strncmp(at, word, len))
-			return TRUE;
-		at += n;
-	}
-	return FALSE;
-}
-
-static char *words_fault(const struct input *input, const char *value)
-{
-	for (const char *at = value;; at++) {
-		gsize len = strcspn(at, ",");
-		if (!word_is_in(input->words, at, len))
-			return g_strdup_printf("must be some of %s, with commas", input->words);
-		at += len;
-		if (*at == '\0')
-			return NULL;
-	}
-}
-
-static char *events_fault(const char *value)
-{
-	g_auto(GStrv) types = g_strsplit(value, ",", -1);
-
-	for (guint i = 0; types[i] != NULL; i++) {
-		const struct event_kind *kind = event_kind_find(types[i]);
-		if (kind == NULL || kind->is_hidden)
-			return g_strdup("must be types of events, with commas");
-	}
-	return NULL;
-}
-
-static gboolean text_has_control(const char *text)
-{
-	for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at))
-		if (g_unichar_iscntrl(g_utf8_get_char(at)))
-			return TRUE;
-	return FALSE;
-}
-
-static char *length_fault(const struct input *input, gint64 len, const char *unit)
-{
-	if (len < input->min && len == 0)
-		return g_strdup("must not be empty");
-	if (len < input->min || len > input->max)
-		return g_strdup_printf("must have %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " %s",
-			input->min, input->max, unit);
-	return NULL;
-}
-
-/* What is wrong with value, freed by the caller; NULL: nothing. */
-static char *value_fault(const struct input *input, const char *value)
-{
-	gint64 number;
-
-	switch (input->type) {
-	case INPUT_TEXT:
-		if (text_has_control(value))
-			return g_strdup("must not hold control characters");
-		return length_fault(input, g_utf8_strlen(value, -1), "characters");
-	case INPUT_SECRET:
-		return length_fault(input, (gint64)strlen(value), "bytes");
-	case INPUT_INT:
-		if (!g_ascii_string_to_signed(value, 10, input->min, input->max, &number, NULL) ||
-			*value == '+')
-			return g_strdup_printf("must be from %" G_GINT64_FORMAT
-					       " to %" G_GINT64_FORMAT,
-				input->min, input->max);
-		return NULL;
-	case INPUT_UUID:
-		return g_uuid_string_is_valid(value) ? NULL : g_strdup("must be a UUID");
-	case INPUT_WORD:
-		return word_is_in(input->words, value, strlen(value))
-			       ? NULL
-			       : g_strdup_printf("must be one of %s", input->words);
-	case INPUT_WORDS:
-		return words_fault(input, value);
-	case INPUT_EVENTS:
-		return events_fault(value);
-	case INPUT_TYPE_UNSET:
-		break;
-	}
-	g_assert_not_reached();
-}
-
 static gint input_find(
 	const struct route *route, enum input_place place, const char *name, gsize len)
 {
@@ -259,7 +156,7 @@ static gint input_find(
 static void value_take(struct route_call *call, gint i, char *value, json_object **faults)
 {
 	const struct input *input = &call->route->inputs[i];
-	g_autofree char *fault = value_fault(input, value);
+	g_autofree char *fault = input_text_fault(input, value);
 
 	if (fault != NULL) {
 		problem_field(faults, input->name, fault);
@@ -302,14 +199,18 @@ static void query_take(struct route_call *call, json_object **faults)
 	}
 }
 
-/* A JSON value as the text that value_fault() reads; NULL when its type is another. */
-static char *member_text(const struct input *input, json_object *member)
+static void member_take(
+	struct route_call *call, const char *name, json_object *member, json_object **faults)
 {
-	gboolean is_int = input->type == INPUT_INT;
+	gint i = input_find(call->route, INPUT_BODY, name, strlen(name));
+	g_autofree char *fault = NULL;
 
-	if (!json_object_is_type(member, is_int ? json_type_int : json_type_string))
-		return NULL;
-	return g_strdup(json_object_get_string(member));
+	if (i < 0)
+		fault = g_strdup("is not known here");
+	else
+		call->values[i] = input_take_member(&call->route->inputs[i], member, &fault);
+	if (fault != NULL)
+		problem_field(faults, name, fault);
 }
 
 static void body_take(struct route_call *call, json_object **faults)
@@ -336,19 +237,21 @@ static void body_take(struct route_call *call, json_object **faults)
 	}
 	json_object_object_foreach(body, name, member)
 	{
-		gint i = input_find(call->route, INPUT_BODY, name, strlen(name));
-		if (i < 0) {
-			problem_field(faults, name, "is not known here");
-		} else if (member != NULL) {
-			char *text = member_text(&call->route->inputs[i], member);
-			if (text == NULL)
-				problem_field(faults, name,
-					call->route->inputs[i].type == INPUT_INT
-						? "must be a whole number"
-						: "must be a text");
-			else
-				value_take(call, i, text, faults);
-		}
+		member_take(call, name, member, faults);
+	}
+}
+
+static void headers_take(struct route_call *call, json_object **faults)
+{
+	for (guint i = 0; i < route_inputs_len(call->route); i++) {
+		const struct input *input = &call->route->inputs[i];
+		const char *value = input->place == INPUT_HEADER
+					    ? request_header(call->request, input->name)
+					    : NULL;
+		if (value != NULL && !g_utf8_validate(value, -1, NULL))
+			problem_field(faults, input->name, "must be UTF-8");
+		else if (value != NULL && *value != '\0')
+			value_take(call, (gint)i, g_strdup(value), faults);
 	}
 }
 
@@ -368,6 +271,7 @@ json_object *route_take_inputs(struct route_call *call)
 	path_take(call, &faults);
 	query_take(call, &faults);
 	body_take(call, &faults);
+	headers_take(call, &faults);
 	for (guint i = 0; i < route_inputs_len(call->route); i++) {
 		const struct input *input = &call->route->inputs[i];
 		if (input->is_needed && call->values[i] == NULL &&
@@ -400,7 +304,7 @@ void route_print(FILE *out)
 			route->function != NULL ? route->function : "(C)");
 		for (guint n = 0; n < route_inputs_len(route); n++)
 			fprintf(out, "%s%s:%s%s", n > 0 ? "," : "",
-				place_names[route->inputs[n].place], route->inputs[n].name,
+				input_place_name(route->inputs[n].place), route->inputs[n].name,
 				route->inputs[n].is_needed ? "!" : "");
 		fprintf(out, "%s\t%" G_GSIZE_FORMAT "\t%s\n",
 			route_inputs_len(route) == 0 ? "-" : "", route->body_max_bytes,

@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "cgi/api.h"
+#include "cgi/input.h"
 #include "cgi/request.h"
 #include "cgi/response.h"
 #include "lib/json.h"
@@ -34,34 +35,6 @@ enum role {
 	ROLE_PLATFORM_ADMIN,
 };
 
-enum input_place {
-	INPUT_PLACE_UNSET,
-	INPUT_PATH,  /* {name} in the path */
-	INPUT_QUERY, /* ?name= */
-	INPUT_BODY,  /* a member of the JSON object that is the body */
-};
-
-enum input_type {
-	INPUT_TYPE_UNSET,
-	INPUT_TEXT,   /* min to max characters, no control characters */
-	INPUT_SECRET, /* min to max bytes of any UTF-8; never logged */
-	INPUT_INT,    /* min to max */
-	INPUT_UUID,
-	INPUT_WORD,   /* one of words */
-	INPUT_WORDS,  /* some of words, separated by commas */
-	INPUT_EVENTS, /* types of events that clients may see, separated by commas */
-};
-
-struct input {
-	const char *name;
-	enum input_place place;
-	enum input_type type;
-	gint64 min, max;
-	const char *words; /* separated by | */
-	gboolean is_needed;
-	const char *argument; /* of the function, without p_; NULL: name */
-};
-
 /* How often one client may ask (cgi/rate.c). */
 enum rate {
 	RATE_UNSET,
@@ -78,7 +51,7 @@ enum answer {
 	ANSWER_CSV,
 };
 
-#define ROUTE_INPUTS_MAX 8
+#define ROUTE_INPUTS_MAX 24
 
 struct route;
 
@@ -116,15 +89,6 @@ struct route {
 
 extern const struct route routes[];
 extern const gsize routes_len;
-
-#define INPUTS(...)                                                                                \
-	(const struct input[])                                                                     \
-	{                                                                                          \
-		__VA_ARGS__,                                                                       \
-		{                                                                                  \
-			NULL                                                                       \
-		}                                                                                  \
-	}
 
 /* Aborts when the table has a hole: what route_check_table() finds is a defect of the program. */
 void route_check_table(void);

@@ -21,6 +21,7 @@ check_PROGRAMS += \
 	t/unit/event \
 	t/unit/file \
 	t/unit/http \
+	t/unit/input \
 	t/unit/json \
 	t/unit/log \
 	t/unit/quote \
@@ -46,6 +47,7 @@ t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
+t_unit_input_LDADD = t/unit/libcheck.a cgi/libmuster-api.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_http_LDADD = t/unit/libcheck.a lib/libmuster-http.a lib/libmuster.a $(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
