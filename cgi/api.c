@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cgi/openapi.h"
 #include "cgi/plain.h"
 #include "cgi/route.h"
 #include "cgi/serve.h"
@@ -65,9 +66,11 @@ static int plain_run(void)
 int main(int argc, char **argv)
 {
 	g_autofree char *file = NULL;
-	gboolean is_routes = FALSE, is_version = FALSE;
+	gboolean is_openapi = FALSE, is_routes = FALSE, is_version = FALSE;
 	const GOptionEntry entries[] = {
 		{"conf", 0, 0, G_OPTION_ARG_FILENAME, &file, "Read FILE alone", "FILE"},
+		{"openapi", 0, 0, G_OPTION_ARG_NONE, &is_openapi,
+			"Print the OpenAPI document of the routes", NULL},
 		{"routes", 0, 0, G_OPTION_ARG_NONE, &is_routes, "Print the table of routes", NULL},
 		{"version", 0, 0, G_OPTION_ARG_NONE, &is_version, "Print the version", NULL},
 		{NULL, 0, 0, 0, NULL, NULL, NULL},
@@ -98,6 +101,13 @@ int main(int argc, char **argv)
 	}
 	if (is_routes) {
 		route_print(stdout);
+		return EXIT_FINE;
+	}
+	if (is_openapi) {
+		g_autoptr(json_object) document = openapi_document();
+		puts(json_object_to_json_string_ext(
+			document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					  JSON_C_TO_STRING_NOSLASHESCAPE));
 		return EXIT_FINE;
 	}
 	return serve_run(api_load, api_free, file);

@@ -12,6 +12,9 @@
 /* health.c */
 gboolean health_get(struct route_call *call, GError **error);
 
+/* openapi.c: the table of routes as a document. */
+gboolean openapi_get(struct route_call *call, GError **error);
+
 /* session.c: sign-in. Tokens are told once and stored hashed. */
 gboolean session_login(struct route_call *call, GError **error);
 gboolean session_refresh(struct route_call *call, GError **error);

@@ -31,6 +31,26 @@ const char *route_role_name(enum role role)
 	return role_names[role];
 }
 
+const char *route_rate_name(enum rate rate)
+{
+	return rate_names[rate];
+}
+
+const char *route_scope(const struct route *route)
+{
+	if (route->role >= ROLE_ORG_ADMIN)
+		return "admin";
+	if (route->rate == RATE_RUN)
+		return "run";
+	return !strcmp(route->method, "GET") ? "read" : "write";
+}
+
+gboolean route_is_repeatable(const struct route *route)
+{
+	return !strcmp(route->method, "POST") && route->role != ROLE_NOBODY &&
+	       route->function != NULL;
+}
+
 guint route_inputs_len(const struct route *route)
 {
 	guint n = 0;
@@ -57,6 +77,9 @@ static const char *route_fault(const struct route *route)
 		return "needs a function or a handler, and not both";
 	if (route->help == NULL)
 		return "has no help";
+	if (route->schema == NULL && route->status != 204 && route->answer != ANSWER_CSV &&
+		route->answer != ANSWER_HTML)
+		return "does not say what it answers";
 	if (n > ROUTE_INPUTS_MAX)
 		return "has too many inputs";
 	for (guint i = 0; i < n; i++) {

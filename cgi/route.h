@@ -49,6 +49,7 @@ enum answer {
 	ANSWER_JSON,
 	ANSWER_LIST, /* JSON with "next"; a Link header leads there */
 	ANSWER_CSV,
+	ANSWER_HTML, /* a page of ours */
 };
 
 #define ROUTE_INPUTS_MAX 24
@@ -82,8 +83,10 @@ struct route {
 	const char *function;       /* of schema muster */
 	route_handler handler;      /* instead of function */
 	enum answer answer;
-	guint status;      /* of success; 0: 200 */
-	gboolean is_write; /* wakes runner and pusher after its commit */
+	const char *schema; /* of the answer, or of an element of a list: its name in
+			       schema/api-1.json; NULL only where there is no JSON */
+	guint status;       /* of success; 0: 200 */
+	gboolean is_write;  /* wakes runner and pusher after its commit */
 	const char *help;
 };
 
@@ -115,6 +118,16 @@ const char *route_statement(const struct route *route);
 guint route_inputs_len(const struct route *route);
 
 const char *route_role_name(enum role role);
+const char *route_rate_name(enum rate rate);
+
+/*
+ * What an API token must have been made for: "read", "write", "run" (starts work) or "admin" (what
+ * the organization's administrators may). A session may all that its role may.
+ */
+const char *route_scope(const struct route *route);
+
+/* Whether an Idempotency-Key is heeded: a POST by somebody, answered by one SQL function. */
+gboolean route_is_repeatable(const struct route *route);
 
 /* The table for people: a line a route. */
 void route_print(FILE *out);
