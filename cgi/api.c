@@ -9,6 +9,7 @@
 
 #include "cgi/openapi.h"
 #include "cgi/plain.h"
+#include "cgi/rate.h"
 #include "cgi/route.h"
 #include "cgi/serve.h"
 #include "lib/exit.h"
@@ -51,6 +52,8 @@ static int plain_run(void)
 
 	if (api != NULL)
 		api->db = db_open(api->conf, "muster_api", &error);
+	if (api != NULL)
+		api->rates = rate_table_open(api->conf, NULL);
 	if (api == NULL || api->db == NULL) {
 		log_failure(LOG_LEVEL_ERROR, "cannot answer", error);
 		printf("Status: 500 Internal Server Error\r\nContent-Type: "

@@ -19,7 +19,7 @@ struct api {
 	struct conf *conf;
 	struct db *db;
 	struct secret_key *key;
-	struct rate_table *rates; /* shared by the workers; NULL in plain CGI */
+	struct rate_table *rates; /* shared by all on this host; NULL: nobody is limited */
 };
 
 typedef struct api api;

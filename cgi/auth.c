@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cgi/cors.h"
 #include "lib/error.h"
 #include "lib/json.h"
 
@@ -61,14 +62,14 @@ static gboolean origin_is_base(const char *origin, const char *base)
 	       g_str_has_prefix(base, "http://") && g_ascii_strcasecmp(origin + 8, base + 7) == 0;
 }
 
-gboolean auth_check_origin(const struct request *request, GError **error)
+gboolean auth_check_origin(const struct api *api, const struct request *request, GError **error)
 {
 	const char *origin = request_header(request, "Origin");
 	const char *site = request_header(request, "Sec-Fetch-Site");
 	gboolean is_ours;
 
 	if (origin != NULL)
-		is_ours = origin_is_base(origin, request->base);
+		is_ours = origin_is_base(origin, request->base) || cors_allows(api->conf, origin);
 	else
 		is_ours = site == NULL || !strcmp(site, "same-origin") || !strcmp(site, "none");
 	if (!is_ours)
@@ -117,6 +118,13 @@ static gboolean bearer_take(struct credential *credential, const struct secret_k
 	return TRUE;
 }
 
+/* An API token says what it is by how it begins. */
+static void token_take(struct credential *credential, const char *token)
+{
+	credential->kind = "token";
+	credential->bytes = auth_token_bytea(token);
+}
+
 static gboolean organization_is_valid(const char *text)
 {
 	return strlen(text) <= 63 &&
@@ -127,6 +135,7 @@ static gboolean credential_take(struct credential *credential, const struct api 
 	const struct request *request, GError **error)
 {
 	const char *authorization = request_header(request, "Authorization");
+	const char *key = request_header(request, "X-API-Key");
 	const char *organization = request_header(request, "Muster-Organization");
 	g_autofree char *cookie = request_cookie(request, cookie_name(request));
 
@@ -136,16 +145,21 @@ static gboolean credential_take(struct credential *credential, const struct api 
 		return FALSE;
 	}
 	if (authorization != NULL) {
+		const char *token = authorization + 7;
 		if (g_ascii_strncasecmp(authorization, "Bearer ", 7))
 			return refuse_token(error);
-		if (!bearer_take(credential, api->key,
-			    authorization + 7 + strspn(authorization + 7, " "), error))
+		token += strspn(token, " ");
+		if (g_str_has_prefix(token, AUTH_TOKEN_PREFIX))
+			token_take(credential, token);
+		else if (!bearer_take(credential, api->key, token, error))
 			return FALSE;
+	} else if (key != NULL) {
+		token_take(credential, key);
 	} else if (cookie != NULL && *cookie != '\0') {
 		credential->kind = "session";
 		credential->bytes = auth_token_bytea(cookie);
 		if (!auth_is_read(request)) {
-			if (!auth_check_origin(request, error))
+			if (!auth_check_origin(api, request, error))
 				return FALSE;
 			credential->csrf = csrf_bytea(request);
 		}

@@ -13,13 +13,16 @@
  * it brings is put into the form that the database's enter() reads, and enter() alone decides.
  *
  *	Authorization: Bearer <jwt>	signature and expiry are checked here, the session there
+ *	Authorization: Bearer mst_...	an API token; X-API-Key: the same
  *	Cookie: muster_session=<token>	only its hash goes to the database
  *
  * A write by cookie needs two more things, because a browser sends cookies for anybody's page: the
  * CSRF token in X-CSRF-Token (compared by enter()), and an Origin that is ours (checked here).
  */
+#define AUTH_TOKEN_PREFIX "mst_"
+
 struct credential {
-	const char *kind;   /* session, jwt, none */
+	const char *kind;   /* session, jwt, token, none */
 	char *bytes;        /* bytea in hexadecimal, NULL for none */
 	char *csrf;         /* bytea in hexadecimal; NULL: not asked for */
 	char *organization; /* slug or id; NULL: the session's own */
@@ -39,10 +42,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(credential, credential_free)
 gboolean auth_is_read(const struct request *request);
 
 /*
- * Whether a browser says that another site's page is asking: Origin, else Sec-Fetch-Site. A client
- * that sends neither is no browser. Errors: MUSTER_ERROR_DENIED.
+ * Whether a browser says that another site's page is asking, one that cors_allows() does not know:
+ * Origin, else Sec-Fetch-Site. A client that sends neither is no browser. Errors:
+ * MUSTER_ERROR_DENIED.
  */
-gboolean auth_check_origin(const struct request *request, GError **error);
+gboolean auth_check_origin(const struct api *api, const struct request *request, GError **error);
 
 /* The session's cookie set to token, or taken away (NULL). */
 void auth_set_cookie(struct response *response, const struct request *request, const char *token);

@@ -5,9 +5,10 @@
 #include "cgi/route.h"
 
 /*
- * Runs one statement for the client: enter() and it in one transaction and one round trip. enter()
- * raises unless the client's credential holds and reaches the route's role, and an error undoes and
- * skips what follows, so the statement never runs for somebody who may not. Row-level security and
+ * Runs one statement for the client: enter() and it in one transaction and one round trip, for a
+ * write with its count and its Idempotency-Key (call->key) between. enter() raises unless the
+ * client's credential holds and reaches the route's role, and an error undoes and skips what
+ * follows, so the statement never runs for somebody who may not. Row-level security and
  * the functions themselves read account and organisation from what enter() set.
  *
  * *result: freed by the caller. Reads get the header Stream-Position: the position of the event log

@@ -6,6 +6,7 @@
 
 #include "cgi/auth.h"
 #include "cgi/call.h"
+#include "cgi/cors.h"
 #include "cgi/problem.h"
 #include "cgi/rate.h"
 #include "cgi/route.h"
@@ -40,42 +41,121 @@ static void csv_headers_add(struct route_call *call)
 	response_header(call->response, "Content-Disposition", value);
 }
 
+/* The answer that this key got before. */
+static gboolean replay(struct route_call *call)
+{
+	const char *answer = db_error_fields(call->api->db);
+
+	if (g_strcmp0(db_error_sqlstate(call->api->db), "MU208") || answer == NULL)
+		return FALSE;
+	call->is_entered = TRUE;
+	response_header(call->response, "Idempotency-Replayed", "true");
+	response_take_text(call->response, RESPONSE_JSON, g_strdup(answer));
+	return TRUE;
+}
+
+static gboolean function_ask(struct route_call *call, struct db_result **result, GError **error)
+{
+	const char *params[ROUTE_INPUTS_MAX + 1];
+	guint n = route_inputs_len(call->route);
+
+	memcpy(params, call->values, n * sizeof(*params));
+	params[n] = call->key;
+	return call->key == NULL
+		       ? call_run(call, route_statement(call->route), n, params, result, error)
+		       : call_run(call, route_statement_kept(call->route), n + 1, params, result,
+				 error);
+}
+
 /* The row's SQL function, whose answer is the body as it comes. */
 static gboolean function_run(struct route_call *call, GError **error)
 {
+	const struct route *route = call->route;
 	g_autoptr(db_result) result = NULL;
+	g_autoptr(GError) failure = NULL;
 
-	if (!call_run(call, route_statement(call->route), route_inputs_len(call->route),
-		    (const char *const *)call->values, &result, error))
+	if (route->status != 0)
+		call->response->status = route->status;
+	if (!function_ask(call, &result, &failure)) {
+		if (replay(call))
+			return TRUE;
+		call->response->status = 200;
+		g_propagate_error(error, g_steal_pointer(&failure));
 		return FALSE;
+	}
+	if (route->status == 204)
+		return TRUE;
 	if (db_result_rows(result) == 0 || db_result_get(result, 0, 0) == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "There is nothing here.");
 		return FALSE;
 	}
-	if (call->route->answer == ANSWER_LIST && db_result_get(result, 0, 1) != NULL)
+	if (route->answer == ANSWER_LIST && db_result_get(result, 0, 1) != NULL)
 		link_add(call, db_result_get(result, 0, 1));
-	if (call->route->answer == ANSWER_CSV)
+	if (route->answer == ANSWER_CSV)
 		csv_headers_add(call);
-	if (call->route->status != 0)
-		call->response->status = call->route->status;
 	response_take_result(call->response,
-		call->route->answer == ANSWER_CSV ? RESPONSE_CSV : RESPONSE_JSON,
+		route->answer == ANSWER_CSV ? RESPONSE_CSV : RESPONSE_JSON,
 		g_steal_pointer(&result));
 	return TRUE;
 }
 
+/* draft-ietf-httpapi-ratelimit-headers-10, and the names that clients knew before it. */
+static void rate_headers_add(struct route_call *call, const struct rate_left *left)
+{
+	const char *name = route_rate_name(call->route->rate);
+	gint64 full_at = g_get_real_time() / G_USEC_PER_SEC + left->full_s;
+
+	if (left->burst == 0)
+		return;
+	g_string_append_printf(call->response->head,
+		"RateLimit-Policy: \"%s\";q=%u;w=%u\r\n"
+		"RateLimit: \"%s\";r=%u;t=%u\r\n"
+		"X-RateLimit-Limit: %u\r\n"
+		"X-RateLimit-Remaining: %u\r\n"
+		"X-RateLimit-Reset: %" G_GINT64_FORMAT "\r\n",
+		name, left->burst, left->window_s, name, left->left, left->full_s, left->burst,
+		left->left, full_at);
+}
+
 static gboolean rate_allows(struct route_call *call)
 {
-	g_autofree char *wait = NULL;
-	guint wait_s = rate_take(call->api->rates, call->route->rate, call->credential->bytes,
-		call->request->address);
+	struct rate_left left;
+	gboolean ok = rate_take(call->api->rates, call->route->rate, call->credential->bytes,
+		call->request->address, &left);
 
-	if (wait_s == 0)
-		return TRUE;
-	wait = g_strdup_printf("%u", wait_s);
-	response_header(call->response, "Retry-After", wait);
-	problem_set(call->response, call->request, 429, "You are asking too often.", NULL);
-	return FALSE;
+	rate_headers_add(call, &left);
+	if (!ok)
+		problem_set(call->response, call->request, 429, "You are asking too often.", NULL);
+	return ok;
+}
+
+#define KEY_MAX 200
+
+/* Printable ASCII, as the draft's quoted string; the quotes may be left out. */
+static void key_take(struct route_call *call, json_object **faults)
+{
+	const char *key = request_header(call->request, "Idempotency-Key");
+	gsize len = key != NULL ? strlen(key) : 0;
+
+	if (len == 0 || !route_is_repeatable(call->route))
+		return;
+	gboolean ok = len <= KEY_MAX;
+	for (gsize i = 0; i < len; i++)
+		ok = ok && g_ascii_isgraph(key[i]);
+	if (ok)
+		call->key = key;
+	else
+		problem_field(faults, "Idempotency-Key", "must have 1 to 200 printable characters");
+}
+
+/* Who may not ask at all is told that, and not what is wrong with the question. */
+static gboolean may_ask(struct route_call *call, GError **error)
+{
+	g_autoptr(db_result) result = NULL;
+
+	call->key = NULL; /* for nothing is done */
+	return call->route->role == ROLE_NOBODY ||
+	       call_run(call, "select 1", 0, NULL, &result, error);
 }
 
 /* FALSE with an error, or TRUE with an answer, which may be a refusal. */
@@ -90,7 +170,11 @@ static gboolean call_answer(struct route_call *call, GError **error)
 	if (!request_read_body(call->request, body_max, error))
 		return FALSE;
 	json_object *faults = route_take_inputs(call);
-	/* Faults of nobody's request tell what a route takes, which is in the documentation. */
+	key_take(call, &faults);
+	if (faults != NULL && !may_ask(call, error)) {
+		json_object_put(faults);
+		return FALSE;
+	}
 	if (faults != NULL) {
 		problem_set(call->response, call->request, 400, "Some inputs are not acceptable.",
 			faults);
@@ -117,11 +201,10 @@ static void failure_answer(struct api *api, struct response *response,
 	if (db_error_detail(api->db) != NULL &&
 		(status >= 500 || (sqlstate != NULL && !g_str_has_prefix(sqlstate, "MU"))))
 		log_warning("the database said", "detail", db_error_detail(api->db), NULL);
-	if (error->domain == MUSTER_ERROR && error->code == MUSTER_ERROR_LIMIT &&
-		g_strcmp0(sqlstate, "MU429") == 0)
-		problem_set(response, request, 429, error->message, NULL);
-	else
-		problem_from_error(response, request, error, db_error_fields(api->db));
+	/* What our functions raise has the status in its name. */
+	if (sqlstate != NULL && g_str_has_prefix(sqlstate, "MU4"))
+		status = (guint)g_ascii_strtoull(sqlstate + 2, NULL, 10);
+	problem_from_error(response, request, error, status, db_error_fields(api->db));
 }
 
 static gboolean request_answer(
@@ -183,8 +266,9 @@ void api_handle(struct api *api, const struct gateway *gateway)
 	db_error_clear(api->db);
 	response_init(&response);
 	if (error != NULL)
-		problem_from_error(&response, request, error, NULL);
-	else if (!request_answer(api, request, &response, &error))
+		problem_from_error(&response, request, error, error_http_status(error), NULL);
+	else if (!cors_apply(api->conf, request, &response) &&
+		 !request_answer(api, request, &response, &error))
 		failure_answer(api, &response, request, error);
 	gboolean is_sent = response_send(&response, request);
 	request_log(request, &response, started_us, is_sent);

@@ -21,6 +21,9 @@ gboolean session_refresh(struct route_call *call, GError **error);
 gboolean session_logout(struct route_call *call, GError **error);
 gboolean session_stream_token(struct route_call *call, GError **error);
 
+/* token.c: the one answer that holds a new token. */
+gboolean token_add(struct route_call *call, GError **error);
+
 /* diff.c: runs the program muster, see there. */
 gboolean diff_get(struct route_call *call, GError **error);
 

@@ -7,6 +7,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/api.h \
 	cgi/auth.c cgi/auth.h \
 	cgi/call.c cgi/call.h \
+	cgi/cors.c cgi/cors.h \
 	cgi/diff.c \
 	cgi/fastcgi.c cgi/fastcgi.h \
 	cgi/gateway.h \
@@ -22,7 +23,8 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/response.c cgi/response.h \
 	cgi/route.c cgi/route.h cgi/routes.c \
 	cgi/serve.c cgi/serve.h \
-	cgi/session.c
+	cgi/session.c \
+	cgi/token.c
 
 # The schemas of the answers go into the program as they are.
 nobase_dist_pkgdata_DATA += schema/api-1.json

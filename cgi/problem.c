@@ -8,6 +8,7 @@
 
 /* When to come back if nobody said so. A database restart takes about this long. */
 #define RETRY_AFTER_S "2"
+#define RATE_AFTER_S "1" /* every limit gives something back within a second */
 
 void problem_field(json_object **errors, const char *field, const char *message)
 {
@@ -45,13 +46,13 @@ void problem_set(struct response *response, const struct request *request, guint
 	if (status == 401 && !head_has(response, "WWW-Authenticate:"))
 		response_header(response, "WWW-Authenticate", "Bearer realm=\"muster\"");
 	if ((status == 429 || status == 503) && !head_has(response, "Retry-After:"))
-		response_header(response, "Retry-After", RETRY_AFTER_S);
+		response_header(
+			response, "Retry-After", status == 429 ? RATE_AFTER_S : RETRY_AFTER_S);
 }
 
 void problem_from_error(struct response *response, const struct request *request,
-	const GError *error, const char *fields_json)
+	const GError *error, guint status, const char *fields_json)
 {
-	guint status = error_http_status(error);
 	json_object *fields = NULL;
 
 	if (fields_json != NULL)

@@ -31,6 +31,6 @@ void problem_set(struct response *response, const struct request *request, guint
 
 /* The same from an error; fields_json is db_error_fields(), or NULL. */
 void problem_from_error(struct response *response, const struct request *request,
-	const GError *error, const char *fields_json);
+	const GError *error, guint status, const char *fields_json);
 
 #endif

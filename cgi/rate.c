@@ -2,10 +2,18 @@
 #include "config.h"
 #include "cgi/rate.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "lib/error.h"
+
+#define FILE_NAME "rates"
 #define PLACES 16384
 #define KEY_BYTES 32
 #define ADDRESS_SHARE 10
@@ -13,13 +21,14 @@
 /* clang-format off */
 static const struct {
 	guint per_second, burst;
+	gboolean is_kept; /* counted in the database, too */
 } limits[] = {
-	[RATE_UNSET] = { 0, 0 },
-	[RATE_NONE]  = { 0, 0 },
-	[RATE_READ]  = { 200, 1000 },
-	[RATE_WRITE] = { 20, 200 },
-	[RATE_LOGIN] = { 5, 50 },
-	[RATE_RUN]   = { 5, 50 },
+	[RATE_UNSET] = { 0, 0, FALSE },
+	[RATE_NONE]  = { 0, 0, FALSE },
+	[RATE_READ]  = { 200, 1000, FALSE },
+	[RATE_WRITE] = { 20, 200, TRUE },
+	[RATE_LOGIN] = { 5, 50, FALSE }, /* wrong passwords have a table of their own */
+	[RATE_RUN]   = { 5, 50, TRUE },
 };
 /* clang-format on */
 
@@ -28,62 +37,130 @@ struct rate_table {
 	gint64 full_us[PLACES];
 };
 
-struct rate_table *rate_table_new(void)
+static struct rate_table *table_map(int fd)
 {
-	struct rate_table *table = mmap(
-		NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
+	struct rate_table *table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
+		fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 	if (table == MAP_FAILED)
 		return NULL;
-	if (getrandom(table->key, sizeof(table->key), 0) != sizeof(table->key)) {
-		munmap(table, sizeof(*table));
-		return NULL;
-	}
 	return table;
 }
 
-/* TRUE when the place still had an allowance, of which one is taken. */
-static gboolean place_take(gint64 *place, gint64 now_us, gint64 cost_us, gint64 burst_us)
+/* A new table beside path, renamed onto it: nobody maps half a file. */
+static int table_make(const char *path)
+{
+	g_autofree char *draft = g_strdup_printf("%s.%d", path, (int)getpid());
+	guchar key[KEY_BYTES];
+	int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -1;
+	if (getrandom(key, sizeof(key), 0) != sizeof(key) ||
+		pwrite(fd, key, sizeof(key), 0) != sizeof(key) ||
+		ftruncate(fd, sizeof(struct rate_table)) < 0 || rename(draft, path) < 0) {
+		unlink(draft);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct rate_table *rate_table_open(const struct conf *conf, GError **error)
+{
+	g_autofree char *path = conf_get_run_path(conf, FILE_NAME);
+	struct stat st;
+
+	if (!conf_get_bool(conf, "api.rate_limit"))
+		return NULL;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+			       st.st_size != (off_t)sizeof(struct rate_table))) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		fd = table_make(path);
+	struct rate_table *table = fd < 0 ? NULL : table_map(fd);
+	if (table == NULL)
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return table;
+}
+
+struct place_limit {
+	gint64 now_us, cost_us, burst_us;
+};
+
+/* What is left of the allowance in requests, of which one was taken; -1: none was. */
+static gint64 place_take(gint64 *place, const struct place_limit *limit)
 {
 	gint64 full_us = __atomic_load_n(place, __ATOMIC_RELAXED);
 	gint64 next_us;
 
 	do {
-		next_us = MAX(full_us, now_us) + cost_us;
-		if (next_us - now_us > burst_us)
-			return FALSE;
+		/* The clock starts anew with the machine, and the file may be older. */
+		if (full_us > limit->now_us + limit->burst_us)
+			next_us = limit->now_us + limit->cost_us;
+		else
+			next_us = MAX(full_us, limit->now_us) + limit->cost_us;
+		if (next_us - limit->now_us > limit->burst_us)
+			return -1;
 	} while (!__atomic_compare_exchange_n(
 		place, &full_us, next_us, FALSE, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return TRUE;
+	return (limit->burst_us - (next_us - limit->now_us)) / limit->cost_us;
 }
 
-static gboolean client_take(
+static gint64 client_take(
 	struct rate_table *table, enum rate rate, char kind, const char *client, guint share)
 {
 	g_autofree char *text = g_strdup_printf("%d%c%s", (int)rate, kind, client);
 	g_autofree char *hash = g_compute_hmac_for_string(
 		G_CHECKSUM_SHA256, table->key, sizeof(table->key), text, -1);
-	gint64 now_us = g_get_monotonic_time();
 	gint64 cost_us = G_USEC_PER_SEC / (limits[rate].per_second * share);
-	gint64 burst_us = cost_us * limits[rate].burst * share;
-	gboolean ok = FALSE;
+	const struct place_limit limit = {
+		g_get_monotonic_time(), cost_us, cost_us * limits[rate].burst * share};
+	gint64 left = -1;
 
 	for (int i = 0; i < 2; i++) {
 		char digits[9] = "";
 		memcpy(digits, hash + 8 * i, 8);
 		gint64 *place = &table->full_us[g_ascii_strtoull(digits, NULL, 16) % PLACES];
-		ok = place_take(place, now_us, cost_us, burst_us) || ok;
+		gint64 rest = place_take(place, &limit);
+		left = MAX(left, rest);
 	}
-	return ok;
+	return left;
 }
 
-guint rate_take(
-	struct rate_table *table, enum rate rate, const char *credential, const char *address)
+gboolean rate_take(struct rate_table *table, enum rate rate, const char *credential,
+	const char *address, struct rate_left *left)
 {
-	if (table == NULL || limits[rate].per_second == 0)
-		return 0;
+	gint64 own = G_MAXINT64;
+
+	if (table == NULL || limits[rate].per_second == 0) {
+		*left = (struct rate_left){0};
+		return TRUE;
+	}
 	/* Nobody in person is counted by address alone, at the person's allowance. */
-	gboolean ok = credential == NULL || client_take(table, rate, 'c', credential, 1);
-	ok = client_take(table, rate, 'a', address, credential == NULL ? 1 : ADDRESS_SHARE) && ok;
-	return ok ? 0 : 1;
+	if (credential != NULL)
+		own = client_take(table, rate, 'c', credential, 1);
+	gint64 shared =
+		client_take(table, rate, 'a', address, credential == NULL ? 1 : ADDRESS_SHARE);
+	gint64 rest = MIN(own, shared);
+	left->burst = limits[rate].burst;
+	left->window_s = limits[rate].burst / limits[rate].per_second;
+	left->left = (guint)CLAMP(rest, 0, left->burst);
+	left->full_s =
+		(left->burst - left->left + limits[rate].per_second - 1) / limits[rate].per_second;
+	return rest >= 0;
+}
+
+gboolean rate_is_kept(
+	const struct rate_table *table, enum rate rate, guint *per_second, guint *burst)
+{
+	*per_second = limits[rate].per_second;
+	*burst = limits[rate].burst;
+	return table != NULL && limits[rate].is_kept;
 }

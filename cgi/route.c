@@ -92,15 +92,22 @@ static const char *route_fault(const struct route *route)
 	return NULL;
 }
 
-static GHashTable *statements; /* route -> SQL text, made once by route_check_table() */
+/* route -> SQL text, made once by route_check_table() */
+static GHashTable *statements, *statements_kept;
 
-static char *statement_make(const struct route *route)
+static char *statement_make(const struct route *route, gboolean is_kept)
 {
-	GString *sql = g_string_new(route->answer == ANSWER_LIST
-					    ? "select f::text, f ->> 'next' from muster."
-					    : "select f::text from muster.");
-	g_string_append_printf(sql, "%s(", route->function);
-	for (guint i = 0; i < route_inputs_len(route); i++)
+	GString *sql = g_string_new("select ");
+	guint n = route_inputs_len(route);
+
+	if (is_kept)
+		g_string_append_printf(
+			sql, "muster.idempotency_keep(p_key => $%u, p_answer => f::text)", n + 1);
+	else
+		g_string_append(sql, "f::text");
+	g_string_append_printf(sql, "%s from muster.%s(",
+		route->answer == ANSWER_LIST ? ", f ->> 'next'" : "", route->function);
+	for (guint i = 0; i < n; i++)
 		g_string_append_printf(sql, "%sp_%s => $%u", i > 0 ? ", " : "",
 			input_argument(&route->inputs[i]), i + 1);
 	g_string_append(sql, ") f");
@@ -112,19 +119,28 @@ void route_check_table(void)
 	if (statements != NULL)
 		return;
 	statements = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	statements_kept = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	for (gsize i = 0; i < routes_len; i++) {
 		const char *fault = route_fault(&routes[i]);
 		if (fault != NULL)
 			g_error("route %s %s %s", routes[i].method, routes[i].path, fault);
-		if (routes[i].function != NULL)
-			g_hash_table_insert(
-				statements, (gpointer)&routes[i], statement_make(&routes[i]));
+		if (routes[i].function == NULL)
+			continue;
+		g_hash_table_insert(
+			statements, (gpointer)&routes[i], statement_make(&routes[i], FALSE));
+		g_hash_table_insert(
+			statements_kept, (gpointer)&routes[i], statement_make(&routes[i], TRUE));
 	}
 }
 
 const char *route_statement(const struct route *route)
 {
 	return g_hash_table_lookup(statements, route);
+}
+
+const char *route_statement_kept(const struct route *route)
+{
+	return g_hash_table_lookup(statements_kept, route);
 }
 
 static gboolean path_matches(const char *pattern, const GPtrArray *segments)

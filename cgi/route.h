@@ -64,6 +64,7 @@ struct route_call {
 	struct response *response;
 	char *values[ROUTE_INPUTS_MAX]; /* in the order of route->inputs; NULL: not given */
 	const struct credential *credential;
+	const char *key;     /* an Idempotency-Key that is heeded; NULL: none */
 	gboolean is_entered; /* the database has agreed that this client may do this */
 };
 
@@ -115,6 +116,8 @@ const char *route_value(const struct route_call *call, const char *name);
 
 /* The statement that calls the row's function, inputs as parameters; a constant of the program. */
 const char *route_statement(const struct route *route);
+/* The same, whose answer is kept under the key that is its last parameter. */
+const char *route_statement_kept(const struct route *route);
 guint route_inputs_len(const struct route *route);
 
 const char *route_role_name(enum role role);

@@ -46,6 +46,25 @@ const struct route routes[] = {
 	  .function = "account_me", .schema = "Me",
 	  .help = "Who is signed in, with the CSRF token that writes by cookie need." },
 
+	{ .method = "GET", .path = "/api/v1/tokens", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .function = "token_list", .answer = ANSWER_LIST, .schema = "Token",
+	  .help = "One's own API tokens; an administrator sees the organization's." },
+	{ .method = "POST", .path = "/api/v1/tokens", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "name", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "scopes", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 4, .each_max = 5, .is_needed = TRUE,
+		  .help = "Of read, write, run, admin; every token may read" },
+		{ "days", INPUT_BODY, INPUT_INT, .min = 1, .max = 3650,
+		  .help = "Until it expires; without: never" }),
+	  .body_max_bytes = BODY_SMALL, .handler = token_add, .schema = "TokenNew", .status = 201,
+	  .is_write = TRUE,
+	  .help = "A new API token, shown in this answer and never again." },
+	{ .method = "DELETE", .path = "/api/v1/tokens/{token}", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "token", INPUT_PATH, INPUT_UUID, .is_needed = TRUE }),
+	  .function = "token_remove", .schema = "Token", .is_write = TRUE,
+	  .help = "Ends a token at once, and the streams that it opened." },
+
 	{ .method = "GET", .path = "/api/v1/overview", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "overview_get", .schema = "Overview",
 	  .help = "Counts, health, trend and the repositories that need attention most." },

@@ -213,13 +213,20 @@ static void slots_make_room(struct serve *serve)
 		g_array_set_size(serve->slots, wanted);
 }
 
-/* One table for the program's whole life, so that reloading forgives nobody. */
+/*
+ * One table for the program's whole life, so that reloading forgives nobody. Without a file we
+ * serve all the same.
+ */
 static struct rate_table *rates_wanted(struct serve *serve, const struct conf *conf)
 {
+	g_autoptr(GError) error = NULL;
+
 	if (!conf_get_bool(conf, "api.rate_limit"))
 		return NULL;
 	if (serve->rates == NULL)
-		serve->rates = rate_table_new();
+		serve->rates = rate_table_open(conf, &error);
+	if (error != NULL)
+		log_failure(LOG_LEVEL_WARNING, "nobody is limited on this host", error);
 	return serve->rates;
 }
 

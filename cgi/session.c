@@ -171,7 +171,7 @@ gboolean session_login(struct route_call *call, GError **error)
 	const char *params[] = {route_value(call, "email"), call->request->address};
 	gboolean is_valid = FALSE;
 
-	if (!auth_check_origin(call->request, error))
+	if (!auth_check_origin(call->api, call->request, error))
 		return FALSE;
 	g_autoptr(db_result) found = db_query(call->api->db,
 		"select account_id, password_hash, wait_s from muster.login_find(p_email => $1, "
@@ -204,7 +204,7 @@ gboolean session_refresh(struct route_call *call, GError **error)
 	g_autofree char *used_hash = auth_token_bytea(route_value(call, "refresh_token"));
 	const char *params[] = {used_hash, fresh_hash};
 
-	if (!auth_check_origin(call->request, error))
+	if (!auth_check_origin(call->api, call->request, error))
 		return FALSE;
 	g_autoptr(db_result) result = db_query(call->api->db,
 		"select f::text, f ->> 'state' from muster.session_rotate(p_refresh_hash => $1, "

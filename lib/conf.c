@@ -327,6 +327,12 @@ gboolean conf_get_bool(const struct conf *conf, const char *name)
 	return conf->numbers[i] != 0;
 }
 
+gboolean conf_has_word(const struct conf *conf, const char *name, const char *word)
+{
+	g_auto(GStrv) words = g_strsplit(conf_get(conf, name), " ", -1);
+	return *word != '\0' && g_strv_contains((const char *const *)words, word);
+}
+
 const char *conf_get_source(const struct conf *conf, const char *name)
 {
 	return conf->sources[key_get(name)];

@@ -67,6 +67,9 @@ const char *conf_get(const struct conf *conf, const char *name);
 gint64 conf_get_int(const struct conf *conf, const char *name);
 gboolean conf_get_bool(const struct conf *conf, const char *name);
 
+/* Whether word is one of those, separated by spaces, that the value has. */
+gboolean conf_has_word(const struct conf *conf, const char *name, const char *word);
+
 /* "flag", "environment", the file's path, or "default": where the value came from. */
 const char *conf_get_source(const struct conf *conf, const char *name);
 

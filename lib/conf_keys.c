@@ -41,6 +41,8 @@ const struct conf_key conf_keys[] = {
 	{ "server.public_url", CONF_TYPE_STRING, "",
 	  .help = "The address people type; decides about Secure cookies and the Origin check; empty: what the web server says." },
 
+	{ "server.cors_origins", CONF_TYPE_STRING, "",
+	  .help = "Origins (https://app.example.org), separated by spaces, whose pages may use the API and the streams." },
 	{ "server.trusted_proxies", CONF_TYPE_STRING, "",
 	  .help = "Addresses and networks (10.0.0.0/8), separated by spaces, whose X-Forwarded-For and X-Forwarded-Proto are believed." },
 

@@ -35,7 +35,7 @@ unsigned error_http_status(const GError *error);
 
 /*
  * The code for a five-character SQLSTATE. Class MU is raised by our own functions: MU400 input,
- * MU401 auth, MU403 denied, MU404 missing, MU409 conflict, MU412 denied (CSRF), MU429 limit,
+ * MU401 auth, MU403 denied, MU404 missing, MU409 conflict, MU412 and MU422 conflict, MU429 limit,
  * MU503 busy. Of PostgreSQL's: 23505 conflict; 22*, 23* input; 08*, 53*, 57*, 40* busy; 42501
  * denied; else DB. NULL is DB. Source: PostgreSQL 15 documentation, appendix A.
  */

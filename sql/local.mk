@@ -7,6 +7,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0002_repo.sql \
 	sql/migration/0003_event.sql \
 	sql/migration/0004_job.sql \
+	sql/migration/0005_request.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/event.sql \
@@ -14,6 +15,8 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/overview.sql \
 	sql/api/repo.sql \
 	sql/api/report.sql \
+	sql/api/request.sql \
 	sql/api/retention.sql \
 	sql/api/run.sql \
-	sql/api/session.sql
+	sql/api/session.sql \
+	sql/api/token.sql

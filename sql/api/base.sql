@@ -10,6 +10,8 @@
 --   byte_at(bytea, int)         one byte, 0 beyond the end
 --   status_code / status_name   a repository's status as the byte that audits keep
 --   role_rank(text)             roles in order; null: not a role
+--   is_admin()                  whether who acts is an administrator of the organisation
+--   match_check(if_match, jsonb)       MU412 unless one of these entity tags is that answer's
 --   organization_need()         the organisation of this transaction, MU401 without one
 --   cursor_format / cursor_parse       an opaque cursor around a jsonb array
 --   limit_check(int)            1 to 200, default 50, else MU400
@@ -19,8 +21,9 @@
 -- their plans, those of language sql are made at each call.
 --
 -- What we raise: MU400 input, MU401 no identity, MU403 not allowed, MU404 missing, MU409 conflict,
--- MU412 CSRF token, MU429 limit, MU503 busy. The message is for people; DETAIL is a JSON array of
--- {field, message} where fields are to blame.
+-- MU412 another version, MU422 another request, MU429 limit, MU503 busy: the HTTP status behind MU. The
+-- message is for people; DETAIL is a JSON array of {field, message} where fields are to blame. MU208 is
+-- no failure, see idempotency_take().
 
 -- The account that enter() set; null: nobody.
 create function muster.account() returns uuid
@@ -71,6 +74,24 @@ create function muster.role_rank(p_role text) returns integer
 language sql immutable parallel safe
 return array_position(array['nobody', 'viewer', 'developer', 'team_lead', 'org_admin',
 			    'platform_admin'], p_role) - 1;
+
+create function muster.is_admin() returns boolean
+language sql stable parallel safe
+return coalesce(muster.role_rank(nullif(pg_catalog.current_setting('muster.role', true), ''))
+		>= muster.role_rank('org_admin'), false);
+
+-- p_now: what GET answers; its entity tag is half of the sha256 of that text (cgi/response.c). Null or
+-- '' asks for nothing. The text must be made in the same way, so call this with the very function.
+create function muster.match_check(p_if_match text, p_now jsonb) returns void
+language plpgsql immutable parallel safe set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if coalesce(p_if_match, '') not in ('', '*')
+	   and strpos(p_if_match, left(encode(sha256(convert_to(p_now::text, 'UTF8')), 'hex'), 32)) = 0 then
+		raise exception using errcode = 'MU412',
+			message = 'This was changed meanwhile. Load it again.';
+	end if;
+end
+$$;
 
 create function muster.organization_need() returns uuid
 language plpgsql stable parallel safe set search_path = pg_catalog, muster, pg_temp as $$

@@ -48,6 +48,9 @@ begin
 	get diagnostics v_count = row_count;
 	v_done := v_done || jsonb_build_object('sessions', v_count);
 	delete from muster.refresh where expires_at < now();
+	delete from muster.token where expires_at < now();
+	delete from muster.idempotency where created_at < now() - interval '1 day';
+	delete from muster.rate_limit where full_at < now();
 	delete from muster.login_limit where updated_at < now() - interval '2 days';
 
 	-- The lane is ours until commit, or the log is left alone this time.

@@ -1,19 +1,22 @@
 -- SPDX-License-Identifier: MIT
 -- Identity: enter(), sign-in, sessions, refresh tokens, limits on guessing.
 --
---   enter(p_kind, p_credential, p_organization, p_role, p_csrf): the first statement of every
+--   enter(p_kind, p_credential, p_organization, p_role, p_csrf, p_scope): the first statement of every
 --       request. Raises unless the credential holds and reaches p_role, else sets the account, the
 --       organisation, the role and the session for this transaction and tells the stream position
 --       that a snapshot read after it may claim.
 --         p_kind        'session': p_credential is sha256 of the cookie's token;
 --                       'jwt': the session id, as 16 bytes or as text (the JWT's sid, checked by C);
+--                       'token': sha256 of an API token, which acts in its own organisation only;
 --                       'none': nobody.
 --         p_organization  slug or id: the token's, else the header's; null: the session's own.
 --         p_role        of the route: nobody, viewer, developer, team_lead, org_admin,
 --                       platform_admin. Null or unknown raises.
 --         p_csrf        null: the route does not ask (a read, or no cookie); else the bytes that
 --                       the header brought, '' when it brought none.
---       Raises MU401 (no, unknown or ended credential), MU403 (role, organisation), MU412 (CSRF).
+--         p_scope       what an API token must have been made for: read (all of them may), write,
+--                       run, admin (which may all). Null: a token may not do this at all.
+--       Raises MU401 (no, unknown or ended credential), MU403 (role, organisation, scope, CSRF).
 --       With p_role 'nobody' an unknown credential is nobody, not an error.
 --   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
 --       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429).
@@ -27,7 +30,8 @@
 --       (No raise: the removal has to be committed.) Twice within 10 s is 'unknown' only: two tabs.
 --   session_remove(p_session) → the session's end (logout); null: the current one.
 --   account_me() → {id, email, name, role, csrf_token, organization, organizations}.
---   push_sessions() → the pusher's mirror at its start; later changes are events session-change.
+--   push_sessions() → the pusher's mirror at its start, API tokens among them; later changes are
+--       events session-change.
 
 -- What an account may do in an organisation now; null: nothing.
 create function muster.role_of(p_account uuid, p_organization uuid) returns text
@@ -59,7 +63,7 @@ begin atomic
 end;
 
 create function muster.enter(p_kind text, p_credential bytea, p_organization text, p_role text,
-			     p_csrf bytea)
+			     p_csrf bytea, p_scope text default null)
 returns table (account_id uuid, organization_id uuid, role text, stream_position bigint)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 #variable_conflict use_column
@@ -67,6 +71,7 @@ declare
 	v_need integer := muster.role_rank(p_role);
 	v_sid uuid;
 	v_session muster.session;
+	v_token muster.token;
 	v_organization uuid;
 	v_role text;
 	v_text text;
@@ -84,6 +89,12 @@ begin
 			select s.* into v_session from muster.session s
 			 where s.id = v_sid and s.expires_at > now();
 		end if;
+	elsif p_kind = 'token' then
+		select t.* into v_token from muster.token t
+		 where t.token_hash = p_credential and (t.expires_at is null or t.expires_at > now());
+		v_session.id := v_token.id;
+		v_session.account_id := v_token.account_id;
+		v_session.organization_id := v_token.organization_id;
 	elsif p_kind is distinct from 'none' then
 		raise exception using errcode = 'MU401', message = 'Sign in first.';
 	end if;
@@ -103,13 +114,24 @@ begin
 			raise exception using errcode = 'MU401', message = 'Sign in first.';
 		end if;
 		-- An organisation that is missing looks like one that is another's.
-		if v_organization is null or v_role is null or muster.role_rank(v_role) < v_need then
+		if v_organization is null or v_role is null or muster.role_rank(v_role) < v_need
+		   or v_organization <> v_token.organization_id then
 			raise exception using errcode = 'MU403', message = 'You may not do this here.';
+		end if;
+	end if;
+	if v_token.id is not null then
+		if p_scope is null or not (p_scope = 'read' or v_token.scopes && array[p_scope, 'admin']) then
+			raise exception using errcode = 'MU403',
+				message = 'This token was not made for that.';
+		end if;
+		-- A row a read is too much: about when is enough.
+		if v_token.used_at is null or v_token.used_at < now() - interval '10 minutes' then
+			update muster.token t set used_at = now() where t.id = v_token.id;
 		end if;
 	end if;
 	-- Compared by hash, so that the time taken tells nothing about the token.
 	if p_csrf is not null and (v_session.id is null or sha256(p_csrf) <> sha256(v_session.csrf)) then
-		raise exception using errcode = 'MU412',
+		raise exception using errcode = 'MU403',
 			message = 'The page is out of date. Reload it and try again.';
 	end if;
 	if v_role is null then
@@ -290,7 +312,10 @@ returns table (session_hash bytea, sid text, account_id uuid, organization_id uu
 language sql stable security definer rows 1000 set search_path = pg_catalog, muster, pg_temp
 begin atomic
 	select s.token_hash, s.id::text, s.account_id, s.organization_id, r.role, s.expires_at
-	  from muster.session s
+	  from (select token_hash, id, account_id, organization_id, expires_at from muster.session
+		union all
+		select token_hash, id, account_id, organization_id, coalesce(expires_at, '9999-12-31Z')
+		  from muster.token) s
 	 cross join lateral (select muster.role_of(s.account_id, s.organization_id) as role) r
 	 where s.expires_at > now() and r.role is not null;
 end;

@@ -21,7 +21,8 @@ for my $wanted ('POST /api/v1/auth/login', 'POST /api/v1/auth/logout', 'POST /ap
 	'POST /api/v1/auth/stream-token', 'GET /api/v1/auth/me', 'GET /api/v1/overview',
 	'GET /api/v1/repos', 'GET /api/v1/repos/{repo}', 'GET /api/v1/audits', 'POST /api/v1/audits',
 	'GET /api/v1/events', 'GET /audit', 'GET /audit/history', 'GET /audit/history/{file}',
-	'GET /audit/diff/{repo}', 'GET /audit/export/csv', 'GET /healthz') {
+	'GET /audit/diff/{repo}', 'GET /audit/export/csv', 'GET /healthz', 'GET /api/v1/openapi.json',
+	'GET /api/v1/tokens', 'POST /api/v1/tokens', 'DELETE /api/v1/tokens/{token}') {
 	is scalar(grep { "$_->[0] $_->[1]" eq $wanted } @rows), 1, "there is one route $wanted";
 }
 is scalar(grep { @$_ != 8 || $_->[7] eq '' } @rows), 0, 'every row has a line of help';
@@ -41,13 +42,13 @@ $stack->root($root);
 $stack->report([ { name => 'a', status => 'clean', path => "$root/a" } ],
 	timestamp => '2026-03-01T10:00:00.000Z');
 
-my %path = ('{repo}' => 'a', '{file}' => '2026-03-01T10:00:00.000Z.json');
+my %path = ('{repo}' => 'a', '{token}' => '00000000-0000-4000-8000-000000000000', '{file}' => '2026-03-01T10:00:00.000Z.json');
 
 # What nobody may call says so in the row; that it works is for the tests of its subject.
 for my $row (@rows) {
 	my ($method, $pattern, $role, $rate) = @$row;
 	my $uri = $pattern =~ s/(\{\w+\})/$path{$1} \/\/ die "no value for $1\n"/ger;
-	my @body = $method eq 'GET' ? () : (body => '{}');
+	my @body = $method =~ /^(?:GET|DELETE)\z/ ? () : (body => '{}');
 	if ($role eq 'nobody') {
 		my $answer = $stack->cgi($method, $uri, @body);
 		ok $answer->{status} == 200 || $answer->{status} == 400, "nobody may $method $pattern";

@@ -20,6 +20,7 @@ my %tables = (
 	account => {},        # of no organisation: the owner's functions only
 	audit => { muster_api => 'SELECT' },
 	event => { muster_api => 'SELECT' },
+	idempotency => {},
 	job => { muster_api => 'INSERT SELECT' },
 	login_limit => {},    # likewise
 	membership => { muster_api => 'SELECT' },
@@ -27,6 +28,7 @@ my %tables = (
 	organization => { muster_api => 'SELECT' },
 	outbox => {},
 	project => { muster_api => 'SELECT' },
+	rate_limit => {},     # of no organisation
 	refresh => {},
 	repo => { muster_api => 'SELECT' },
 	root => { muster_api => 'SELECT' },
@@ -34,6 +36,7 @@ my %tables = (
 	session => {},
 	setting => { muster_api => 'SELECT' },
 	stream => {},         # numbers of nobody
+	token => {},
 	trail => { muster_api => 'INSERT SELECT' },
 );
 
@@ -74,6 +77,11 @@ my %functions = (
 	field_error => { roles => ['muster_api'], is => 'pure' },
 	file_name => { roles => ['muster_api'], is => 'pure' },
 	health_worst => { roles => ['muster_api'], is => 'pure' },
+	idempotency_keep => { roles => ['muster_api'], call => q{select muster.idempotency_keep('$key', 'x')},
+		expect => 'x' },
+	idempotency_take => { roles => ['muster_api'], call => q{select muster.idempotency_take('$key', sha256(''))},
+		expect => '' },
+	is_admin => { is => 'internal' },
 	iso => { roles => ['muster_api'], is => 'pure' },
 	job_add => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_cancel => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
@@ -93,6 +101,7 @@ my %functions = (
 	login_find => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	login_key => { is => 'internal' },
 	login_note => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
+	match_check => { roles => ['muster_api'], is => 'pure' },
 	membership_change => { is => 'trigger' },
 	notify_data_change => { is => 'trigger' },
 	organization => { roles => \@roles, is => 'pure' },
@@ -105,6 +114,8 @@ my %functions = (
 	prune_hourly => { roles => ['muster_jobs'], is => 'all', why => 'time passes for all' },
 	push_report => { roles => ['muster_push'], is => 'all', why => 'the pusher names the organisation' },
 	push_sessions => { roles => ['muster_push'], is => 'all', why => 'the pusher serves all' },
+	rate_take => { roles => ['muster_api'], call => q{select muster.rate_take('write', 20, 200)},
+		expect => '' },
 	repo_columns => { is => 'internal' },
 	repo_compact => { roles => ['muster_api'], is => 'pure' },
 	repo_get => { roles => ['muster_api'], call => q{select muster.repo_get('$repo')}, error => 'MU404' },
@@ -150,6 +161,13 @@ my %functions = (
 	stream_raise => { is => 'internal' },
 	summary_all => { is => 'internal' },
 	summary_join => { roles => ['muster_api'], is => 'pure' },
+	token_add => { roles => ['muster_api'],
+		call => q{select muster.token_add('mine', '["read"]', sha256('mine'), 'mst_mine')} },
+	token_announce => { is => 'internal' },
+	token_change => { is => 'trigger' },
+	token_json => { is => 'internal' },
+	token_list => { roles => ['muster_api'], call => 'select muster.token_list()' },
+	token_remove => { roles => ['muster_api'], call => q{select muster.token_remove('$token')}, error => 'MU404' },
 	trail_refuse => { is => 'trigger' },
 	uuid_from => { is => 'internal' },
 );
@@ -164,10 +182,15 @@ for my $single (0, 1) {
 		from muster.organization});
 	$db->json(enter($other->{people}{org_admin}, 'viewer') . 'select muster.audit_add(); commit');
 	$db->json(enter($who, 'viewer') . 'select muster.audit_add(); commit');
+	$db->sql(q{insert into muster.idempotency (organization_id, account_id, key, request_hash, answer)
+		values ($1, $2, 'other-key', sha256('a'), 'other-answer')}, $other->{id}, $other->{people}{viewer}{id});
 	my %thing = (id => $other->{id}, root => $other->{root}, sid => $other->{people}{viewer}{sid},
 		repo => $db->value('select id from muster.repo where organization_id = $1 limit 1', $other->{id}),
 		run => $db->value('select id from muster.run where organization_id = $1 limit 1', $other->{id}),
-		hash => '\x' . sha256_hex($who->{token}),
+		hash => '\x' . sha256_hex($who->{token}), key => 'other-key',
+		token => $db->value(q{insert into muster.token (organization_id, account_id, name, hint, token_hash,
+			scopes) values ($1, $2, 'other-token', 'mst_abcdef', sha256('other'), '{read}') returning id},
+			$other->{id}, $other->{people}{viewer}{id}),
 		file => $db->value(q{select muster.file_name(reported_at) from muster.audit
 			where organization_id = $1}, $other->{id}));
 	ok !grep({ !defined } values %thing), "what is asked for exists$mode";

@@ -60,9 +60,9 @@ is $api->error(q{select muster.enter('jwt', convert_to(gen_random_uuid()::text, 
 
 # --- CSRF
 is $api->error(enter($who, 'viewer', csrf => $who->{csrf}) . 'select 1'), '', 'the right token passes';
-is $api->error(enter($who, 'viewer', csrf => 'ff' x 16) . 'select 1'), 'MU412', 'a wrong one does not';
-is $api->error(enter($who, 'viewer', csrf => '') . 'select 1'), 'MU412', 'nor does none';
-is $api->error(enter($who, 'nobody', csrf => $other->{people}{viewer}{csrf}) . 'select 1'), 'MU412',
+is $api->error(enter($who, 'viewer', csrf => 'ff' x 16) . 'select 1'), 'MU403', 'a wrong one does not';
+is $api->error(enter($who, 'viewer', csrf => '') . 'select 1'), 'MU403', 'nor does none';
+is $api->error(enter($who, 'nobody', csrf => $other->{people}{viewer}{csrf}) . 'select 1'), 'MU403',
 	"nor another's";
 
 # --- the end of a session

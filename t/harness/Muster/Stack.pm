@@ -51,6 +51,8 @@ sub new {
 	$self->{conf} = $stand->conf($self->{db}, 'api.workers' => 2, 'log.level' => 'info',
 		'paths.muster' => build_dir() . '/jobs/muster',
 		'paths.htdocs' => $option{htdocs} // src_dir() . '/htdocs', 'server.host' => 'localhost',
+		# Tests ask more than people.
+		($option{front} // '') eq 'none' ? ('api.rate_limit' => 'false') : (),
 		%{ $option{conf} // {} });
 	$self->key_make;
 	$self->organization('default');
@@ -286,7 +288,7 @@ sub cgi {
 	}
 	%env = (%env, %{ $option{env} // {} });
 	delete $env{$_} for grep { !defined $env{$_} } keys %env;
-	my $stdin = spew($self->stand->dir . '/body', $body // '');
+	my $stdin = spew($self->stand->dir . "/body.$$", $body // '');
 	my ($code, $out, $err) = run_program([program('api.fcgi')], env => \%env,
 		stdin => $stdin, timeout_s => $option{timeout_s} // 60);
 	die "api.fcgi ended with $code:\n$err\n" if $code != 0;
