@@ -20,7 +20,7 @@
 
 /*
  * The table of this host, paths.run/rates, made when it is missing or of another version. NULL
- * without an error: api.rate_limit is off. Errors: MUSTER_ERROR_IO. It stays for the program's life.
+ * without an error: api.rate_limit is off. Errors: MUSTER_ERROR_IO. It is never closed.
  */
 struct rate_table *rate_table_open(const struct conf *conf, GError **error);
 
