@@ -12,7 +12,8 @@
 /* health.c */
 gboolean health_get(struct route_call *call, GError **error);
 
-/* openapi.c: the table of routes as a document. */
+/* docs.c: the page that shows the document of openapi.c, which is the table of routes. */
+gboolean docs_get(struct route_call *call, GError **error);
 gboolean openapi_get(struct route_call *call, GError **error);
 
 /* session.c: sign-in. Tokens are told once and stored hashed. */

@@ -9,13 +9,14 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/call.c cgi/call.h \
 	cgi/cors.c cgi/cors.h \
 	cgi/diff.c \
+	cgi/docs.c \
+	cgi/embedded.c cgi/embedded.h \
 	cgi/fastcgi.c cgi/fastcgi.h \
 	cgi/gateway.h \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \
 	cgi/input.c cgi/input.h \
 	cgi/openapi.c cgi/openapi.h \
-	cgi/openapi_schema.c cgi/openapi_schema.h \
 	cgi/plain.c cgi/plain.h \
 	cgi/problem.c cgi/problem.h \
 	cgi/rate.c cgi/rate.h \
@@ -26,12 +27,14 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/session.c \
 	cgi/token.c
 
-# The schemas of the answers go into the program as they are.
+# What is part of the program as it is.
 nobase_dist_pkgdata_DATA += schema/api-1.json
-cgi/libmuster_api_a-openapi_schema.$(OBJEXT) cgi/openapi_schema.$(OBJEXT): cgi/openapi_schema.json
-cgi/openapi_schema.json: $(srcdir)/schema/api-1.json
+cgi/libmuster_api_a-embedded.$(OBJEXT) cgi/embedded.$(OBJEXT): cgi/embedded_schema.json cgi/embedded_docs.html
+cgi/embedded_schema.json: $(srcdir)/schema/api-1.json
 	$(AM_V_GEN)$(MKDIR_P) cgi && cat $(srcdir)/schema/api-1.json >$@.tmp && mv $@.tmp $@
-CLEANFILES += cgi/openapi_schema.json cgi/openapi_schema.json.tmp
+cgi/embedded_docs.html: $(srcdir)/htdocs/docs.html
+	$(AM_V_GEN)$(MKDIR_P) cgi && cat $(srcdir)/htdocs/docs.html >$@.tmp && mv $@.tmp $@
+CLEANFILES += cgi/embedded_schema.json cgi/embedded_schema.json.tmp cgi/embedded_docs.html cgi/embedded_docs.html.tmp
 
 cgi_api_fcgi_SOURCES = cgi/api.c
 cgi_api_fcgi_LDADD = cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) \

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "cgi/embedded.h"
 #include "cgi/handler.h"
-#include "cgi/openapi_schema.h"
 #include "cgi/route.h"
 #include "lib/event.h"
 
@@ -228,15 +228,19 @@ static json_object *body_object(const struct route *route)
 	return body;
 }
 
-/* The word of the path that says what it is about. */
-static char *route_tag(const struct route *route)
+/* The word of the path that says what it is about; "server" for what is about none. */
+static const char *route_tag(const struct route *route, char **word)
 {
-	g_auto(GStrv) parts = g_strsplit(route->path, "/", -1);
+	static const char *const prefixes[] = {"/api/v1/", "/api/", "/"};
+	const char *at = NULL;
 
-	for (guint i = 1; parts[i] != NULL; i++)
-		if (strcmp(parts[i], "api") && strcmp(parts[i], "v1") && *parts[i] != '\0')
-			return g_strdup(parts[i]);
-	return g_strdup("server");
+	for (gsize i = 0; at == NULL && i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(route->path, prefixes[i]))
+			at = route->path + strlen(prefixes[i]);
+	*word = g_strndup(at, strcspn(at, "/"));
+	return !strcmp(*word, "healthz") || !strcmp(*word, "docs") || strchr(*word, '.') != NULL
+		       ? "server"
+		       : *word;
 }
 
 /* get_api_v1_repos_repo: method and path in letters, which no two routes share. */
@@ -268,13 +272,13 @@ static json_object *operation_object(const struct route *route)
 {
 	json_object *operation = json_object_new_object();
 	json_object *tags = json_object_new_array();
-	g_autofree char *tag = route_tag(route);
+	g_autofree char *word = NULL;
 	g_autofree char *name = route_operation(route);
 	json_object *parameters = parameters_array(route);
 
 	add(operation, "operationId", text(name));
 	add(operation, "summary", text(route->help));
-	json_object_array_add(tags, text(tag));
+	json_object_array_add(tags, text(route_tag(route, &word)));
 	add(operation, "tags", tags);
 	add(operation, "x-role", text(route_role_name(route->role)));
 	add(operation, "x-rate", text(route_rate_name(route->rate)));
@@ -421,7 +425,7 @@ static json_object *components_object(void)
 			"The slug or id of the organization to act in; without it the token's or the "
 			"session's own.",
 			"^[a-z0-9-]{1,63}$"));
-	add(components, "schemas", json_tokener_parse(openapi_schema()));
+	add(components, "schemas", json_tokener_parse(embedded_schema()));
 	add(components, "headers", shared);
 	add(components, "parameters", parameters);
 	add(components, "responses", refusals_object());
@@ -454,7 +458,7 @@ json_object *openapi_document(void)
 
 const char *openapi_missing_schema(void)
 {
-	g_autoptr(json_object) schemas = json_tokener_parse(openapi_schema());
+	g_autoptr(json_object) schemas = json_tokener_parse(embedded_schema());
 
 	for (gsize i = 0; i < routes_len; i++)
 		if (routes[i].schema != NULL &&

@@ -7,6 +7,12 @@
 /* Half of a SHA-256 is enough to tell two answers apart. */
 #define ETAG_DIGITS 32
 #define WRITE_BYTES 65536
+/* An answer is no document; a page of ours (docs.html) takes its parts from here and nowhere else. */
+#define DATA_POLICY "default-src 'none'; frame-ancestors 'none'"
+#define PAGE_POLICY                                                                                \
+	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "            \
+	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "      \
+	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 /* clang-format off */
 static const struct {
@@ -150,17 +156,16 @@ gboolean response_send(struct response *response, const struct request *request)
 		g_string_append_printf(response->head,
 			"Content-Type: %s\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n",
 			response->type, response->body_len);
-	/* A front may pass these on for pages of ours only; the API's answers are never documents.
-	 */
 	g_string_append_printf(response->head,
 		"X-Request-Id: %s\r\n"
 		"X-Content-Type-Options: nosniff\r\n"
 		"X-Frame-Options: DENY\r\n"
 		"Referrer-Policy: same-origin\r\n"
 		"Cross-Origin-Resource-Policy: same-origin\r\n"
-		"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+		"Content-Security-Policy: %s\r\n"
 		"\r\n",
-		request->id);
+		request->id,
+		g_strcmp0(response->type, RESPONSE_HTML) == 0 ? PAGE_POLICY : DATA_POLICY);
 	g_autofree char *status = g_strdup_printf(
 		"Status: %u %s\r\n", response->status, response_reason(response->status));
 	g_string_prepend(response->head, status);

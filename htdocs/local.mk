@@ -1,9 +1,10 @@
 # htdocs: the page. Plain files, installed as they are; nothing is built.
 nobase_dist_pkgdata_DATA += \
-	htdocs/index.html htdocs/favicon.svg \
+	htdocs/index.html htdocs/docs.html htdocs/favicon.svg \
 	htdocs/css/theme.css htdocs/css/base.css htdocs/css/part.css htdocs/css/view.css htdocs/css/repo.css \
+	htdocs/css/docs.css \
 	htdocs/js/api.js htdocs/js/backoff.js htdocs/js/command.js htdocs/js/dom.js \
-	htdocs/js/event.js htdocs/js/format.js htdocs/js/key.js htdocs/js/live.js \
+	htdocs/js/docs.js htdocs/js/event.js htdocs/js/format.js htdocs/js/key.js htdocs/js/live.js \
 	htdocs/js/main.js htdocs/js/page.js htdocs/js/pref.js htdocs/js/shell.js \
 	htdocs/js/sse.js htdocs/js/state.js htdocs/js/theme.js htdocs/js/url.js \
 	htdocs/js/parts/badge.js htdocs/js/parts/chart.js htdocs/js/parts/connection.js \
