@@ -7,7 +7,7 @@
 /* Half of a SHA-256 is enough to tell two answers apart. */
 #define ETAG_DIGITS 32
 #define WRITE_BYTES 65536
-/* An answer is no document; a page of ours (docs.html) takes its parts from here and nowhere else. */
+/* An answer is no document; a page of ours (docs.html) has all its parts from here. */
 #define DATA_POLICY "default-src 'none'; frame-ancestors 'none'"
 #define PAGE_POLICY                                                                                \
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "            \
