@@ -11,11 +11,10 @@
 #define V1_ENTRY_BYTES 24u
 #define TRAILER_BYTES 40u
 #define LARGE_BIT 0x80000000u
-#define BUCKET_BITS_MAX 20u
-/* Names that share a bucket, on average: two cache lines to look through. */
+/* The table of buckets is to stay in a core's cache: 256 KiB. */
+#define BUCKET_BITS_MAX 16u
+/* Names that share a bucket, on average, in a pack that is not large: two cache lines. */
 #define BUCKET_BITS_LESS 2u
-#define CACHE_LINE 64u
-#define EXPECT_BYTES 256u
 
 static guint32 u32_get(const guint8 *at)
 {
@@ -103,37 +102,52 @@ void depot_idx_clear(struct depot_idx *idx)
 	idx->count = 0;
 }
 
+/* Names are as good as random: where in its bucket one lies is known to a name or two. */
+static guint32 place_guess(
+	const struct depot_idx *idx, const guint8 *name, guint32 low, guint32 high)
+{
+	guint64 behind = u64_get(name) << idx->bits >> 32;
+
+	return low + (guint32)(behind * (high - low) >> 32);
+}
+
 void depot_idx_expect(const struct depot_idx *idx, const struct oid *oid)
 {
 	if (idx->buckets == NULL)
 		return;
 	guint32 bucket = bucket_of(idx, oid->bytes);
-	const guint8 *name = idx->names + idx->buckets[bucket] * idx->stride;
-	gsize len = (idx->buckets[bucket + 1] - idx->buckets[bucket]) * idx->stride;
-	for (gsize at = 0; at < MIN(len, EXPECT_BYTES); at += CACHE_LINE)
-		__builtin_prefetch(name + at);
+	guint32 low = idx->buckets[bucket], high = idx->buckets[bucket + 1];
+	const guint8 *name = idx->names + place_guess(idx, oid->bytes, low, high) * idx->stride;
+	/* Its neighbours as well: one cache line, or two. */
+	__builtin_prefetch(name - idx->stride);
+	__builtin_prefetch(name + 2 * idx->stride);
 }
 
+/* From the guess in steps that double, then in halves: strangers choose names, too. */
 gboolean depot_idx_find(const struct depot_idx *idx, const struct oid *oid, guint32 *position)
 {
 	if (idx->buckets == NULL)
 		return FALSE;
 	guint32 bucket = bucket_of(idx, oid->bytes);
 	guint32 low = idx->buckets[bucket], high = idx->buckets[bucket + 1];
+	guint32 at = place_guess(idx, oid->bytes, low, high), step = 0;
 	guint64 wanted = u64_get(oid->bytes);
 	while (low < high) {
-		guint32 middle = low + (high - low) / 2;
-		const guint8 *name = idx->names + middle * idx->stride;
+		const guint8 *name = idx->names + at * idx->stride;
 		guint64 found = u64_get(name);
 		int order = found < wanted ? -1 : found > wanted ? 1 : memcmp(name, oid, OID_BYTES);
 		if (order == 0) {
-			*position = middle;
+			*position = at;
 			return TRUE;
 		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
+		if (order < 0) {
+			low = at + 1;
+			at = low + MIN(step, (high - low) / 2);
+		} else {
+			high = at;
+			at = high - 1 - MIN(step, (high - low) / 2);
+		}
+		step = step * 2 + 1;
 	}
 	return FALSE;
 }

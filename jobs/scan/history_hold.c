@@ -206,12 +206,13 @@ gboolean history_trees_walk(struct history_run *run, GError **error)
 	gsize count = (gsize)depot_count(run->depot) + 1;
 	g_autofree guint32 *marks = g_try_new0(guint32, count);
 	g_autofree guint32 *held = g_try_new0(guint32, count);
+	g_autofree guint8 *plain = g_try_malloc0(count / 4 + 1);
 	g_autoptr(WordArena) arena = word_arena_new();
 	g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(struct hold_step));
 	g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(struct holding_entry));
 	struct hold_walk walk = {.run = run, .held = held, .steps = steps, .entries = entries};
 
-	if (marks == NULL || held == NULL || count >= HOLDING_NUMBER) {
+	if (marks == NULL || held == NULL || plain == NULL || count >= HOLDING_NUMBER) {
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
 			"there is not enough memory for the trees");
 		return FALSE;
@@ -219,6 +220,7 @@ gboolean history_trees_walk(struct history_run *run, GError **error)
 	walk.changes.run = run;
 	walk.changes.arena = arena;
 	walk.changes.marks = marks;
+	walk.changes.plain = plain;
 	walk.changes.no_name = text_pool_add(&run->state->texts, "", 0);
 	blobs_mark(run, marks);
 	g_mutex_init(&walk.changes.lock);

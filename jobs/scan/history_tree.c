@@ -9,6 +9,16 @@
 #define FOUND_MAX 64   /* entries that are looked up together */
 #define WHOLE_ABOVE 64 /* more changed names than that are told as a whole tree */
 
+/*
+ * What most entries lead to, and what need not be looked at closer. Two bits an object: they stay
+ * in a core's cache, where types and marks do not.
+ */
+enum plain {
+	PLAIN_UNKNOWN,
+	PLAIN_BLOB, /* of no interest */
+	PLAIN_TREE,
+};
+
 /* An entry of interest. */
 struct tree_item {
 	guint32 at, end; /* in the tree's bytes */
@@ -119,7 +129,15 @@ static void bits_copy(guint64 *to, guint32 at, const guint64 *from, guint32 from
 	guint32 from_words)
 {
 	while (n > 0) {
-		guint32 take = MIN(n, 64 - at % 64);
+		guint32 take = MIN(n, 64 - at % 64), word = from_at / 64, shift = from_at % 64;
+		/* Whole words from here on, but for the last: most of a tree is one long copy. */
+		for (; take == 64 && word + 1 < from_words; word++) {
+			to[at / 64] = from[word] >> shift | from[word + 1] << 1 << (63 - shift);
+			at += 64;
+			from_at += 64;
+			n -= 64;
+			take = MIN(n, 64);
+		}
 		guint64 value = bits_at(from, from_at, from_words);
 		if (take < 64)
 			value &= (G_GUINT64_CONSTANT(1) << take) - 1;
@@ -160,6 +178,9 @@ static guint32 entry_child(struct tree_changes *changes, const struct tree_bytes
 	if (!depot_find(changes->run->depot, entry->oid, &number))
 		return gap_add(
 			changes, is_folder ? HISTORY_GAP_TREE : HISTORY_GAP_BLOB, entry->oid);
+	enum plain plain = (enum plain)(changes->plain[number / 4] >> number % 4 * 2 & 3);
+	if (plain == (is_folder ? PLAIN_TREE : PLAIN_BLOB))
+		return is_folder ? number + 1 : 0;
 	if (history_is_other_kind(changes->run, number, is_folder))
 		return gap_add(changes, HISTORY_GAP_BROKEN, entry->oid);
 	if (is_folder)
@@ -414,6 +435,21 @@ static void tree_forget(gpointer thread_data, gpointer state)
 	g_free(state);
 }
 
+static void plain_fill(struct tree_changes *changes)
+{
+	const struct depot *depot = changes->run->depot;
+
+	for (guint32 i = 0; i < depot_count(depot); i++) {
+		enum depot_type type = depot_type_peek(depot, i);
+		enum plain plain = PLAIN_UNKNOWN;
+		if (type == DEPOT_BLOB && changes->marks[i] == 0)
+			plain = PLAIN_BLOB;
+		else if (type == DEPOT_TREE)
+			plain = PLAIN_TREE;
+		changes->plain[i / 4] |= (guint8)(plain << i % 4 * 2);
+	}
+}
+
 gboolean tree_changes_walk(struct tree_changes *changes, GError **error)
 {
 	const struct depot_visitor visitor = {.visit = tree_visit,
@@ -421,6 +457,7 @@ gboolean tree_changes_walk(struct tree_changes *changes, GError **error)
 		.thread_begin = thread_begin,
 		.thread_end = thread_end};
 
+	plain_fill(changes);
 	if (depot_walk(changes->run->depot, DEPOT_MASK(DEPOT_TREE), NULL, &visitor, changes,
 		    &changes->progress, error))
 		return TRUE;

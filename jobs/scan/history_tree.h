@@ -22,6 +22,7 @@ struct tree_changes {
 	struct history_run *run;
 	struct word_arena *arena;
 	guint32 *marks;         /* by number in the depot: a tree's change, or a blob of interest */
+	guint8 *plain;          /* likewise, two bits: made by tree_changes_walk() out of marks */
 	struct word_cursor own; /* of the thread that resolves */
 	guint32 no_name;        /* the text "", under which a broken rest is found */
 	GMutex lock;            /* of the names and the gaps */
@@ -29,7 +30,7 @@ struct tree_changes {
 	gint is_full;
 };
 
-/* Walks all trees. */
+/* Walks all trees. Before, marks has the blobs of interest. */
 gboolean tree_changes_walk(struct tree_changes *changes, GError **error);
 
 /* The change of a tree read by itself, without a base; 0 when it cannot be read. */
