@@ -33,6 +33,7 @@ struct reading {
 	struct state *state;
 	struct secret_table *secrets;
 	struct depot_reader *reader;
+	struct history_run *run; /* when it is known what is to be scanned */
 	struct finding_target *target;
 	struct scan_samples *samples;
 	guint32 sampled;     /* the blob whose bytes these are: thousands may be in one */
@@ -321,6 +322,8 @@ static gboolean blobs_scan(struct reading *reading, struct rule_set *rules, cons
 		reading->rules = numbers;
 		scan_samples_begin(reading->samples);
 		is_done = archives_scan(reading, own, scan, is_whole, error);
+		if (is_done && reading->run != NULL)
+			history_run_begin(reading->run);
 		/* What could not be read must be known by name, or it would count as scanned. */
 		*is_whole = *is_whole && scan_gaps_are_all(scan);
 		coverage_keep(reading, scan_coverage(scan), *is_whole);
@@ -419,6 +422,7 @@ static gboolean history_read(struct reading *reading, GError **error)
 				   : NULL,
 		.n_without = options->without != NULL ? options->without->len : 0,
 		.is_unreachable = options->is_unreachable,
+		.threads = reading->job->flags->threads,
 		.cancel = reading->job->stop,
 	};
 	g_autoptr(HistoryRun) run = history_run_new(reading->depot, reading->state, &history);
@@ -437,6 +441,7 @@ static gboolean history_read(struct reading *reading, GError **error)
 	state_counters(reading->state)[SCAN_COUNTER_PROBLEMS] = 0;
 	state_counters(reading->state)[SCAN_COUNTER_OBJECTS] = depot_count(reading->depot);
 	scan_history_recall(reading->target, reading->state);
+	reading->run = run;
 	if (n_wanted > 0 && !blobs_scan(reading, NULL, NULL, wanted, &is_whole, error))
 		return FALSE;
 	if (is_whole && is_also_whole)

@@ -39,7 +39,15 @@ guint32 commit_graph_parent(const struct commit_graph *graph, guint32 number, gu
 	return edges[at - 1] & ~COMMIT_GRAPH_LAST;
 }
 
-guint32 commit_graph_find(const struct commit_graph *graph, const struct oid *oid)
+/* Who fills a graph with all there is asks for none. */
+static void names_fill(struct commit_graph *graph)
+{
+	for (guint32 i = graph->names.n; i < graph->young->len; i++)
+		oid_map_add(
+			&graph->names, &g_array_index(graph->young, struct graph_commit, i).oid);
+}
+
+guint32 commit_graph_find(struct commit_graph *graph, const struct oid *oid)
 {
 	guint32 from = 0, to = graph->n_base;
 
@@ -53,6 +61,7 @@ guint32 commit_graph_find(const struct commit_graph *graph, const struct oid *oi
 		else
 			to = middle;
 	}
+	names_fill(graph);
 	guint32 young = oid_map_find(&graph->names, oid);
 	return young != OID_MAP_NONE ? graph->n_base + young : COMMIT_GRAPH_NONE;
 }
@@ -73,7 +82,6 @@ guint32 commit_graph_add(struct commit_graph *graph, const struct oid *oid, gint
 		g_array_index(graph->edges, guint32, graph->edges->len - 1) |= COMMIT_GRAPH_LAST;
 	}
 	g_array_append_val(graph->young, commit);
-	oid_map_add(&graph->names, oid);
 	return number;
 }
 

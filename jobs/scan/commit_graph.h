@@ -38,7 +38,7 @@ struct commit_graph {
 	guint32 n_base;
 	gpointer base_owned, order_owned;
 	GArray *young;        /* struct graph_commit */
-	struct oid_map names; /* of young */
+	struct oid_map names; /* of young, as far as anybody asked */
 	GArray *edges;        /* guint32; of base and young */
 	guint32 base_edges;   /* how many of them are base's */
 };
@@ -62,7 +62,7 @@ static inline const struct graph_commit *commit_graph_get(
 /* Parent number `at`, COMMIT_GRAPH_NONE behind the last. */
 guint32 commit_graph_parent(const struct commit_graph *graph, guint32 number, guint32 at);
 
-guint32 commit_graph_find(const struct commit_graph *graph, const struct oid *oid);
+guint32 commit_graph_find(struct commit_graph *graph, const struct oid *oid);
 
 /* Its parents must be in the graph. The number it has, COMMIT_GRAPH_NONE when the graph is full. */
 guint32 commit_graph_add(struct commit_graph *graph, const struct oid *oid, gint64 date,

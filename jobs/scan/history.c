@@ -32,6 +32,7 @@ void history_run_free(struct history_run *run)
 {
 	if (run == NULL)
 		return;
+	history_commits_free(run);
 	depot_reader_free(run->reader);
 	g_array_unref(run->targets);
 	g_array_unref(run->without);
@@ -313,6 +314,8 @@ static gboolean walk_all(struct history_run *run, GError **error)
 {
 	struct state *state = run->state;
 
+	if (!history_commits_read(run, error))
+		return FALSE;
 	run->counts.is_full = TRUE;
 	run->counts.new_commits = run->counts.trees = 0;
 	commit_graph_clear(&state->graph);
@@ -325,7 +328,8 @@ static gboolean walk_all(struct history_run *run, GError **error)
 	state->is_base_current[STATE_BASE_GRAPH] = FALSE;
 	state->is_graph_open = TRUE;
 	g_array_set_size(run->trees, 0);
-	return history_commits_walk(run, error) && history_trees_walk(run, error);
+	history_commits_follow(run);
+	return history_trees_walk(run, error);
 }
 
 /* What is lost was met in all that was read; what a tip leads to is a problem. */
@@ -385,6 +389,12 @@ static gboolean is_broken(const struct history_run *run)
 		if (g_array_index(state->lost_kinds, guint8, i) == HISTORY_GAP_BROKEN)
 			return TRUE;
 	return FALSE;
+}
+
+void history_run_begin(struct history_run *run)
+{
+	if (run->is_found && run->counts.is_full)
+		history_commits_begin(run);
 }
 
 gboolean history_run_attribute(struct history_run *run, GError **error)

@@ -22,7 +22,9 @@
  *	guint64 *wanted = g_new0(guint64, depot_count(depot) / 64 + 1), n;
  *	if (!history_run_find(run, wanted, &n, error))
  *		…
- *	… scan, state_add_hit(), state_add_scanned() …
+ *	… scan …
+ *	history_run_begin(run)
+ *	… state_add_hit(), state_add_scanned() …
  *	if (!history_run_attribute(run, error))
  *		…
  *	state_sightings(state, &n_sightings)
@@ -55,6 +57,7 @@ struct history_options {
 	gboolean is_unreachable;
 	/* So many commits are read one by one; of more, everything is walked. 0: what is faster. */
 	guint32 singly_max;
+	guint threads;      /* 1: nothing is done side by side */
 	const gint *cancel; /* not 0: stop with MUSTER_ERROR_BUSY; may be NULL */
 };
 
@@ -73,6 +76,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HistoryRun, history_run_free)
  */
 gboolean history_run_find(
 	struct history_run *run, guint64 *wanted, guint64 *n_wanted, GError **error);
+
+/*
+ * Begins with what needs no hits, in threads of its own, while the caller puts these into the
+ * state. Until history_run_attribute() the depot is not walked by anybody else. Need not be called.
+ */
+void history_run_begin(struct history_run *run);
 
 /*
  * Puts sightings (and the graph) into the state, from all hits that are in it. Errors:

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Every commit of the depot, read once; then those the tips lead to, parents first. */
+/*
+ * Every commit of the depot, read once; then those the tips lead to, parents first. Others have
+ * something to do meanwhile: see history_inside.h.
+ */
 #include "config.h"
 
 #include <string.h>
@@ -19,6 +22,9 @@ struct commit_walk {
 	guint32 *places; /* likewise: place in the graph + 1 */
 	struct depot_progress progress;
 	gint is_full;
+	GThread *thread; /* of the step that is being done; NULL: none, or it is done */
+	gboolean is_fine;
+	GError *error;
 };
 
 struct commit_thread {
@@ -204,35 +210,106 @@ static gboolean tips_follow(struct commit_walk *walk)
 	return TRUE;
 }
 
-gboolean history_commits_walk(struct history_run *run, GError **error)
+static gpointer all_read(gpointer data)
 {
 	const struct depot_visitor visitor = {
 		.visit = commit_visit, .thread_begin = thread_begin, .thread_end = thread_end};
-	g_autoptr(WordArena) arena = word_arena_new();
+	struct commit_walk *walk = data;
+	struct history_run *run = walk->run;
 	gsize count = (gsize)depot_count(run->depot) + 1;
-	g_autofree guint32 *rows = g_try_new0(guint32, count);
-	g_autofree guint32 *places = g_try_new0(guint32, count);
-	struct commit_walk walk = {.run = run, .arena = arena, .rows = rows, .places = places};
 
-	if (rows == NULL || places == NULL) {
-		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+	walk->arena = word_arena_new();
+	walk->rows = g_try_new0(guint32, count);
+	walk->places = g_try_new0(guint32, count);
+	if (walk->rows == NULL || walk->places == NULL) {
+		g_set_error_literal(&walk->error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
 			"there is not enough memory for the commits");
-		return FALSE;
+		return NULL;
 	}
-	if (!depot_walk(run->depot, DEPOT_MASK(DEPOT_COMMIT), NULL, &visitor, &walk, &walk.progress,
-		    error)) {
-		if (walk.is_full) {
-			g_clear_error(error);
-			g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
-				"there are too many commits");
-		}
-		return FALSE;
+	walk->is_fine = depot_walk(run->depot, DEPOT_MASK(DEPOT_COMMIT), NULL, &visitor, walk,
+		&walk->progress, &walk->error);
+	if (walk->is_full && !walk->is_fine) {
+		g_clear_error(&walk->error);
+		g_set_error_literal(&walk->error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"there are too many commits");
 	}
-	if (!tips_follow(&walk)) {
-		g_set_error_literal(
-			error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "there are too many commits");
+	return NULL;
+}
+
+static gpointer all_follow(gpointer data)
+{
+	struct commit_walk *walk = data;
+
+	walk->is_fine = tips_follow(walk);
+	if (!walk->is_fine)
+		g_set_error_literal(&walk->error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"there are too many commits");
+	return NULL;
+}
+
+static void step_begin(struct commit_walk *walk, GThreadFunc func)
+{
+	walk->is_fine = FALSE;
+	if (walk->run->options.threads != 1)
+		walk->thread = g_thread_try_new("commits", func, walk, NULL);
+	if (walk->thread == NULL)
+		func(walk);
+}
+
+static gboolean step_wait(struct history_run *run, GError **error)
+{
+	struct commit_walk *walk = run->commits;
+
+	if (walk->thread != NULL)
+		g_thread_join(g_steal_pointer(&walk->thread));
+	if (walk->is_fine)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&walk->error));
+	history_commits_free(run);
+	return FALSE;
+}
+
+void history_commits_begin(struct history_run *run)
+{
+	if (run->commits != NULL)
+		return;
+	run->commits = g_new0(struct commit_walk, 1);
+	run->commits->run = run;
+	step_begin(run->commits, all_read);
+}
+
+gboolean history_commits_read(struct history_run *run, GError **error)
+{
+	history_commits_begin(run);
+	return step_wait(run, error);
+}
+
+void history_commits_follow(struct history_run *run)
+{
+	step_begin(run->commits, all_follow);
+}
+
+gboolean history_commits_finish(struct history_run *run, GError **error)
+{
+	if (!step_wait(run, error))
 		return FALSE;
-	}
+	history_commits_free(run);
 	run->counts.commits = run->counts.new_commits = commit_graph_count(&run->state->graph);
 	return !history_is_cancelled(run, error);
+}
+
+void history_commits_free(struct history_run *run)
+{
+	struct commit_walk *walk = g_steal_pointer(&run->commits);
+
+	if (walk == NULL)
+		return;
+	g_atomic_int_set(&walk->progress.cancel, 1);
+	if (walk->thread != NULL)
+		g_thread_join(walk->thread);
+	g_clear_error(&walk->error);
+	word_arena_free(walk->arena);
+	g_free(walk->rows);
+	g_free(walk->places);
+	g_free(walk);
 }

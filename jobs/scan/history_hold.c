@@ -224,7 +224,8 @@ gboolean history_trees_walk(struct history_run *run, GError **error)
 	walk.changes.no_name = text_pool_add(&run->state->texts, "", 0);
 	blobs_mark(run, marks);
 	g_mutex_init(&walk.changes.lock);
-	gboolean is_fine = tree_changes_walk(&walk.changes, error) && all_hold(&walk, error);
+	gboolean is_fine = tree_changes_walk(&walk.changes, error) &&
+			   history_commits_finish(run, error) && all_hold(&walk, error);
 	g_mutex_clear(&walk.changes.lock);
 	return is_fine;
 }

@@ -42,6 +42,8 @@ struct history_run {
 	struct history_counts counts;
 	gboolean is_found; /* history_run_find() was called */
 
+	struct commit_walk *commits; /* while all are read and followed */
+
 	struct oid_map tips; /* of the last scan: numbers in state->tip_places */
 
 	guint64 n_refs_broken; /* problems of the tips themselves */
@@ -76,15 +78,21 @@ gboolean history_is_other_kind(const struct history_run *run, guint32 number, gb
 gboolean history_commit_read(struct history_run *run, guint32 number, struct commit_bytes *commit);
 
 /*
- * Reads every commit and fills the (empty) graph with those the tips lead to, and those a range
- * leaves out (GRAPH_OUTSIDE); trees[] is the depot number of each one's tree. Sets the places of
- * the targets.
+ * Every commit is read, then the (empty) graph is filled with those the tips lead to, and those a
+ * range leaves out (GRAPH_OUTSIDE); trees[] is the depot number of each one's tree; the places of
+ * the targets are set. Both may be done in a thread of its own: from _begin() to _read(), which
+ * waits, the depot may be read but not walked, from _follow() to _finish(), which waits, graph,
+ * targets and problems belong to that thread. _read() begins when nobody did.
  */
-gboolean history_commits_walk(struct history_run *run, GError **error);
+void history_commits_begin(struct history_run *run);
+gboolean history_commits_read(struct history_run *run, GError **error);
+void history_commits_follow(struct history_run *run);
+gboolean history_commits_finish(struct history_run *run, GError **error);
+void history_commits_free(struct history_run *run); /* at any time */
 
 /*
- * Reads every tree, then says what those of the graph's commits and of the targets hold.
- * The graph's commits must all be young.
+ * Reads every tree, waits for the graph, then says what the trees of its commits and of the targets
+ * hold. The graph's commits must all be young.
  */
 gboolean history_trees_walk(struct history_run *run, GError **error);
 

@@ -199,6 +199,7 @@ static void history_read(struct state *state, struct input *in, const char *obje
 		.without = (const void *)in->without->data,
 		.n_without = in->without->len,
 		.is_unreachable = in->is_unreachable,
+		.threads = in->threads,
 		.singly_max = in->singly_max};
 	g_autoptr(HistoryRun) run = history_run_new(depot, state, &options);
 	g_autofree guint64 *wanted = g_new0(guint64, depot_count(depot) / 64 + 1);
@@ -215,6 +216,7 @@ static void history_read(struct state *state, struct input *in, const char *obje
 		state_known(state, depot, wanted);
 	scan(state, depot, in, wanted);
 	step_time(in, "scan");
+	history_run_begin(run);
 	if (!history_run_attribute(run, &error))
 		g_error("attribute: %s", error->message);
 	step_time(in, "attribute");
