@@ -32,6 +32,7 @@ check_PROGRAMS += \
 	t/unit/scan_filter \
 	t/unit/scan_finding \
 	t/unit/scan_rule \
+	t/unit/scan_seen \
 	t/unit/scan_sieve \
 	t/unit/scan_toml \
 	t/unit/secret \
@@ -43,6 +44,7 @@ t_unit_scan_filter_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_rule_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_toml_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_engine_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
+t_unit_scan_seen_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)

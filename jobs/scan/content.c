@@ -38,7 +38,7 @@ struct content *content_new(struct content_shared *shared, struct matcher_thread
 	content->found = g_array_new(FALSE, FALSE, sizeof(struct candidate));
 	content->carried = g_array_new(FALSE, FALSE, sizeof(struct candidate));
 	content->list = g_array_new(FALSE, FALSE, sizeof(struct candidate));
-	content->ranges = g_array_new(FALSE, FALSE, sizeof(struct content_range));
+	content->ranges = g_array_new(FALSE, FALSE, sizeof(struct matcher_range));
 	content->text = content_text_new();
 	content->lease.budget = shared->budget;
 	return content;
@@ -249,15 +249,13 @@ static gboolean scan_whole(struct content *content, guint32 blob, const guint8 *
 static gboolean ranges_sieve(
 	struct content *content, const struct depot_object *object, const GArray *ranges)
 {
-	for (guint i = 0; i < ranges->len; i++) {
-		const struct content_range *range = &g_array_index(ranges, struct content_range, i);
-		if (!matcher_sieve(content->thread, object->data, object->len, range->from,
-			    range->to, content->found) ||
-			content->found->len > CARRY_MAX)
-			return FALSE;
-		content->coverage.sieved += range->to - range->from;
-	}
-	return TRUE;
+	const struct matcher_range *list = (const struct matcher_range *)(gpointer)ranges->data;
+
+	for (guint i = 0; i < ranges->len; i++)
+		content->coverage.sieved += list[i].to - list[i].from;
+	return matcher_sieve_ranges(content->thread, object->data, object->len, list, ranges->len,
+		       content->found) &&
+	       content->found->len <= CARRY_MAX;
 }
 
 /* What the delta changed. FALSE: not inherited after all. */

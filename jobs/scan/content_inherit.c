@@ -42,15 +42,15 @@ static void change_add(GArray *ranges, guint32 a, guint32 b, guint32 len, guint 
 	guint32 from = a > BEFORE ? a - BEFORE : 0;
 	guint32 to = b + MIN(margin, len - b);
 	if (ranges->len > 0) {
-		struct content_range *last =
-			&g_array_index(ranges, struct content_range, ranges->len - 1);
+		struct matcher_range *last =
+			&g_array_index(ranges, struct matcher_range, ranges->len - 1);
 		/* The sieve reads a margin before its range anyway: one longer range is cheaper. */
 		if (from <= last->to || from - last->to <= margin) {
 			last->to = MAX(last->to, to);
 			return;
 		}
 	}
-	struct content_range range = {from, to};
+	struct matcher_range range = {from, to};
 	g_array_append_val(ranges, range);
 }
 
@@ -125,10 +125,10 @@ gboolean content_carry(const struct depot_piece *pieces, guint n_pieces, guint32
 			guint32 shift = piece->at - piece->from;
 			moved.at += shift;
 			while (r < ranges->len &&
-				g_array_index(ranges, struct content_range, r).to < moved.at)
+				g_array_index(ranges, struct matcher_range, r).to < moved.at)
 				r++;
 			if (r < ranges->len) {
-				guint32 from = g_array_index(ranges, struct content_range, r).from;
+				guint32 from = g_array_index(ranges, struct matcher_range, r).from;
 				if (moved.at > from || from == 0)
 					continue;
 			}

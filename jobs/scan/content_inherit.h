@@ -31,11 +31,8 @@
  *
  * A part of the base may be copied twice, or moved to before another: candidates follow each copy.
  */
-struct content_range {
-	guint32 from, to; /* ends in (from, to], with 0 in it when from is 0 */
-};
 
-/* Appends to ranges, in order and apart from each other. */
+/* Appends to ranges (struct matcher_range), in order and apart from each other. */
 void content_changes(const struct depot_piece *pieces, guint n_pieces, guint32 len,
 	guint32 base_len, guint margin, GArray *ranges);
 

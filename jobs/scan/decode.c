@@ -205,14 +205,13 @@ static gsize find_escape(const guint8 *data, gsize len, gsize at, gsize to)
 }
 
 void decode_cursor_init(struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from,
-	gsize to, const GArray *runs, gsize base)
+	gsize to, const GArray *runs)
 {
 	*cursor = (struct decode_cursor){.data = data,
 		.len = len,
 		.from = from,
 		.to = to,
 		.runs = runs,
-		.base = base,
 		.base64 = from,
 		.percent = from};
 	memset(cursor->edges, 0xff, sizeof(cursor->edges));
@@ -277,8 +276,8 @@ static gboolean next_base64(struct decode_cursor *cursor, struct decode_run *run
 	while (cursor->next < cursor->runs->len) {
 		const struct char_run *word =
 			&g_array_index(cursor->runs, struct char_run, cursor->next);
-		gsize at = MAX(cursor->base64, cursor->base + word->from);
-		gsize end = cursor->base + word->to;
+		gsize at = MAX(cursor->base64, word->from);
+		gsize end = word->to;
 		/* Padding is in the word too, and what stands on both sides of a '='. */
 		while (at < end && !is_base64(cursor->data[at]))
 			at++;

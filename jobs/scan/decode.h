@@ -12,7 +12,7 @@
  * Whether bytes are a run, and from where to where, depends on them and DECODE_AROUND bytes on each
  * side only, wherever looking begins: a run is a chain of lines each of which holds on to the next.
  *
- *	decode_cursor_init(&cursor, data, len, from, to, words, base);
+ *	decode_cursor_init(&cursor, data, len, from, to, words);
  *	while (decode_next(&cursor, &run))
  *		if (decode_run(&text, data, NULL, &run, FALSE))
  *			look_into(text.bytes, text.len);
@@ -33,11 +33,12 @@ struct decode_run {
 
 /*
  * Goes over the runs that touch [from, to], in no order, some twice. words: what char_run_find()
- * found in data from base on, at least as far as `to`. The fields are the cursor's own.
+ * found in data, of base64 at least and as far as `to`, by their beginnings. The fields are the
+ * cursor's own.
  */
 struct decode_cursor {
 	const guint8 *data;
-	gsize len, from, to, base64, percent, base;
+	gsize len, from, to, base64, percent;
 	const GArray *runs;
 	guint next, n_edges;
 	gsize edges[2][4];         /* where runs begin that were found from the edges */
@@ -45,7 +46,7 @@ struct decode_cursor {
 };
 
 void decode_cursor_init(struct decode_cursor *cursor, const guint8 *data, gsize len, gsize from,
-	gsize to, const GArray *words, gsize base);
+	gsize to, const GArray *words);
 gboolean decode_next(struct decode_cursor *cursor, struct decode_run *run);
 
 /* The run that byte `at` is in, its first DECODE_RUN_MAX bytes. FALSE: none, or too far in. */

@@ -89,6 +89,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/judge.h \
 	jobs/scan/matcher.c \
 	jobs/scan/matcher.h \
+	jobs/scan/matcher_inside.h \
+	jobs/scan/matcher_sieve.c \
 	jobs/scan/oid_map.c \
 	jobs/scan/oid_map.h \
 	jobs/scan/pair_map.c \
@@ -120,6 +122,8 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/scan_coverage.c \
 	jobs/scan/secret_table.c \
 	jobs/scan/secret_table.h \
+	jobs/scan/seen.c \
+	jobs/scan/seen.h \
 	jobs/scan/sieve.c \
 	jobs/scan/sieve.h \
 	jobs/scan/sieve_cache.c \

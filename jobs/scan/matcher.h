@@ -132,6 +132,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(matcher_thread, matcher_thread_free)
 void matcher_thread_set_depth(struct matcher_thread *thread, guint depth);
 
 /*
+ * TRUE: looks at every byte it is asked about. FALSE, as at first: passes over text that some
+ * thread of this matcher has sieved before with nothing found (seen.h). For tests, and for who
+ * measures the sieve with a text over and over.
+ */
+void matcher_thread_set_anew(struct matcher_thread *thread, gboolean is_anew);
+
+/*
  * Appends a struct candidate, verdict unset and window filled in, for each place where a sieve
  * match ends in (from, to], or in [0, to] when from is 0; and those inside encoded runs (base64,
  * hex, percent) that touch [from, to], wherever they end. Sorted by `at` only as far as one call's
@@ -141,6 +148,13 @@ void matcher_thread_set_depth(struct matcher_thread *thread, guint depth);
  */
 gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize len, gsize from,
 	gsize to, GArray *candidates);
+
+/* For several ranges of one object, in order and apart: faster than one after the other. */
+struct matcher_range {
+	guint32 from, to; /* ends in (from, to], with 0 in it when from is 0 */
+};
+gboolean matcher_sieve_ranges(struct matcher_thread *thread, const guint8 *data, gsize len,
+	const struct matcher_range *ranges, guint n, GArray *candidates);
 
 /*
  * Fills in window and verdict for the rules that have no sieve; nothing when there are none. The

@@ -83,6 +83,7 @@ static struct content *content_of(struct scan *scan, guint thread)
 			matcher_thread_new(scan->shared.matcher, scan->secrets);
 		if (scan->has_decode_depth)
 			matcher_thread_set_depth(own, scan->decode_depth);
+		matcher_thread_set_anew(own, scan->shared.is_whole);
 		scan->contents[thread] = content_new(&scan->shared, own);
 	}
 	return scan->contents[thread];

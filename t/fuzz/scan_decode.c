@@ -42,10 +42,10 @@ static void runs_find(const guint8 *data, gsize len, gsize from, gsize to, GArra
 	struct decode_cursor cursor;
 	struct decode_run run;
 
-	char_run_find(data + first, 0, last - first, words);
+	char_run_find(data, first, last, words);
 	if (words->len > 1)
 		qsort(words->data, words->len, sizeof(struct char_run), word_order);
-	decode_cursor_init(&cursor, data, len, first, last, words, first);
+	decode_cursor_init(&cursor, data, len, first, last, words);
 	while (decode_next(&cursor, &run)) {
 		fuzz_require(run.from < run.to && run.to <= len);
 		fuzz_require(run.to - run.from <= DECODE_RUN_MAX);

@@ -306,6 +306,7 @@ int main(int argc, char **argv)
 		give_up(error);
 	g_autoptr(secret_table) secrets = secret_table_new();
 	g_autoptr(matcher_thread) thread = matcher_thread_new(matcher, secrets);
+	matcher_thread_set_anew(thread, TRUE);
 	if (tree == NULL) {
 		read_cases(thread, set);
 		return 0;

@@ -134,6 +134,15 @@ gboolean matcher_sieve(struct matcher_thread *thread, const guint8 *data, gsize 
 	return TRUE;
 }
 
+gboolean matcher_sieve_ranges(struct matcher_thread *thread, const guint8 *data, gsize len,
+	const struct matcher_range *ranges, guint n, GArray *candidates)
+{
+	for (guint i = 0; i < n; i++)
+		if (!matcher_sieve(thread, data, len, ranges[i].from, ranges[i].to, candidates))
+			return FALSE;
+	return TRUE;
+}
+
 void matcher_whole(struct matcher_thread *thread, const guint8 *data, gsize len, GArray *candidates)
 {
 	const guint8 *wh = memmem(data, len, "WH", 2);
