@@ -353,13 +353,20 @@ static gboolean new_rules_scan(struct reading *reading, gboolean *is_whole, GErr
 	struct rule_set subset = *all;
 	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
 	gsize len = sizeof(subset.hash);
+
+	subset.n = 0;
 	for (guint i = 0; i < n; i++) {
-		rules[i] = all->rules[copy[i]];
-		g_checksum_update(sum, rules[i].hash, sizeof(rules[i].hash));
+		if (all->rules[numbers[i]].flags & RULE_PATH_ONLY)
+			continue; /* what it finds is not in the bytes */
+		copy[subset.n] = numbers[i];
+		rules[subset.n++] = all->rules[numbers[i]];
+		g_checksum_update(
+			sum, all->rules[numbers[i]].hash, sizeof(all->rules[numbers[i]].hash));
 	}
 	g_checksum_get_digest(sum, subset.hash, &len);
 	subset.rules = rules;
-	subset.n = n;
+	if (subset.n == 0)
+		return TRUE;
 	state_known(reading->state, reading->depot, wanted);
 	if (!blobs_scan(reading, &subset, copy, wanted, is_whole, error))
 		return FALSE;

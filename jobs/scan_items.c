@@ -85,6 +85,55 @@ static void secret_add(struct items *items, const char *path, const struct findi
 	scan_names_meet(items->names, secret, secret);
 }
 
+static void blob_name(
+	const struct items *items, guint32 item, const guint8 *data, gsize len, struct oid *blob)
+{
+	*blob = (struct oid){{0}};
+	if (items->source->oid != NULL)
+		*blob = *items->source->oid(items->source->data, item);
+	else if (data != NULL)
+		oid_make(data, len, blob);
+}
+
+/* Rules that know a file by its path. */
+static void files_add(struct items *items, guint32 item)
+{
+	const struct scan_items_source *source = items->source;
+	const char *path = source->path(source->data, item);
+	guint n = 0;
+	const guint16 *rules = finding_maker_files(items->job->maker, path, &n);
+
+	if (n == 0)
+		return;
+	enum scan_gap_reason gap = SCAN_GAP_UNSET;
+	gsize len = 0;
+	struct oid blob;
+	g_autoptr(GBytes) bytes =
+		source->oid == NULL ? source->get(source->data, item, NULL, &gap) : NULL;
+	const guint8 *data = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
+	blob_name(items, item, data, len, &blob);
+	for (guint i = 0; i < n; i++) {
+		const struct state_hit hit = {.hit = {.secret = 1,
+						      .rule = rules[i],
+						      .line = 1,
+						      .column = 1,
+						      .end_line = 1,
+						      .end_column = 1}};
+		const struct finding_version version = {blob, &hit, 1};
+		struct finding_view view = {.repository = items->repository,
+			.path = path,
+			.secret = 1,
+			.family = items->job->rules->rules[rules[i]].family,
+			.masked = "",
+			.digest = finding_file_digest,
+			.versions = &version,
+			.n_versions = 1,
+			.head = G_MAXSIZE,
+			.status = FINDING_STATUS_PRESENT};
+		finding_maker_add(items->job->maker, &view);
+	}
+}
+
 /* Are these the bytes that were scanned? Else a sample would show what should be masked. */
 static gboolean is_same(
 	struct items *items, const guint8 *data, gsize len, const struct hit *hits, gsize n)
@@ -145,16 +194,6 @@ static void hits_tell(struct items *items, const char *path, const struct oid *b
 	g_ptr_array_set_size(items->samples, 0);
 	hits_note(items, data, len, hits, n);
 	noted_tell(items, path, blob);
-}
-
-static void blob_name(
-	const struct items *items, guint32 item, const guint8 *data, gsize len, struct oid *blob)
-{
-	*blob = (struct oid){{0}};
-	if (items->source->oid != NULL)
-		*blob = *items->source->oid(items->source->data, item);
-	else if (data != NULL)
-		oid_make(data, len, blob);
 }
 
 static void hits_add(struct items *items, const struct hit *hits, gsize n)
@@ -262,6 +301,8 @@ gboolean scan_items_run(struct scan_job *job, const struct scan_items_source *so
 	const struct hit *hits = scan_hits(scan, &n);
 	if (is_fine)
 		hits_add(&items, hits, n);
+	for (guint32 i = 0; i < source->n && is_fine; i++)
+		files_add(&items, i);
 	is_fine =
 		is_fine && scan_names_finish(items.names, items.secrets, target, NULL, NULL, error);
 	items_clear(&items);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "jobs/scan/finding_id.h"
 #include "jobs/scan_reread.h"
 #include "lib/hash.h"
 
@@ -60,10 +61,14 @@ static void secrets_index(struct scan_messages *messages)
 	}
 }
 
-static void secrets_want(GHashTable *wanted, const struct sighting *sightings, gsize n)
+static void secrets_want(
+	GHashTable *wanted, const struct state *state, const struct sighting *sightings, gsize n)
 {
 	for (gsize i = 0; i < n; i++)
-		g_hash_table_insert(wanted, GUINT_TO_POINTER(sightings[i].secret), NULL);
+		/* Not of a file that a rule knows by its path: there is nothing to mask. */
+		if (memcmp(state_secret(state, sightings[i].secret)->digest, finding_file_digest,
+			    sizeof(finding_file_digest)) != 0)
+			g_hash_table_insert(wanted, GUINT_TO_POINTER(sightings[i].secret), NULL);
 }
 
 static gboolean secrets_read(struct scan_messages *messages, struct state *state, GError **error)
@@ -73,8 +78,8 @@ static gboolean secrets_read(struct scan_messages *messages, struct state *state
 	const struct sighting *sightings = state_sightings(state, &n);
 	const struct sighting *removed = state_removed(state, &n_removed);
 
-	secrets_want(wanted, sightings, n);
-	secrets_want(wanted, removed, n_removed);
+	secrets_want(wanted, state, sightings, n);
+	secrets_want(wanted, state, removed, n_removed);
 	if (!scan_reread(messages->job, state, messages->depot, messages->secrets, wanted,
 		    &n_missing, error))
 		return FALSE;

@@ -106,6 +106,9 @@ char *scan_output_where(GHashTable *twins, const struct finding *finding)
 	const char *path = scan_output_path(finding);
 	guint32 line = scan_output_line(finding);
 
+	/* All of the file. */
+	if (finding_is_file(finding))
+		return g_strdup(path);
 	if (!g_hash_table_contains(twins, finding))
 		return g_strdup_printf("%s:%u", path, line);
 	return g_strdup_printf("%s:%u:%u", path, line, column_get(finding));

@@ -39,6 +39,7 @@ static void finding_append(const struct finding *f, GString *out)
 	g_autofree char *name = finding_gitleaks_name(f);
 	g_autofree char *date = *f->first.oid != '\0' ? scan_output_time(f->first.time) : NULL;
 	g_autofree char *tags = g_strjoinv(" ", (char **)f->rule->tags);
+	gboolean is_file = finding_is_file(f);
 
 	field_append(out, f->rule->id);
 	field_append(out, f->first.oid);
@@ -46,10 +47,10 @@ static void finding_append(const struct finding *f, GString *out)
 	field_append(out, "");
 	field_append(out, f->secret);
 	field_append(out, f->sample);
-	number_append(out, f->place.line);
-	number_append(out, f->place.end_line);
-	number_append(out, f->place.column);
-	number_append(out, f->place.end_column);
+	number_append(out, is_file ? 0 : f->place.line);
+	number_append(out, is_file ? 0 : f->place.end_line);
+	number_append(out, is_file ? 0 : f->place.column);
+	number_append(out, is_file ? 0 : f->place.end_column);
 	field_append(out, f->first.author);
 	field_append(out, f->first.message);
 	field_append(out, date);

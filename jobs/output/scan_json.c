@@ -303,12 +303,13 @@ void scan_output_gitleaks(const struct finding_report *report, GString *out)
 		g_autofree char *name = finding_gitleaks_name(f);
 		g_autofree char *date =
 			*f->first.oid != '\0' ? scan_output_time(f->first.time) : NULL;
+		gboolean is_file = finding_is_file(f);
 		text_add(object, "RuleID", f->rule->id);
 		text_add(object, "Description", f->rule->description);
-		number_add(object, "StartLine", f->place.line);
-		number_add(object, "EndLine", f->place.end_line);
-		number_add(object, "StartColumn", f->place.column);
-		number_add(object, "EndColumn", f->place.end_column);
+		number_add(object, "StartLine", is_file ? 0 : f->place.line);
+		number_add(object, "EndLine", is_file ? 0 : f->place.end_line);
+		number_add(object, "StartColumn", is_file ? 0 : f->place.column);
+		number_add(object, "EndColumn", is_file ? 0 : f->place.end_column);
 		bytes_add(object, "Match", f->sample);
 		bytes_add(object, "Secret", f->secret);
 		bytes_add(object, "File", f->path != NULL ? f->path : "");

@@ -28,13 +28,17 @@ static void finding_append(const struct finding *f, GString *out)
 	text_append(out, path);
 	g_string_append(out, "\" name=\"");
 	text_append(out, f->rule->id);
-	g_string_append_printf(out, " in line %u\" file=\"", line);
+	if (!finding_is_file(f))
+		g_string_append_printf(out, " in line %u", line);
+	g_string_append(out, "\" file=\"");
 	text_append(out, path);
 	g_string_append_printf(out, "\" line=\"%u\">\n   <failure type=\"%s\" message=\"", line,
 		severity_name(f->severity));
 	text_append(out, f->rule->description);
-	g_string_append_printf(out, ": ");
-	text_append(out, f->secret);
+	if (!finding_is_file(f)) {
+		g_string_append(out, ": ");
+		text_append(out, f->secret);
+	}
 	g_string_append(out, "\">");
 	text_append(out, path);
 	g_string_append_printf(out, ":%u: ", line);

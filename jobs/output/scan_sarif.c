@@ -161,10 +161,10 @@ static json_object *result_new(
 	g_autofree char *secret = quote_format(f->secret != NULL ? f->secret : "");
 	g_autofree char *since = *f->first.oid != '\0' ? scan_output_author_time(&f->first) : NULL;
 	g_autofree char *name = finding_gitleaks_name(f), *quoted = quote_format(name);
-	g_autofree char *text = g_strdup_printf("%s: %s%s%.10s%s%.8s",
-		f->rule->description != NULL ? f->rule->description : f->rule->id, secret,
-		since != NULL ? ", since " : "", since != NULL ? since : "",
-		since != NULL ? " in commit " : "", f->first.oid);
+	g_autofree char *text = g_strdup_printf("%s%s%s%s%.10s%s%.8s",
+		f->rule->description != NULL ? f->rule->description : f->rule->id,
+		*secret != '\0' ? ": " : "", secret, since != NULL ? ", since " : "",
+		since != NULL ? since : "", since != NULL ? " in commit " : "", f->first.oid);
 
 	text_add(object, "ruleId", f->rule->id);
 	json_object_object_add(object, "ruleIndex", json_object_new_int64(rule_index));

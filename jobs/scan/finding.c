@@ -143,13 +143,19 @@ const char *finding_ignore_name(enum finding_ignore kind)
 	return names[kind];
 }
 
+gboolean finding_is_file(const struct finding *finding)
+{
+	return (finding->rule->flags & RULE_PATH_ONLY) != 0;
+}
+
 char *finding_gitleaks_name(const struct finding *finding)
 {
 	const char *path = finding->path != NULL ? finding->path : "";
 
+	/* There, a file that is known by its path has line 0. */
 	return g_strdup_printf("%s%s%s:%s:%u", finding->first.oid,
 		*finding->first.oid != '\0' ? ":" : "", path, finding->rule->id,
-		finding->place.line);
+		finding_is_file(finding) ? 0 : finding->place.line);
 }
 
 /* As many characters of UTF-8 as fit into limit bytes, none where the bytes are no UTF-8. */

@@ -179,6 +179,12 @@ static inline gboolean finding_is_counted(const struct finding *f)
 	return f->ignore == FINDING_IGNORE_UNSET;
 }
 
+/*
+ * All of a file, which a rule knows by its path alone: it has no secret, its place is the first
+ * line, and other scanners say line 0.
+ */
+gboolean finding_is_file(const struct finding *finding);
+
 /* "mark", ".musterignore", ".gitleaksignore", "baseline"; NULL for UNSET. */
 const char *finding_ignore_name(enum finding_ignore kind);
 

@@ -9,6 +9,8 @@
 #define LOCATION_TEXT "muster-location-1"
 #define SECRET_TEXT "muster-secret-1"
 
+const guint8 finding_file_digest[SECRET_HASH_BYTES] = "muster location 1: a file alone.";
+
 /* What the threads share. */
 struct digesting {
 	struct secret_table *secrets;

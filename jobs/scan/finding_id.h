@@ -39,6 +39,9 @@ gboolean finding_digest_all(struct secret_table *secrets, const guint32 *numbers
 gboolean finding_digest_is_set(const struct finding_digest *digest);
 gsize finding_digests_untold(const struct finding_digest *digests, gsize n);
 
+/* Of a file that a rule knows by its path alone, in place of a secret's. */
+extern const guint8 finding_file_digest[SECRET_HASH_BYTES];
+
 /* path NULL is "". */
 void finding_location_id(const char *family, const char *path,
 	const guint8 digest[SECRET_HASH_BYTES], char id[FINDING_ID_HEX + 1]);

@@ -17,6 +17,8 @@ struct finding_maker {
 	struct finding_paths *paths;
 	GHashTable *by_secret; /* "family digest" in hex -> GPtrArray of findings */
 	GArray *places;        /* struct finding_place, of the view at hand */
+	GArray *files;         /* guint16: rules of paths alone */
+	GArray *known;         /* guint16: those of them that know a path */
 	/* What rules say about the path at hand, by number: 0 not asked, 1 no, 2 yes. */
 	guint8 *concerned;
 	char *path;
@@ -33,6 +35,11 @@ struct finding_maker *finding_maker_new(
 	maker->by_secret = g_hash_table_new_full(
 		hash_text, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
 	maker->places = g_array_new(FALSE, TRUE, sizeof(struct finding_place));
+	maker->files = g_array_new(FALSE, FALSE, sizeof(guint16));
+	maker->known = g_array_new(FALSE, FALSE, sizeof(guint16));
+	for (guint16 i = 0; i < report->rules->n; i++)
+		if (report->rules->rules[i].flags & RULE_PATH_ONLY)
+			g_array_append_val(maker->files, i);
 	maker->concerned = g_new0(guint8, report->rules->n + 1);
 	maker->paths = finding_paths_new(report->rules, error);
 	return maker->paths != NULL ? g_steal_pointer(&maker) : NULL;
@@ -45,6 +52,8 @@ void finding_maker_free(struct finding_maker *maker)
 	finding_paths_free(maker->paths);
 	g_hash_table_unref(maker->by_secret);
 	g_array_unref(maker->places);
+	g_array_unref(maker->files);
+	g_array_unref(maker->known);
 	g_free(maker->concerned);
 	g_free(maker->path);
 	g_free(maker);
@@ -243,9 +252,23 @@ void finding_maker_name(struct finding_maker *maker, struct finding *finding, co
 	const guint8 digest[SECRET_HASH_BYTES])
 {
 	finding_location_id(family, finding->path, digest, finding->location_id);
+	if (finding->rule->flags & RULE_PATH_ONLY) /* no secret: it joins nothing */
+		return;
 	if (maker->key != NULL)
 		finding_secret_id(maker->key, family, digest, finding->secret_id);
 	by_secret_add(maker, family, digest, finding);
+}
+
+const guint16 *finding_maker_files(struct finding_maker *maker, const char *path, guint *n)
+{
+	g_array_set_size(maker->known, 0);
+	for (guint i = 0; i < maker->files->len; i++) {
+		guint16 rule = g_array_index(maker->files, guint16, i);
+		if (finding_paths_concern(maker->paths, &maker->report->rules->rules[rule], path))
+			g_array_append_val(maker->known, rule);
+	}
+	*n = maker->known->len;
+	return (const guint16 *)(const void *)maker->known->data;
 }
 
 void finding_maker_drop(struct finding_maker *maker, struct finding *finding)
@@ -319,7 +342,11 @@ struct finding *finding_maker_add(struct finding_maker *maker, const struct find
 	finding->status = view->status;
 	places_keep(maker, finding);
 	shown = best;
-	if (view->sample != NULL)
+	if (finding_is_file(finding)) {
+		/* gitleaks' words, by which its reports know such a finding. */
+		g_autofree char *text = g_strconcat("file detected: ", view->path, NULL);
+		finding->sample = finding_report_text(report, text, -1);
+	} else if (view->sample != NULL)
 		finding->sample =
 			finding_report_text(report, view->sample(view->sample_data, shown), -1);
 	if (view->digest != NULL)

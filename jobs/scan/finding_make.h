@@ -77,6 +77,12 @@ void finding_maker_name(struct finding_maker *maker, struct finding *finding, co
 /* Takes such a finding back, for no digest could be made. */
 void finding_maker_drop(struct finding_maker *maker, struct finding *finding);
 
+/*
+ * The rules of paths alone (guint16) that know this one; *n of them, borrowed until the next call.
+ * Each is a view of one hit without bytes, with finding_file_digest.
+ */
+const guint16 *finding_maker_files(struct finding_maker *maker, const char *path, guint *n);
+
 /* When all are in: the other paths of each secret (by family and digest, in all repositories). */
 void finding_maker_finish(struct finding_maker *maker);
 

@@ -102,7 +102,9 @@ static gboolean pattern_holds(struct finding_paths *paths, const char *pattern, 
 gboolean finding_paths_concern(
 	struct finding_paths *paths, const struct rule *rule, const char *path)
 {
-	return rule->path == NULL || path == NULL || pattern_holds(paths, rule->path, path);
+	if (path == NULL)
+		return !(rule->flags & RULE_PATH_ONLY);
+	return rule->path == NULL || pattern_holds(paths, rule->path, path);
 }
 
 static gboolean path_holds(

@@ -25,7 +25,7 @@ struct finding_paths *finding_paths_new(const struct rule_set *rules, GError **e
 void finding_paths_free(struct finding_paths *paths);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FindingPaths, finding_paths_free)
 
-/* Whether the rule looks at this path at all. path NULL (unknown): yes. */
+/* Whether the rule looks at this path at all. path NULL (unknown): yes, but for RULE_PATH_ONLY. */
 gboolean finding_paths_concern(
 	struct finding_paths *paths, const struct rule *rule, const char *path);
 

@@ -34,6 +34,22 @@ gboolean tree_bytes_next(const guint8 **at, const guint8 *end, struct tree_bytes
 	return TRUE;
 }
 
+int tree_bytes_compare(const struct tree_bytes_entry *a, const struct tree_bytes_entry *b)
+{
+	guint32 len = MIN(a->name_len, b->name_len);
+	int c = memcmp(a->name, b->name, len);
+
+	if (c != 0)
+		return c;
+	guint8 x = a->name_len > len                                  ? (guint8)a->name[len]
+		   : (a->mode & TREE_BYTES_KIND) == TREE_BYTES_FOLDER ? '/'
+								      : '\0';
+	guint8 y = b->name_len > len                                  ? (guint8)b->name[len]
+		   : (b->mode & TREE_BYTES_KIND) == TREE_BYTES_FOLDER ? '/'
+								      : '\0';
+	return (x > y) - (x < y);
+}
+
 /* The next line without its newline; FALSE at the end of the bytes. */
 static gboolean line_next(const guint8 **at, const guint8 *end, struct bytes_text *line)
 {

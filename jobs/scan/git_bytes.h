@@ -37,6 +37,9 @@ struct tree_bytes_entry {
  */
 gboolean tree_bytes_next(const guint8 **at, const guint8 *end, struct tree_bytes_entry *entry);
 
+/* The order of entries in a tree: a folder's name as if a slash were behind it. */
+int tree_bytes_compare(const struct tree_bytes_entry *a, const struct tree_bytes_entry *b);
+
 struct bytes_text {
 	const char *at;
 	gsize len;

@@ -328,8 +328,9 @@ static gboolean walk_all(struct history_run *run, GError **error)
 	state->is_base_current[STATE_BASE_GRAPH] = FALSE;
 	state->is_graph_open = TRUE;
 	g_array_set_size(run->trees, 0);
+	run->first_new = 0;
 	history_commits_follow(run);
-	return history_trees_walk(run, error);
+	return history_paths_find(run, error) && history_trees_walk(run, error);
 }
 
 /* What is lost was met in all that was read; what a tip leads to is a problem. */
@@ -406,7 +407,7 @@ gboolean history_run_attribute(struct history_run *run, GError **error)
 	if (run->counts.is_full || has_late_hits(run)) {
 		if (!walk_all(run, error))
 			return FALSE;
-	} else if (!history_new_hold(run, error)) {
+	} else if (!history_paths_find(run, error) || !history_new_hold(run, error)) {
 		return FALSE;
 	}
 	gboolean must_walk = is_broken(run);

@@ -291,6 +291,8 @@ void history_commits_follow(struct history_run *run)
 
 gboolean history_commits_finish(struct history_run *run, GError **error)
 {
+	if (run->commits == NULL)
+		return TRUE;
 	if (!step_wait(run, error))
 		return FALSE;
 	history_commits_free(run);

@@ -7,6 +7,7 @@
  *	history_tree.c		every tree, the first time
  *	history_range.c		new commits, later, or those of a range
  *	history_new.c		what their trees brought
+ *	history_path.c		files that rules know by their paths
  *	history_sight.c		sightings out of the graph and the holdings
  */
 #ifndef MUSTER_JOBS_SCAN_HISTORY_INSIDE_H
@@ -82,7 +83,8 @@ gboolean history_commit_read(struct history_run *run, guint32 number, struct com
  * range leaves out (GRAPH_OUTSIDE); trees[] is the depot number of each one's tree; the places of
  * the targets are set. Both may be done in a thread of its own: from _begin() to _read(), which
  * waits, the depot may be read but not walked, from _follow() to _finish(), which waits, graph,
- * targets and problems belong to that thread. _read() begins when nobody did.
+ * targets and problems belong to that thread. _read() begins when nobody did; _finish() may be
+ * called again.
  */
 void history_commits_begin(struct history_run *run);
 gboolean history_commits_read(struct history_run *run, GError **error);
@@ -112,6 +114,12 @@ gboolean history_new_commits(struct history_run *run);
 
 /* What the new commits' trees and the targets' hold. */
 gboolean history_new_hold(struct history_run *run, GError **error);
+
+/*
+ * Adds hits for the files that rules know by their paths alone, in the commits of the graph from
+ * first_new on and in the targets' trees. Nothing when there are no such rules.
+ */
+gboolean history_paths_find(struct history_run *run, GError **error);
 
 /* Sightings for the state from its graph, holdings and hits. */
 gboolean history_sight(struct history_run *run, GError **error);

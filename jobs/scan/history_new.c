@@ -70,19 +70,6 @@ static gboolean is_folder(const struct tree_bytes_entry *e)
 	return (e->mode & TREE_BYTES_KIND) == TREE_BYTES_FOLDER;
 }
 
-/* The order of entries in a tree: a folder's name as if a slash were behind it. */
-static int entry_compare(const struct tree_bytes_entry *a, const struct tree_bytes_entry *b)
-{
-	guint32 len = MIN(a->name_len, b->name_len);
-	int c = memcmp(a->name, b->name, len);
-
-	if (c != 0)
-		return c;
-	guint8 x = a->name_len > len ? (guint8)a->name[len] : is_folder(a) ? '/' : '\0';
-	guint8 y = b->name_len > len ? (guint8)b->name[len] : is_folder(b) ? '/' : '\0';
-	return (x > y) - (x < y);
-}
-
 /* Reads along a parent's tree beside ours. */
 struct along {
 	guint8 *bytes;
@@ -99,9 +86,9 @@ static void along_next(struct along *along)
 
 static gboolean along_find(struct along *along, const struct tree_bytes_entry *entry)
 {
-	while (along->has_entry && entry_compare(&along->entry, entry) < 0)
+	while (along->has_entry && tree_bytes_compare(&along->entry, entry) < 0)
 		along_next(along);
-	return along->has_entry && entry_compare(&along->entry, entry) == 0 &&
+	return along->has_entry && tree_bytes_compare(&along->entry, entry) == 0 &&
 	       is_folder(&along->entry) == is_folder(entry);
 }
 

@@ -74,6 +74,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/history_hold.c \
 	jobs/scan/history_inside.h \
 	jobs/scan/history_new.c \
+	jobs/scan/history_path.c \
 	jobs/scan/history_range.c \
 	jobs/scan/history_refs.c \
 	jobs/scan/history_sight.c \

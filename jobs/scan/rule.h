@@ -75,6 +75,7 @@ enum rule_flag {
 	RULE_HIDDEN = 1 << 3,      /* only there because another one requires it: not reported */
 	RULE_DERIVED = 1 << 4,     /* the sieve was made by us from keywords or the pattern */
 	RULE_SLOW = 1 << 5,        /* no sieve can be made: run over whole objects, and listed */
+	RULE_PATH_ONLY = 1 << 6,   /* without a regex: each file whose path it matches */
 };
 
 struct rule {
@@ -84,7 +85,7 @@ struct rule {
 	enum severity severity;
 	guint specificity; /* 1 to 100; of two findings on the same bytes the greater stays */
 
-	const char *regex;           /* PCRE2 in bytes, no flags */
+	const char *regex;           /* PCRE2 in bytes, no flags; NULL with RULE_PATH_ONLY */
 	guint secret_group;          /* 0: the first group that took part, else the whole match */
 	const char *const *sieve;    /* vectorscan in bytes, no flags; any of them */
 	const char *const *keywords; /* in small letters */

@@ -62,6 +62,8 @@ static void check_texts(struct rule_check *check, const struct rule *rule)
 		rule_check_add(check, is_strict, rule, "no description");
 	else if (g_str_has_suffix(rule->description, "."))
 		WARNING("description: ends with a full stop");
+	if (rule->flags & RULE_PATH_ONLY)
+		return;
 	if (n < EXAMPLES_MIN)
 		rule_check_add(check, is_strict, rule, "examples: %u, and at least %d are needed",
 			n, EXAMPLES_MIN);

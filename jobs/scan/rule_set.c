@@ -48,11 +48,6 @@ static gboolean check_patterns(const struct rule *rule, GError **error)
 {
 	guint groups = 0;
 
-	if (rule->regex == NULL && rule->id != NULL) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"no regex: files are not found by their names alone");
-		return FALSE;
-	}
 	if (rule->regex != NULL && !rule_regex_check(rule->regex, &groups, error)) {
 		g_prefix_error(error, "regex: ");
 		return FALSE;
@@ -198,8 +193,12 @@ gboolean rule_set_finish(struct rule_private *set, GArray *drafts, GArray *allow
 			return FALSE;
 		if (rule->id == NULL)
 			continue;
-		if (*rule->sieve == NULL)
+		if (rule->regex == NULL) {
+			rule->flags |= RULE_PATH_ONLY;
+			rule->sieve = rule_no_list;
+		} else if (*rule->sieve == NULL) {
 			rule_sieve_derive(set->memory, rule);
+		}
 		s->rules[s->n++] = *rule;
 	}
 	find_required(set, problems);

@@ -156,6 +156,10 @@ like($text, qr/gitleaks\.toml:9: warning: rule 'whole': slow: it has no sieve/, 
 is(scalar @{ rules_json('list', '--config', file('more.toml', rule()))->{rules} }, @{ $all->{rules} } + 1, 'our own format adds to what is built in');
 is(scalar @{ rules_json('list', '--config', file('extend.toml', "[extend]\nuseDefault = true\ndisabledRules = ['github-pat']\n"))->{rules} }, @{ $all->{rules} } - 1, 'and extend.useDefault keeps it, but for disabledRules');
 
+my $dear = rules('check', file('dear.toml', "[[rules]]\nid = 'dear'\nregex = '''[a-z]{3}_?[a-z]'''\nkeywords = ['the_', 'name']\n[[rules]]\nid = 'path'\npath = '\\.p12\$'\n"));
+like($dear, qr/dear\.toml:1: warning: rule 'dear': slows the whole database/, 'that a rule of theirs is slow is a warning');
+is($exit, 0, 'for nobody can change it, and one of paths alone is fine') or diag($dear);
+
 rules('sort');
 is($exit, 2, 'a verb that is none is wrong usage');
 done_testing;

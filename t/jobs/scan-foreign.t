@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use JSON::PP ();
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
@@ -90,9 +91,73 @@ is(scan_error(), '', 'nor when they are not wanted');
 scan_run('--worktree', '--no-state', '--enable-rule', 'github-pat', '--config', "$dir/their.toml", $dir);
 like(scan_error(), qr/no rule or family 'github-pat'; \S+their\.toml: read as .* useDefault = true/, 'and says why one of ours is not there');
 
+# Rules of paths alone.
+my $keys = "[[rules]]\nid = 'keystore'\ndescription = 'A store of keys'\npath = '''(?i)(?:^|/)keys/[^/]+\\.p12\$'''\n"
+	. "[[rules.allowlists]]\npaths = ['''sample''']\n";
+is_deeply(finds($keys, 'a.p12' => "x\n", 'b' => "keys/a.p12\n"), [], 'a path that does not match');
+mkdir "$dir/store" or die $!;
+repo("$dir/store");
+spew("$dir/keys.toml", $keys);
+put("$dir/store/a.txt", "text\n");
+commit("$dir/store", 'begin', date => 1_600_000_000);
+put("$dir/store/keys/$_", "\0\1$_") for qw(one.p12 two.P12 sample.p12 three.pem);
+put("$dir/store/sub/keys/same.p12", "\0\1one.p12");
+put("$dir/store/deep/er/empty.p12", '');
+my $added = commit("$dir/store", 'keys', date => 1_600_001_000);
+put("$dir/store/keys/one.p12", "\0\2changed");
+my $changed = commit("$dir/store", 'change', date => 1_600_002_000);
+git("$dir/store", qw(rm -q keys/two.P12));
+git("$dir/store", qw(mv deep/er keys/));
+git("$dir/store", qw(mv keys/er/empty.p12 keys/empty.p12));
+my $moved = commit("$dir/store", 'remove and move', date => 1_600_003_000);
+my @there = qw(keys/empty.p12:1 keys/one.p12:1 keys/two.P12:1 sub/keys/same.p12:1);
+my @now = grep { !/two/ } @there;
+sub store { return scan_json("--config=$dir/keys.toml", @_, "$dir/store") }
+my $report = store('--no-state');
+is_deeply([found($report)], \@there, 'in history every file whose path matched, whatever is in it') or diag(scan_error());
+is(scan_exit(), 1, 'which are findings');
+is(finding_at($report, 'keys/one.p12')->{commit}, $added, 'it came with the commit that added it');
+is(finding_at($report, 'keys/one.p12')->{occurrences_total}, 2, 'in two versions');
+is(finding_at($report, 'keys/empty.p12')->{commit}, $moved, 'a file that is moved comes with the commit that moved it');
+is_deeply([map { finding_at($report, $_)->{in_head} ? 1 : 0 } qw(keys/one.p12 keys/two.P12)], [1, 0], 'whether it is still there is known');
+my $one = finding_at($report, 'sub/keys/same.p12');
+is_deeply([@$one{qw(secret secret_id rule line sample)}], ['', undef, 'keystore', 1, 'file detected: sub/keys/same.p12'], 'it has no secret');
+is($report->{summary}{secrets}, 4, 'each stands for itself');
+is($report->{coverage}{digests}, 0, 'and needs no digest');
+my $ids = join ' ', sort map { $_->{location_id} } @{ $report->{findings} };
+is_deeply([found(store("--state=$dir/state"))], \@there, 'the same with a state');
+is_deeply([found(store("--state=$dir/state"))], \@there, 'and from it');
+is_deeply([found(store('--worktree'))], \@now, 'files as they lie');
+is(join(' ', sort map { $_->{location_id} } grep { $_->{path} !~ /two/ } @{ $report->{findings} }),
+	join(' ', sort map { $_->{location_id} } @{ store('--worktree')->{findings} }), 'by the same ids');
+is_deeply([found(store('--range', "$changed~1..$changed"))], [], 'a range in which one only changed brought none');
+is_deeply([found(store('--range', "$changed..HEAD"))], ['keys/empty.p12:1'], 'one that moved one brought that');
+is_deeply([found(store('--range', "$added~1..$added"))], [grep { !/empty/ } @there], 'one that added some brought these');
+git("$dir/store", qw(mv a.txt keys/late.p12));
+is_deeply([found(store('--staged'))], ['keys/late.p12:1'], 'what is staged');
+commit("$dir/store", 'late', date => 1_600_004_000);
+$report = store("--state=$dir/state");
+is_deeply([found($report)], [sort @there, 'keys/late.p12:1'], 'a later scan adds what is new, though its bytes are known');
+spew("$dir/both.toml", "$keys$rule");
+$report = scan_json("--config=$dir/both.toml", "--state=$dir/state", "$dir/store");
+is_deeply([found($report)], [sort @there, 'keys/late.p12:1'], 'with another rule as well');
+spew("$dir/other.toml", $rule);
+scan_json("--config=$dir/other.toml", "--state=$dir/state", "$dir/store");
+$report = scan_json("--config=$dir/both.toml", "--state=$dir/state", "$dir/store");
+is_deeply([found($report)], [sort @there, 'keys/late.p12:1'], 'a rule of paths that is new looks at all there is');
+my $theirs = JSON::PP->new->utf8->decode(scan_run("--config=$dir/keys.toml", '--format=gitleaks', "$dir/store"));
+is_deeply([map { "$_->{StartLine} $_->{Match}" } grep { $_->{File} eq 'keys/one.p12' } @$theirs], ['0 file detected: keys/one.p12'], "gitleaks' report says it as gitleaks does");
+is($theirs->[0]{Message} ne '', 1, 'messages of commits are there');
+put("$dir/store/.gitleaksignore", "$added:keys/one.p12:keystore:0\n");
+is_deeply([found(store('--no-state'))], [grep { !/one/ } sort @there, 'keys/late.p12:1'], "and gitleaks' name of it is known");
+for my $format (qw(table csv sarif junit html markdown jsonl)) {
+	like(scan_run("--config=$dir/keys.toml", "--format=$format", '-v', "$dir/store"), qr{sub/keys/same\.p12}, "format $format shows it");
+}
+unlike(scan_run("--config=$dir/keys.toml", "$dir/store"), qr/same\.p12:/, 'without a line, for it is all of the file');
+
 # What cannot be used.
-is_deeply(finds("[[rules]]\nid = 'bad'\nregex = '('\n[[rules]]\nid = 'file'\npath = 'a\$'\n$rule", a => "acme=$hex\n"), ['a:1'], 'a rule that cannot be used does not harm the others');
-like(scan_error(), qr/rules\.toml:1: bad: regex: missing closing.*rules\.toml:4: file: no regex/s, 'and is named');
+is_deeply(finds("[[rules]]\nid = 'bad'\nregex = '('\n$rule", a => "acme=$hex\n"), ['a:1'], 'a rule that cannot be used does not harm the others');
+like(scan_error(), qr/rules\.toml:1: bad: regex: missing closing/, 'and is named');
 scan_run('--worktree', '--no-state', '--config', "$dir/none.toml", $dir);
 is(scan_exit(), 2, 'a file that cannot be read ends the scan');
 like(scan_error(), qr{none\.toml: No such file}, 'with its name');

@@ -135,7 +135,10 @@ static void test_foreign(void)
 		      "[[allowlists]]\ncommits = ['ABC']\n");
 	const struct rule *a = rule_find(set, "a key"), *c = rule_find(set, "c");
 
-	g_assert_cmpuint(set->n, ==, 2);
+	g_assert_cmpuint(set->n, ==, 3);
+	g_assert_cmpuint(
+		rule_find(set, "d")->flags, ==, RULE_FOREIGN | RULE_DECODE | RULE_PATH_ONLY);
+	g_assert_null(rule_find(set, "d")->sieve[0]);
 	g_assert_cmpstr(a->regex, ==, "xa_([0-9a-f]{8})\\z");
 	g_assert_cmpstr(a->keywords[0], ==, "xa_");
 	g_assert_cmpuint(a->secret_group, ==, 1);
@@ -146,12 +149,11 @@ static void test_foreign(void)
 	g_assert_cmpstr(c->allowlists[1].paths[0], ==, "vendor/");
 	g_assert_cmpuint(set->n_allowlists, ==, 1);
 	g_assert_cmpstr(set->allowlists[0].commits[0], ==, "abc");
-	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 20, "not found by their names"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNKNOWN, 8, "unknown key 'colour'"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_DROPPED, 10, "regex: missing closing"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 16, "tokenEfficiency"));
 	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 23, "validate is not done, in 1"));
-	g_assert_cmpuint(set->n_problems, ==, 5);
+	g_assert_cmpuint(set->n_problems, ==, 4);
 }
 
 /* What gitleaks' reader (viper) lets pass, and its own checks. */
