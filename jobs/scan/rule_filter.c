@@ -13,8 +13,10 @@
  *	containsAny(finding["secret"], ["…"])
  *	matchesAny(get(attributes, "path", ""), […])	also attributes["path"] ?? ""
  *
- * with or without `filter.` before a function and brackets around. These are read; a term that is
- * anything else is named as unsupported, and without it the rule finds more.
+ * with or without `filter.` before a function and brackets around. These are read. A term that is
+ * anything else is left out, and what it is made of is named, once for each filter: without it
+ * fewer are dropped, and more is found. Where that would not be so, because what is joined is a
+ * part of something else (`let`, `? :`), nothing of it is read.
  */
 struct reading {
 	struct rule_file *file;
@@ -24,6 +26,9 @@ struct reading {
 	/* What was read. */
 	double entropy;
 	GArray *lists; /* struct rule_allowlist */
+	/* What was not. */
+	GPtrArray *words; /* char *, quoted: what is not supported */
+	guint n_left_out;
 };
 
 enum subject {
@@ -201,28 +206,101 @@ static gboolean take_term(struct reading *r)
 	return TRUE;
 }
 
+/* Behind the string that begins at `at`. */
+static const char *string_end(const char *at)
+{
+	char quote = *at++;
+
+	for (; *at && *at != quote; at++)
+		if (*at == '\\' && quote != '`' && at[1])
+			at++;
+	return *at ? at + 1 : at;
+}
+
 /* To the next `||` outside of brackets and strings, or the end. */
 static void skip_term(struct reading *r)
 {
 	int depth = 0;
 
-	for (; *r->at; r->at++) {
-		if (*r->at == '"' || *r->at == '`' || *r->at == '\'') {
-			char quote = *r->at++;
-			for (; *r->at && *r->at != quote; r->at++)
-				if (*r->at == '\\' && quote != '`' && r->at[1])
-					r->at++;
-			if (!*r->at)
-				return;
-		} else if (strchr("([{", *r->at)) {
+	while (*r->at) {
+		if (strchr("\"`'", *r->at)) {
+			r->at = string_end(r->at);
+			continue;
+		}
+		if (strchr("([{", *r->at))
 			depth++;
-		} else if (strchr(")]}", *r->at)) {
-			if (--depth < 0)
-				return;
-		} else if (depth == 0 && r->at[0] == '|' && r->at[1] == '|') {
+		else if (strchr(")]}", *r->at) && --depth < 0)
 			return;
+		else if (depth == 0 && r->at[0] == '|' && r->at[1] == '|')
+			return;
+		r->at++;
+	}
+}
+
+static void word_add(struct reading *r, const char *text, gsize len)
+{
+	char *word = g_strdup_printf("'%.*s'", (int)MIN(len, 40), text);
+
+	if (g_ptr_array_find_with_equal_func(r->words, word, g_str_equal, NULL))
+		g_free(word);
+	else
+		g_ptr_array_add(r->words, word);
+}
+
+/* Operators and functions in it that are not read. */
+static void words_find(struct reading *r, const char *at, const char *end)
+{
+	static const char *const known[] = {
+		"matchesAny", "containsAny", "entropy", "get", "filter", NULL};
+
+	while (at < end) {
+		if (strchr("\"`'", *at)) {
+			at = string_end(at);
+		} else if (at[0] == '&' && at[1] == '&') {
+			word_add(r, at, 2);
+			at += 2;
+		} else if (g_ascii_isalpha(*at) || *at == '_') {
+			const char *start = at;
+			while (g_ascii_isalnum(*at) || *at == '_')
+				at++;
+			g_autofree char *word = g_strndup(start, (gsize)(at - start));
+			if ((*at == '(' && !g_strv_contains(known, word)) || !strcmp(word, "let"))
+				word_add(r, start, (gsize)(at - start));
+		} else {
+			at++;
 		}
 	}
+}
+
+/*
+ * Where the expression itself begins, behind its definitions. FALSE: what looks like joined terms
+ * is a part of a choice.
+ */
+static gboolean body_find(struct reading *r)
+{
+	const char *start = r->at;
+	int depth = 0;
+
+	for (const char *at = r->at; *at;) {
+		if (strchr("\"`'", *at)) {
+			at = string_end(at);
+			continue;
+		}
+		depth += strchr("([{", *at) != NULL;
+		depth -= strchr(")]}", *at) != NULL;
+		if (at[0] == '?' && (at[1] == '?' || at[1] == '.')) {
+			at++;
+		} else if (*at == '?') {
+			word_add(r, "? :", 3);
+			return FALSE;
+		} else if (*at == ';' && depth == 0) {
+			r->at = at + 1;
+		}
+		at++;
+	}
+	words_find(r, start, r->at);
+	r->n_left_out += r->at > start;
+	return TRUE;
 }
 
 static gboolean at_end_of_term(struct reading *r)
@@ -231,7 +309,8 @@ static gboolean at_end_of_term(struct reading *r)
 	return *r->at == '\0' || *r->at == ')' || (r->at[0] == '|' && r->at[1] == '|');
 }
 
-static void read_terms(struct reading *r, const char *key)
+/* Reads what can be read. FALSE: of all of it nothing. */
+static gboolean read_joined(struct reading *r)
 {
 	int brackets = 0;
 
@@ -250,13 +329,8 @@ static void read_terms(struct reading *r, const char *key)
 			r->entropy = entropy;
 			r->at = start;
 			skip_term(r);
-			gsize len = MIN((gsize)(r->at - start), 60);
-			g_autofree char *shown = g_strndup(start, len);
-			g_strdelimit(shown, "\n\t\r", ' ');
-			g_autofree char *valid = g_utf8_make_valid(shown, -1);
-			rule_problem_add(r->file, RULE_PROBLEM_UNSUPPORTED, r->line, r->rule,
-				"%s: '%s%s' is not understood: more is found than there", key,
-				g_strchomp(valid), r->at - start > 60 ? "…" : "");
+			words_find(r, start, r->at);
+			r->n_left_out++;
 		}
 		while (brackets > 0 && take(r, ")"))
 			brackets--;
@@ -264,13 +338,33 @@ static void read_terms(struct reading *r, const char *key)
 			break;
 	}
 	skip_space(r);
-	if (*r->at == '\0' && brackets == 0)
-		return;
 	/* `&&` behind a bracket and the like: what was read may have been half of something. */
-	g_array_set_size(r->lists, 0);
-	r->entropy = 0;
-	rule_problem_add(r->file, RULE_PROBLEM_UNSUPPORTED, r->line, r->rule,
-		"%s is not understood: more is found than there", key);
+	words_find(r, r->at, r->at + strlen(r->at));
+	return *r->at == '\0' && brackets == 0;
+}
+
+static void read_terms(struct reading *r, const char *key)
+{
+	r->words = g_ptr_array_new_with_free_func(g_free);
+	gboolean is_read = body_find(r) && read_joined(r);
+	if (!is_read) {
+		g_array_set_size(r->lists, 0);
+		r->entropy = 0;
+	}
+	if (!is_read || r->n_left_out > 0) {
+		g_autoptr(GString) words = g_string_new(NULL);
+		for (guint i = 0; i < r->words->len; i++)
+			g_string_append_printf(
+				words, "%s%s", i > 0 ? ", " : "", (const char *)r->words->pdata[i]);
+		g_string_append(words, r->words->len == 0   ? "some of it is"
+				       : r->words->len == 1 ? " is"
+							    : " are");
+		g_autofree char *valid = g_utf8_make_valid(words->str, -1);
+		rule_problem_add(r->file, RULE_PROBLEM_UNSUPPORTED, r->line, r->rule,
+			"%s: %s not supported: %s left out, and more is found than there", key,
+			valid, is_read ? "terms with that are" : "all of it is");
+	}
+	g_ptr_array_unref(r->words);
 }
 
 gboolean rule_filter_read(struct rule_file *file, struct rule_draft *draft, const char *text,

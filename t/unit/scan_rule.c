@@ -217,7 +217,34 @@ static void test_filter(void)
 	/* Half of an `and` would hide what the whole does not. */
 	g_assert_cmpfloat(c->entropy, ==, 0);
 	g_assert_cmpuint(c->n_allowlists, ==, 0);
-	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 15, "is not understood"));
+	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 15, "filter: '&&' is not"));
+}
+
+/* What looks like joined terms and is a part of something else may not be used. */
+static void test_filter_parts(void)
+{
+	g_autoptr(RuleSet) set = parse(
+		"[[rules]]\nid = 'a'\nregex = 'aaaa'\n"
+		"filter = '''let x = len(finding[\"secret\"]) > 3 || matchesAny(finding[\"secret\"], [`;x`]);\n"
+		"  x && matchesAny(finding[\"line\"], [`y`]) || matchesAny(finding[\"line\"], [`z`])'''\n"
+		"[[rules]]\nid = 'b'\nregex = 'bbbb'\n"
+		"filter = '''len(finding[\"secret\"]) > 3 ? false : false || matchesAny(finding[\"line\"], [`y`])'''\n"
+		"[[rules]]\nid = 'c'\nregex = 'cccc'\n"
+		"filter = '''(matchesAny(finding[\"line\"], [`y`]) || true) && false'''\n");
+	const struct rule *a = rule_find(set, "a");
+
+	g_assert_cmpuint(a->n_allowlists, ==, 1);
+	g_assert_cmpstr(a->allowlists[0].regexes[0], ==, "z");
+	g_assert_cmpuint(rule_find(set, "b")->n_allowlists, ==, 0);
+	g_assert_cmpuint(rule_find(set, "c")->n_allowlists, ==, 0);
+	/* One sentence a rule, with all that it is about. */
+	g_assert_cmpuint(set->n_problems, ==, 3);
+	g_assert_true(has_problem(set, RULE_PROBLEM_UNSUPPORTED, 4,
+		"filter: 'let', 'len', '&&' are not supported: terms with that are left out, and more"));
+	g_assert_true(
+		has_problem(set, RULE_PROBLEM_UNSUPPORTED, 9, "'? :' is not supported: all of it"));
+	g_assert_true(
+		has_problem(set, RULE_PROBLEM_UNSUPPORTED, 13, "'&&' is not supported: all of it"));
 }
 
 static void test_regex(void)
@@ -429,6 +456,8 @@ int main(int argc, char **argv)
 	g_test_add_func(
 		"/rule/what gitleaks' reader lets pass is read as it does", test_foreign_loose);
 	g_test_add_func("/rule/betterleaks' filters become bounds and allowlists", test_filter);
+	g_test_add_func(
+		"/rule/a part of a filter that is not read hides nothing", test_filter_parts);
 	g_test_add_func("/rule/RE2's syntax becomes PCRE2's", test_regex);
 	g_test_add_func("/rule/a rule without a sieve gets one or is slow", test_derive);
 	g_test_add_func("/rule/files lie over one another", test_layers);
