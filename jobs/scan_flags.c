@@ -2,6 +2,7 @@
 #include "config.h"
 #include "jobs/scan_flags.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +10,11 @@
 #include "lib/exit.h"
 
 #define ARCHIVE_DEPTH 3
+#define FURTHER "\n                               " /* on the next line of the help */
 
 /* What GOption fills in before it is understood. */
 struct raw {
+	GOptionContext *context; /* borrowed, while it is parsed */
 	char *format, *output, *report_format, *report_path, *fail_on, *redact, *only, *without;
 	char **rules, **configs, **enabled, **disabled;
 	int exit_code, threads, memory, megabytes, decode_depth, archive_depth, timeout_s;
@@ -63,17 +66,24 @@ static gboolean on_redact(const char *name, const char *value, gpointer data, GE
 	return TRUE;
 }
 
+static gboolean on_help(const char *name, const char *value, gpointer data, GError **error)
+{
+	const struct raw *raw = data;
+	g_autofree char *text = g_option_context_get_help(raw->context, FALSE, NULL);
+
+	fputs(text, stdout);
+	exit(fflush(stdout) == 0 ? EXIT_FINE : EXIT_OTHER);
+}
+
 static gboolean entries_parse(
 	struct scan_flags *flags, struct raw *raw, int *argc, char ***argv, GError **error)
 {
 	/* clang-format off */
 	const GOptionEntry sources[] = {
 		{ "worktree", 'w', 0, G_OPTION_ARG_NONE, &raw->is_worktree,
-		  "files as they lie, tracked and untracked, not history", NULL },
+		  "files as they lie, without history", NULL },
 		{ "staged", 0, 0, G_OPTION_ARG_NONE, &raw->is_staged,
-		  "what the next commit would add: for a pre-commit hook", NULL },
-		{ "pre-receive", 0, 0, G_OPTION_ARG_NONE, &raw->is_push,
-		  "what a push adds: for a pre-receive hook, reads its lines", NULL },
+		  "what the next commit would add", NULL },
 		{ "range", 0, 0, G_OPTION_ARG_STRING, &flags->range,
 		  "what these commits added", "A..B" },
 		{ "since-commit", 0, 0, G_OPTION_ARG_STRING, &flags->since_commit,
@@ -81,100 +91,143 @@ static gboolean entries_parse(
 		{ "branch", 0, 0, G_OPTION_ARG_STRING, &flags->branch,
 		  "history of this branch or ref alone", "NAME" },
 		{ "unreachable", 0, 0, G_OPTION_ARG_NONE, &flags->has_unreachable,
-		  "also objects that no ref leads to", NULL },
+		  "also what no ref leads to", NULL },
+		{ "pre-receive", 0, 0, G_OPTION_ARG_NONE, &raw->is_push,
+		  "what a push adds: reads a hook's lines", NULL },
+		{ "archives", 0, 0, G_OPTION_ARG_NONE, &raw->has_archives,
+		  "also in zip, jar, tar, gz, 7z, … (three deep)", NULL },
+		G_OPTION_ENTRY_NULL,
+	};
+	const GOptionEntry rules[] = {
 		{ "config", 'c', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->configs,
-		  "file of rules, ours or gitleaks'", "FILE" },
+		  "rules, ours or gitleaks'; may be given again", "FILE" },
 		{ "rules", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->rules,
-		  "the same; may be given again", "FILE" },
+		  "the same", "FILE" },
 		{ "enable-rule", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw->enabled,
 		  "this rule or family alone; may be given again", "ID" },
 		{ "disable-rule", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw->disabled,
-		  "not this rule or family; may be given again", "ID" },
+		  "without it; may be given again", "ID" },
 		{ "no-builtin-rules", 0, 0, G_OPTION_ARG_NONE, &flags->has_no_builtin,
 		  "only the rules of files", NULL },
-		{ "baseline-path", 'b', 0, G_OPTION_ARG_FILENAME, &flags->baseline,
-		  "leave out what this earlier report has, ours or gitleaks' JSON", "FILE" },
-		{ "ignore-file", 0, 0, G_OPTION_ARG_FILENAME, &flags->ignore_file,
-		  "one more file in the form of .musterignore", "FILE" },
-		{ "gitleaks-ignore-path", 'i', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
-		  &flags->ignore_file, NULL, "FILE" },
-		{ "strict", 0, 0, G_OPTION_ARG_NONE, &flags->is_strict,
-		  "ignore nothing: no marks, no ignore files, no baseline", NULL },
+		G_OPTION_ENTRY_NULL,
+	};
+	const GOptionEntry outputs[] = {
 		{ "format", 0, 0, G_OPTION_ARG_STRING, &raw->format,
-		  "table, json, jsonl, sarif, csv, junit, html, markdown, gitleaks", "FORMAT" },
+		  "table, json, jsonl, sarif, csv, junit, html," FURTHER "markdown or gitleaks",
+		  "FORMAT" },
 		{ "report-format", 'f', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING,
 		  &raw->report_format, NULL, "FORMAT" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output,
-		  "write to this file, whole or not at all; - is standard output", "FILE" },
+		  "write to this file, whole or not at all", "FILE" },
 		{ "report-path", 'r', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
 		  &raw->report_path, NULL, "FILE" },
-		{ "fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
-		  "findings from this severity on fail: info, low, medium, high, critical, never",
-		  "SEVERITY" },
-		{ "exit-code", 0, 0, G_OPTION_ARG_INT, &raw->exit_code,
-		  "exit with this code when it fails, instead of 1", "N" },
-		{ "exit-zero", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &raw->has_exit_zero,
-		  NULL, NULL },
 		{ "redact", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, on_redact,
-		  "hide N percent of each secret (100 without N)", "N" },
+		  "hide N percent of each secret (100)", "N" },
 		{ "show-secrets", 0, 0, G_OPTION_ARG_NONE, &raw->has_secrets,
 		  "do not mask secrets", NULL },
+		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &flags->is_verbose,
+		  "what to do, what was ignored and not read", NULL },
+		{ "quiet", 'q', 0, G_OPTION_ARG_NONE, &flags->is_quiet,
+		  "print nothing when nothing was found", NULL },
 		{ "no-color", 0, 0, G_OPTION_ARG_NONE, &flags->has_no_colour,
 		  "no colours", NULL },
 		{ "no-colour", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &flags->has_no_colour,
 		  NULL, NULL },
 		{ "no-banner", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &raw->is_no_banner,
 		  NULL, NULL },
-		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &flags->is_verbose,
-		  "say more: what to do, what was ignored, what was not read", NULL },
-		{ "quiet", 'q', 0, G_OPTION_ARG_NONE, &flags->is_quiet,
-		  "print nothing when there is nothing to say", NULL },
-		{ "no-state", 0, 0, G_OPTION_ARG_NONE, &flags->has_no_state,
-		  "neither read nor keep what is known from earlier scans", NULL },
+		G_OPTION_ENTRY_NULL,
+	};
+	const GOptionEntry counted[] = {
+		{ "baseline-path", 'b', 0, G_OPTION_ARG_FILENAME, &flags->baseline,
+		  "not what this report has, ours or gitleaks'", "FILE" },
+		{ "ignore-file", 0, 0, G_OPTION_ARG_FILENAME, &flags->ignore_file,
+		  "one more in the form of .musterignore", "FILE" },
+		{ "gitleaks-ignore-path", 'i', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
+		  &flags->ignore_file, NULL, "FILE" },
+		{ "strict", 0, 0, G_OPTION_ARG_NONE, &flags->is_strict,
+		  "ignore nothing", NULL },
+		{ "fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
+		  "exit 1 from this severity on: info (all), low," FURTHER
+		  "medium, high, critical or never", "SEVERITY" },
+		{ "exit-code", 0, 0, G_OPTION_ARG_INT, &raw->exit_code,
+		  "exit with this instead of 1", "N" },
+		{ "exit-zero", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &raw->has_exit_zero,
+		  NULL, NULL },
+		G_OPTION_ENTRY_NULL,
+	};
+	const GOptionEntry states[] = {
 		{ "state", 0, 0, G_OPTION_ARG_FILENAME, &flags->state_folder,
-		  "keep it here", "DIR" },
-		{ "verify", 0, 0, G_OPTION_ARG_NONE, &flags->is_verify,
-		  "check that each object is what its name says", NULL },
+		  "keep what is known for the next scan here", "DIR" },
+		{ "no-state", 0, 0, G_OPTION_ARG_NONE, &flags->has_no_state,
+		  "neither read nor keep it", NULL },
 		{ "key-file", 0, 0, G_OPTION_ARG_FILENAME, &flags->key_file,
 		  "32 bytes: gives findings a secret_id", "FILE" },
+		{ "verify", 0, 0, G_OPTION_ARG_NONE, &flags->is_verify,
+		  "check that objects are what their names say", NULL },
 		{ "threads", 0, 0, G_OPTION_ARG_INT, &raw->threads,
-		  "default: one for each processor", "N" },
+		  "one for each processor if not given", "N" },
 		{ "memory-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->memory,
-		  "held of what is read, by all threads together (default 256)", "N" },
+		  "held of what is read, by all threads (256)", "N" },
 		{ "max-target-megabytes", 0, 0, G_OPTION_ARG_INT, &raw->megabytes,
-		  "larger files are not read (default 256)", "N" },
+		  "larger files are not read (256)", "N" },
 		{ "max-decode-depth", 0, 0, G_OPTION_ARG_INT, &raw->decode_depth,
-		  "encodings within one another that are undone (default 2, at most 5)", "N" },
-		{ "archives", 0, 0, G_OPTION_ARG_NONE, &raw->has_archives,
-		  "also look into archives: zip, jar, tar, gz, 7z, … (three deep)", NULL },
+		  "encodings within one another, 0 to 5 (2)", "N" },
 		{ "max-archive-depth", 0, 0, G_OPTION_ARG_INT, &raw->archive_depth,
-		  "archives within one another that are opened (default 0: none)", "N" },
+		  "archives within one another, 0 to 8 (0)", "N" },
 		{ "timeout", 0, 0, G_OPTION_ARG_INT, &raw->timeout_s,
-		  "stop after so many seconds and exit 3", "N" },
+		  "stop then, and exit 3", "SECONDS" },
+		{ "help", 'h', G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, on_help,
+		  "show this", NULL },
+		{ "help-all", '?', G_OPTION_FLAG_NO_ARG | G_OPTION_FLAG_HIDDEN,
+		  G_OPTION_ARG_CALLBACK, on_help, NULL, NULL },
+		G_OPTION_ENTRY_NULL,
+	};
+	const GOptionEntry paths[] = {
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &flags->paths,
 		  NULL, "[PATH|URL|- ...]" },
 		G_OPTION_ENTRY_NULL,
+	};
+	const struct {
+		const char *name, *title;
+		const GOptionEntry *entries;
+	} groups[] = {
+		{ "source", "What is scanned (all of history without these):", sources },
+		{ "rules", "Rules:", rules },
+		{ "output", "Output:", outputs },
+		{ "counted", "What counts:", counted },
+		{ "state", "State and limits:", states },
 	};
 	/* clang-format on */
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
 	g_set_prgname("muster scan");
 	g_option_context_set_summary(context,
-		"Looks for leaked credentials in everything that the refs of a repository lead to, or\n"
-		"with other options in files, in what is staged, in some commits. Folders are searched\n"
-		"for repositories. Needs no database, no configuration and, without a URL, no network.");
+		"Looks for leaked credentials in everything that the refs of a repository lead\n"
+		"to, or in files, in what is staged, in some commits. Folders are searched for\n"
+		"repositories. Needs no database, no configuration and no network but for a URL.");
 	g_option_context_set_description(context,
-		"Exit codes: 0 nothing found, 1 findings, 2 wrong usage, 3 something could not be read\n"
-		"(wins over 1), 4 anything else.\n\n"
+		"Exit codes: 0 nothing found, 1 findings, 2 wrong usage, 3 something could not\n"
+		"be read (wins over 1), 4 anything else.\n\n"
 		"Examples:\n"
 		"  muster scan ~/src/thing\n"
 		"  muster scan --worktree --format sarif --output scan.sarif .\n"
-		"  muster scan --staged\n"
+		"  muster scan --range origin/main..HEAD\n"
 		"  git log -p | muster scan -\n");
-	GOptionGroup *group = g_option_group_new("scan", "", "", raw, NULL);
-	g_option_group_add_entries(group, sources);
-	g_option_context_set_main_group(context, group);
-	return g_option_context_parse(context, argc, argv, error);
+	/* With help of its own it would show one group, and a line for each of the others. */
+	g_option_context_set_help_enabled(context, FALSE);
+	raw->context = context;
+	GOptionGroup *rest = g_option_group_new("scan", "", "", raw, NULL);
+	g_option_group_add_entries(rest, paths);
+	g_option_context_set_main_group(context, rest);
+	for (gsize i = 0; i < G_N_ELEMENTS(groups); i++) {
+		GOptionGroup *group = g_option_group_new(
+			groups[i].name, groups[i].title, groups[i].title, raw, NULL);
+		g_option_group_add_entries(group, groups[i].entries);
+		g_option_context_add_group(context, group);
+	}
+	gboolean is_parsed = g_option_context_parse(context, argc, argv, error);
+	raw->context = NULL;
+	return is_parsed;
 }
 
 static gboolean refuse(GError **error, const char *why)

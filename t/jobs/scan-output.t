@@ -4,12 +4,13 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Encode qw(decode_utf8);
 use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
-use Muster::Test qw(slurp spew);
+use Muster::Test qw(slurp spew src_dir);
 
 my $dir = audit_folder();
 my $r = "$dir/thing";
@@ -195,7 +196,18 @@ like(scan_error(), qr/none: No such file/, 'and is named');
 put("$dir/clean/file", "nothing\n");
 is(scan_run('-q', "$dir/clean"), '', '--quiet has nothing to say');
 is(scan_exit(), 0, 'when nothing is found');
-is(scan_run('--help') =~ /--worktree/ && scan_exit(), 0, '--help helps');
+my $help = scan_run('--help');
+is($help =~ /--worktree/ && scan_exit(), 0, '--help helps');
+is($help, scan_run('-h'), 'so does -h');
+is_deeply([grep { length decode_utf8($_) > 80 } split /\n/, $help], [], 'in 80 columns');
+my @titles = $help =~ /^([A-Z][^\n]*):\n  /mg;
+s/ \(.*// for @titles;
+my $page = slurp(src_dir() . '/jobs/muster-scan.1');
+my ($options) = $page =~ /(\.Ss What is scanned\n.*)^\.Sh FINDINGS/ms;
+is_deeply([grep { !/^(?:Usage|Examples)$/ } @titles], [$options =~ /^\.Ss ([^\n]*)/mg], 'by purpose, in the order of the manual page');
+# Two names of one option share a line there.
+my @there = map { /-([a-z][a-z-]+)/g } map { s/ (?:Ar|Ns|Op|Fl)\b/ /gr } $options =~ /^\.It (Fl [^\n]*)/mg;
+is_deeply([grep { $_ ne 'help' } $help =~ /^  (?:-\w, )?--([a-z-]+)/mg], \@there, 'option by option');
 
 # Details, colours.
 my $table = $out{table};
