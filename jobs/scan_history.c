@@ -451,10 +451,12 @@ static gboolean history_read(struct reading *reading, GError **error)
 	reading->run = run;
 	if (n_wanted > 0 && !blobs_scan(reading, NULL, NULL, wanted, &is_whole, error))
 		return FALSE;
-	if (is_whole && is_also_whole)
-		state_add_scanned(reading->state, reading->depot, wanted);
 	if (!history_run_attribute(run, error))
 		return FALSE;
+	/* Their names take 20 bytes each: after the tables that it takes to read them. */
+	depot_rest(reading->depot);
+	if (is_whole && is_also_whole)
+		state_add_scanned(reading->state, reading->depot, wanted);
 	depot_problems_add(reading);
 	history_problems_add(reading, run);
 	reading->is_whole = is_whole && is_also_whole;

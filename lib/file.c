@@ -50,11 +50,21 @@ gboolean file_write_all(int fd, const void *bytes, gsize len)
 
 gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode, GError **error)
 {
+	struct file_part part = {bytes, len};
+
+	return file_write_parts(path, &part, 1, mode, error);
+}
+
+gboolean file_write_parts(
+	const char *path, const struct file_part *parts, guint n, mode_t mode, GError **error)
+{
 	g_autofree char *temporary = temporary_name(path);
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return io_error(error, "write", path);
-	gboolean ok = file_write_all(fd, bytes, len);
+	gboolean ok = TRUE;
+	for (guint i = 0; i < n && ok; i++)
+		ok = file_write_all(fd, parts[i].bytes, parts[i].len);
 	int saved = errno;
 	if (close(fd) < 0 && ok) {
 		saved = errno;

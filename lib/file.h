@@ -19,6 +19,13 @@
  * MUSTER_ERROR_MISSING when the folder is not there, _IO.
  */
 gboolean file_write(const char *path, const char *bytes, gsize len, mode_t mode, GError **error);
+/* The same of bytes that lie in n places, one behind the other. */
+struct file_part {
+	const void *bytes;
+	gsize len;
+};
+gboolean file_write_parts(
+	const char *path, const struct file_part *parts, guint n, mode_t mode, GError **error);
 
 /* All bytes to an open descriptor, however often that takes; FALSE and errno when it cannot. */
 gboolean file_write_all(int fd, const void *bytes, gsize len);

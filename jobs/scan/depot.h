@@ -210,4 +210,7 @@ gboolean depot_walk(struct depot *depot, guint type_mask, const guint64 *wanted,
 	const struct depot_visitor *visitor, gpointer data, struct depot_progress *progress,
 	GError **error);
 
+/* Gives back what is kept between walks (24 bytes an object); another walk makes it again. */
+void depot_rest(struct depot *depot);
+
 #endif

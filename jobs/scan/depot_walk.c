@@ -523,6 +523,12 @@ static struct depot_forest *forest_get(struct depot *depot, const guint64 *wante
 	return depot->forest;
 }
 
+void depot_rest(struct depot *depot)
+{
+	depot_forest_free(depot->forest);
+	depot->forest = NULL;
+}
+
 gboolean depot_walk(struct depot *depot, guint type_mask, const guint64 *wanted,
 	const struct depot_visitor *visitor, gpointer data, struct depot_progress *progress,
 	GError **error)

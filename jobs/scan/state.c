@@ -354,6 +354,30 @@ void state_add_gap(struct state *state, const struct oid *blob, guint reason)
 	g_array_append_val(state->gaps, gap);
 }
 
+/*
+ * The first scan of a repository: a table of names would take half as much again, for nothing. They
+ * are sorted already when they come out of one pack.
+ */
+static void known_begin(struct state *state, GArray *fresh)
+{
+	guint32 n = fresh->len;
+	struct oid *oids = (struct oid *)(void *)g_array_free(g_steal_pointer(&fresh), FALSE);
+	gboolean is_sorted = TRUE;
+
+	for (guint32 i = 1; i < n && is_sorted; i++)
+		is_sorted = oid_compare(&oids[i - 1], &oids[i]) < 0;
+	if (!is_sorted) {
+		g_autofree guint32 *order = g_new(guint32, n);
+		struct oid *sorted = g_new(struct oid, n);
+		oid_order(oids, sizeof(*oids), n, order);
+		for (guint32 i = 0; i < n; i++)
+			sorted[i] = oids[order[i]];
+		g_free(oids);
+		oids = sorted;
+	}
+	state_known_set(state, oids, n);
+}
+
 void state_add_scanned(struct state *state, struct depot *depot, const guint64 *wanted)
 {
 	struct oid_map gaps = {0};
@@ -378,6 +402,10 @@ void state_add_scanned(struct state *state, struct depot *depot, const guint64 *
 	}
 	oid_map_clear(&gaps);
 	state->is_dirty = TRUE;
+	if (state_known_count(state) == 0 && fresh->len > STATE_YOUNG_MIN) {
+		known_begin(state, g_steal_pointer(&fresh));
+		return;
+	}
 	oid_map_expect(&state->known_young, fresh->len);
 	for (guint i = 0; i < fresh->len; i++)
 		oid_map_add(&state->known_young, &g_array_index(fresh, struct oid, i));

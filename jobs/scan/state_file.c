@@ -13,9 +13,6 @@
 #include "lib/error.h"
 #include "lib/file.h"
 
-/* Above that, what is young goes into a base of its own: a sixteenth of what is there, or: */
-#define YOUNG_MIN 4096
-
 /*
  * Four lanes that multiply and turn, one word each: as fast as memory. It is there against disks
  * and half-written files, not against people, who could write a checksum as well.
@@ -131,30 +128,21 @@ GByteArray *state_head_make(const struct state *state, const guint8 *hash)
 	return out;
 }
 
-static gboolean base_write(struct state *state, enum state_base base, const void *first,
-	gsize first_len, const void *second, gsize second_len, guint32 count, GError **error)
+/* data is not copied: of ten million blobs it is 200 MB. */
+static gboolean base_write(struct state *state, enum state_base base, const void *data, gsize len,
+	guint32 count, GError **error)
 {
-	struct state_base_head head = {
-		.kind = (guint32)base + 1, .version = STATE_VERSION, .count = count};
-	g_autoptr(GByteArray) out = g_byte_array_sized_new(
-		(guint)MIN(sizeof(head) + first_len + second_len, G_MAXUINT32 / 2));
+	struct state_base_head head = {.kind = (guint32)base + 1,
+		.version = STATE_VERSION,
+		.count = count,
+		.sum = state_sum(data, len)};
+	const struct file_part parts[] = {{&head, sizeof(head)}, {data, len}};
 	g_autofree char *name = g_strdup_printf("%s-%08x%08x",
 		base == STATE_BASE_BLOBS ? "blobs" : "graph", g_random_int(), g_random_int());
 	g_autofree char *path = g_build_filename(state->folder, name, NULL);
 
-	if (first_len + second_len > G_MAXUINT32 / 2) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
-			"the state is too large to be kept");
-		return FALSE;
-	}
 	memcpy(head.magic, STATE_MAGIC, sizeof(head.magic));
-	g_byte_array_append(out, (const guint8 *)&head, sizeof(head));
-	g_byte_array_append(out, first, (guint)first_len);
-	if (second_len > 0)
-		g_byte_array_append(out, second, (guint)second_len);
-	head.sum = state_sum(out->data + sizeof(head), out->len - sizeof(head));
-	memcpy(out->data, &head, sizeof(head));
-	if (!file_write(path, (const char *)out->data, out->len, 0600, error))
+	if (!file_write_parts(path, parts, G_N_ELEMENTS(parts), 0600, error))
 		return FALSE;
 	g_free(state->base_names[base]);
 	state->base_names[base] = g_steal_pointer(&name);
@@ -186,31 +174,44 @@ static void known_settle(struct state *state)
 	oid_map_clear(&state->known_young);
 }
 
+static gboolean graph_write(struct state *state, GError **error)
+{
+	const struct commit_graph *graph = &state->graph;
+	gsize commits = (gsize)graph->n_base * sizeof(struct graph_commit);
+	gsize order = (gsize)graph->n_base * sizeof(guint32);
+	g_autofree guint8 *data = g_try_malloc(commits + order);
+
+	if (data == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"there is not enough memory for the commits");
+		return FALSE;
+	}
+	memcpy(data, graph->base, commits);
+	memcpy(data + commits, graph->order, order);
+	return base_write(state, STATE_BASE_GRAPH, data, commits + order, graph->n_base, error);
+}
+
 static gboolean bases_write(struct state *state, GError **error)
 {
 	struct commit_graph *graph = &state->graph;
 
-	if (state->known_young.n > YOUNG_MIN + state->n_known / 16)
+	if (state->known_young.n > STATE_YOUNG_MIN + state->n_known / 16)
 		known_settle(state);
 	if (state->n_known == 0)
 		g_clear_pointer(&state->base_names[STATE_BASE_BLOBS], g_free);
 	else if (!state->is_base_current[STATE_BASE_BLOBS] &&
 		 !base_write(state, STATE_BASE_BLOBS, state->known,
-			 (gsize)state->n_known * sizeof(struct oid), NULL, 0, state->n_known,
-			 error))
+			 (gsize)state->n_known * sizeof(struct oid), state->n_known, error))
 		return FALSE;
 
-	if (state->has_graph && graph->young->len > YOUNG_MIN + graph->n_base / 16) {
+	if (state->has_graph && graph->young->len > STATE_YOUNG_MIN + graph->n_base / 16) {
 		commit_graph_settle(graph);
 		g_clear_pointer(&state->base_files[STATE_BASE_GRAPH], g_mapped_file_unref);
 		state->is_base_current[STATE_BASE_GRAPH] = FALSE;
 	}
 	if (!state->has_graph || graph->n_base == 0)
 		g_clear_pointer(&state->base_names[STATE_BASE_GRAPH], g_free);
-	else if (!state->is_base_current[STATE_BASE_GRAPH] &&
-		 !base_write(state, STATE_BASE_GRAPH, graph->base,
-			 (gsize)graph->n_base * sizeof(struct graph_commit), graph->order,
-			 (gsize)graph->n_base * sizeof(guint32), graph->n_base, error))
+	else if (!state->is_base_current[STATE_BASE_GRAPH] && !graph_write(state, error))
 		return FALSE;
 	return TRUE;
 }

@@ -74,6 +74,9 @@ struct state {
 	char *late_note;
 };
 
+/* Above that, what is young goes into a base of its own: a sixteenth of what is there, or: */
+#define STATE_YOUNG_MIN 4096
+
 enum state_base {
 	STATE_BASE_BLOBS,
 	STATE_BASE_GRAPH,
