@@ -9,6 +9,7 @@
 #include "cgi/auth.h"
 #include "cgi/problem.h"
 #include "cgi/route.h"
+#include "lib/error.h"
 #include "t/fuzz/target.h"
 
 /*
@@ -134,11 +135,11 @@ int LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 	fuzz_require(request->id != NULL && request->method != NULL && request->base != NULL);
 	for (guint i = 0; error == NULL && i < request->segments->len; i++)
 		fuzz_require(g_utf8_validate(request->segments->pdata[i], -1, NULL));
-	auth_check_origin(request, NULL);
+	auth_check_origin(&api, request, NULL);
 	if (error == NULL)
 		call_make(&api, request, &response);
 	else
-		problem_from_error(&response, request, error, NULL);
+		problem_from_error(&response, request, error, error_http_status(error), NULL);
 	if (cookie != NULL)
 		response_header(&response, "X-Cookie", cookie);
 	fuzz_require(response_send(&response, request));
