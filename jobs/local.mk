@@ -13,6 +13,7 @@ jobs_muster_SOURCES = \
 	jobs/rules_print.c \
 	jobs/scan.c \
 	jobs/scan_archive.c jobs/scan_archive.h \
+	jobs/scan_bare.c jobs/scan_bare.h \
 	jobs/scan_files.c \
 	jobs/scan_flags.c jobs/scan_flags.h \
 	jobs/scan_history.c jobs/scan_history.h \

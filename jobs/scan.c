@@ -17,6 +17,7 @@
 #include "jobs/output/terminal.h"
 #include "jobs/repo_clone.h"
 #include "jobs/scan/baseline.h"
+#include "jobs/scan_bare.h"
 #include "jobs/scan_flags.h"
 #include "jobs/scan_job.h"
 #include "jobs/scan_walk.h"
@@ -149,8 +150,11 @@ static void files_add(struct scan_job *job, const char *path, const char *name)
 		source_problem(job, name, error);
 }
 
-/* Every repository below a folder that is none itself; without any, its files. */
-static gboolean folder_add(struct scan_job *job, const char *path, GError **error)
+static gboolean look_alike_add(
+	struct scan_job *job, const char *path, GPtrArray *repos, GError **error);
+
+/* What is found below a folder: of what only looks bare, what is below that. */
+static gboolean repos_find(struct scan_job *job, const char *path, GPtrArray *repos, GError **error)
 {
 	const char *const paths[] = {path, NULL};
 	g_autoptr(find_result) found =
@@ -160,11 +164,47 @@ static gboolean folder_add(struct scan_job *job, const char *path, GError **erro
 		return FALSE;
 	for (guint i = 0; i < found->problems->len; i++)
 		scan_job_problem(job, NULL, found->problems->pdata[i]);
-	for (guint i = 0; i < found->repos->len && !is_over(job); i++) {
+	for (guint i = 0; i < found->repos->len; i++) {
 		const struct find_repo *repo = found->repos->pdata[i];
-		history_add(job, repo->path, repo->path);
+		if (repo->kind != REPO_KIND_BARE || !scan_bare_is_folder(repo->path, job->user))
+			g_ptr_array_add(repos, g_strdup(repo->path));
+		else if (!look_alike_add(job, repo->path, repos, error))
+			return FALSE;
 	}
-	if (found->repos->len == 0) {
+	return TRUE;
+}
+
+/* Repositories in its folders; without any, its files. */
+static gboolean look_alike_add(
+	struct scan_job *job, const char *path, GPtrArray *repos, GError **error)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, error);
+	guint before = repos->len;
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *below = g_build_filename(path, name, NULL);
+		if (g_file_test(below, G_FILE_TEST_IS_DIR) &&
+			!g_file_test(below, G_FILE_TEST_IS_SYMLINK) &&
+			!repos_find(job, below, repos, error))
+			return FALSE;
+	}
+	if (dir != NULL && repos->len == before)
+		files_add(job, path, path);
+	return dir != NULL;
+}
+
+/* Every repository below a folder that is none itself; without any, its files. */
+static gboolean folder_add(struct scan_job *job, const char *path, GError **error)
+{
+	g_autoptr(GPtrArray) repos = g_ptr_array_new_with_free_func(g_free);
+	guint before = job->report->targets->len;
+
+	if (!repos_find(job, path, repos, error))
+		return FALSE;
+	for (guint i = 0; i < repos->len && !is_over(job); i++)
+		history_add(job, repos->pdata[i], repos->pdata[i]);
+	if (repos->len == 0 && job->report->targets->len == before) {
 		g_autofree char *full = g_canonicalize_filename(path, NULL);
 		files_add(job, full, full);
 	}

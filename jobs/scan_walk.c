@@ -11,6 +11,7 @@
 
 #include "jobs/git/ignore.h"
 #include "jobs/git/index.h"
+#include "jobs/scan_bare.h"
 #include "jobs/scan_owner.h"
 
 #define DEPTH_MAX 256
@@ -238,8 +239,9 @@ static void folder_walk(struct walker *w, int at, const char *name, const struct
 	gboolean is_bare =
 		kind == REPO_KIND_BARE && depth > 0 &&
 		(folder.place == NULL || !has_tracked(folder.place, w->path->str, w->path->len));
+	g_autofree char *full = g_build_filename(w->walk->folder, w->shown->str, NULL);
+	is_bare = is_bare && !scan_bare_is_folder(full, w->user);
 	if (kind != REPO_KIND_UNSET && kind != REPO_KIND_BARE) {
-		g_autofree char *full = g_build_filename(w->walk->folder, w->shown->str, NULL);
 		is_place = place_open(w, full, &own);
 	}
 	/* Inside of a nested repository paths begin at its top. */
@@ -277,6 +279,8 @@ char *scan_walk_enclosing(const char *folder, const struct gitconfig *user, char
 		*refused = NULL;
 	for (;; is_named = FALSE) {
 		enum repo_kind kind = repo_probe(AT_FDCWD, at);
+		if (kind == REPO_KIND_BARE && scan_bare_is_folder(at, user))
+			kind = REPO_KIND_UNSET;
 		if (kind != REPO_KIND_UNSET && (is_named || scan_owner_is_trusted(at, user)))
 			return g_steal_pointer(&at);
 		if (kind != REPO_KIND_UNSET) {

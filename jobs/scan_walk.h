@@ -34,7 +34,8 @@ void scan_walk_free(struct scan_walk *walk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScanWalk, scan_walk_free)
 
 /*
- * The repository in whose working tree a folder lies, or NULL; freed by the caller. One above it
+ * The repository in whose working tree a folder lies, or NULL; freed by the caller. What is a
+ * folder although it looks bare (scan_bare.h) is none. One above it
  * that belongs to somebody else (scan_owner.h) is none, and *refused, when asked for, is a sentence
  * that says so, or NULL; freed by the caller as well.
  */

@@ -182,6 +182,37 @@ is_deeply([map { $_->{line} } @{ $twice->{occurrences} }], [9001, $lines + 1], '
 is($report->{coverage}{bytes}, length $stream, 'all bytes are counted, once');
 is($report->{coverage}{scanned}, 1, 'as one thing');
 
+# What only looks like a bare repository is a folder: its files would be seen by nobody.
+my $alike = "$dir/alike";
+for my $at ("$alike/one", "$alike/two") {
+	put("$at/refs/x/y", '');
+	unlink "$at/refs/x/y";
+	rmdir "$at/refs/x";
+	put("$at/objects/in.env", token(300) . "\n");
+	put("$at/HEAD", "ref: refs/heads/main\n");
+	put("$at/beside.env", token(301) . "\n");
+	put("$at/deep/er.env", token(302) . "\n");
+}
+my @alike = qw(beside.env:1 deep/er.env:1 objects/in.env:1);
+is_deeply([found(scan_json("$alike/one"))], \@alike, 'a folder that only looks bare is scanned as files') or diag(scan_error());
+is(scan_exit(), 1, 'and what is in it counts');
+is_deeply([found(scan_json("$alike/one/deep"))], ['er.env:1'], 'a folder in it as well');
+is_deeply([found(scan_json($alike))], [sort @alike, @alike], 'so are those below a folder');
+is_deeply([found(scan_json('--worktree', $alike))], [sort map { ("one/$_", "two/$_") } @alike], 'and files as they lie');
+repo("$alike/two/mine");
+leak("$alike/two/mine/kept.env", 303);
+commit("$alike/two/mine", 'leak');
+unlink "$alike/two/mine/kept.env";
+is_deeply([found(scan_json("$alike/two"))], ['kept.env:2'], 'a repository in one is scanned');
+git($dir, qw(init -q --bare), "$dir/empty.git");
+$report = scan_json("$dir/empty.git");
+is($report->{coverage}{targets}[0]{kind}, 'history', 'an empty repository without other files is one');
+put("$dir/empty.git/notes.env", token(304) . "\n");
+is_deeply([found(scan_json("$dir/empty.git"))], ['notes.env:1'], 'with other files it is not');
+git($dir, qw(clone -q --bare), "$alike/two/mine", "$dir/full.git");
+put("$dir/full.git/notes.env", token(304) . "\n");
+is_deeply([found(scan_json("$dir/full.git"))], ['kept.env:2'], 'one with a commit is');
+
 # An address: the repository is cloned first, and the clone does not stay.
 my @before = glob("/tmp/muster-scan-*");
 $report = scan_json("file://$dir/group/a");
