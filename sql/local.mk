@@ -8,6 +8,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0003_event.sql \
 	sql/migration/0004_job.sql \
 	sql/migration/0005_request.sql \
+	sql/migration/0006_told.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/event.sql \

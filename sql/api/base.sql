@@ -30,8 +30,10 @@ create function muster.account() returns uuid
 language sql stable parallel safe
 return nullif(pg_catalog.current_setting('muster.account', true), '')::uuid;
 
+-- Stable, for to_char() is: a function that promises more than its body does is never inlined, and
+-- one that is called instead is planned in each statement anew.
 create function muster.iso(p_at timestamptz) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
 create function muster.json_int(p_value jsonb, p_min bigint, p_max bigint) returns bigint

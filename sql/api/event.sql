@@ -3,6 +3,7 @@
 --
 --   sequence_events(p_limit) → rows moved from outbox; 0 also while another holds the lane.
 --       Call it after a commit that wrote events, and from every poll. READ COMMITTED only.
+--   event_lane() → whether this transaction may number events: it has the lane until it ends.
 --   event_bounds() → (floor, head). A cursor c is good while floor <= c <= head; else: reset.
 --   event_read(p_after, p_limit) → all organisations, in order.
 --   event_feed(p_after, p_limit) → the same as the pusher wants it: each with the envelope that clients
@@ -35,6 +36,26 @@ begin
 end
 $$;
 
+-- The lane is held until commit, so the next one in it sees what this one numbered: by statements
+-- that come after this one, for each of them takes a new snapshot.
+create function muster.event_lane() returns boolean
+language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if not pg_try_advisory_xact_lock(19797, 1) then
+		return false;
+	end if;
+	if current_setting('transaction_isolation') <> 'read committed' then
+		raise exception using errcode = 'MU503',
+			message = 'Events are numbered in read committed transactions only.';
+	end if;
+	-- An id that a client saw must outlive a crash. (remote_apply is stricter and stays.)
+	if current_setting('synchronous_commit') in ('off', 'local') then
+		perform set_config('synchronous_commit', 'on', true);
+	end if;
+	return true;
+end
+$$;
+
 -- Planned once a session, for a plan takes longer than the work; and by the index, whatever the
 -- statistics of a table that is mostly empty say.
 create function muster.sequence_events(p_limit integer default 1000) returns integer
@@ -50,18 +71,9 @@ begin
 	if pg_is_in_recovery() or not exists (select from muster.outbox) then
 		return 0;
 	end if;
-	-- Held until commit, so the next in the lane sees what this one numbered. The statements below
-	-- each take a new snapshot, later than the lock: that is why this is plpgsql and volatile.
-	if not pg_try_advisory_xact_lock(19797, 1) then
+	-- The statements below come after the lock: that is why this is plpgsql and volatile.
+	if not muster.event_lane() then
 		return 0;
-	end if;
-	if current_setting('transaction_isolation') <> 'read committed' then
-		raise exception using errcode = 'MU503',
-			message = 'Events are numbered in read committed transactions only.';
-	end if;
-	-- An id that a client saw must outlive a crash. (remote_apply is stricter and stays.)
-	if current_setting('synchronous_commit') in ('off', 'local') then
-		perform set_config('synchronous_commit', 'on', true);
 	end if;
 	select * into v_stream from muster.stream for update;
 	-- Half a partition ahead, so that making one never happens in a hurry.

@@ -18,7 +18,7 @@
 --   audit_csv() → the latest repositories as text/csv (RFC 4180), a line each.
 
 create function muster.file_name(p_at timestamptz) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 return muster.iso(p_at) || '.json';
 
 -- The counters of several roots as one.

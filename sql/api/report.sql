@@ -28,7 +28,8 @@
 -- Sets, not loops: 10 000 repositories are one statement. See repo_compact() in repo.sql for the
 -- object that events and lists carry.
 
--- What is wrong with a report; null: nothing. The first 20 faults, as DETAIL wants them.
+-- What is wrong with a report; null: nothing. The first 20 faults, as DETAIL wants them. Most reports
+-- have none: report_parse() and report_compare() look whether it is worth asking.
 create function muster.report_faults(p_report jsonb) returns jsonb
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -59,17 +60,6 @@ begin
 		return v_faults || '[{"field": "repos", "message": "has too many entries"}]';
 	end if;
 
-	-- Most reports have no fault: one look over all, then the search for what is wrong.
-	if v_faults = '[]' and (
-		select coalesce(bool_and(jsonb_typeof(e) = 'object' and jsonb_typeof(e -> 'name') = 'string'
-					 and length(e ->> 'name') between 1 and 1024
-					 and muster.status_code(coalesce(e ->> 'status', '')) > 0
-					 and pg_column_size(e) <= 4194304), true)
-		       and count(*) = count(distinct e ->> 'name')
-		       and count(e ->> 'id') = count(distinct lower(e ->> 'id'))
-		  from jsonb_array_elements(v_repos) e) then
-		return null;
-	end if;
 	select v_faults || coalesce(jsonb_agg(f.fault order by f.ord) filter (where f.k <= 20), '[]')
 	  into v_faults
 	  from (select e.ord, row_number() over (order by e.ord) as k,
@@ -109,18 +99,32 @@ begin
 end
 $$;
 
--- A text as a report, or MU400. Duplicate keys and number ranges are checked by whoever read the
--- file (lib/json.h); here the last of two keys would win.
-create function muster.report_parse(p_report text) returns jsonb
+create function muster.report_refuse(p_report jsonb) returns void
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_report jsonb;
-	v_faults jsonb;
-	v_max bigint := (muster.setting_get('report.bytes_max', '67108864', null) #>> '{}')::bigint;
+	v_faults jsonb := muster.report_faults(p_report);
 begin
-	if p_report is null or octet_length(p_report) > v_max then
+	if v_faults is not null then
 		raise exception using errcode = 'MU400',
-			message = format('A report is a text of at most %s bytes.', v_max);
+			message = format('The report has %s: %s %s.',
+				case jsonb_array_length(v_faults) when 1 then 'a fault' else 'faults' end,
+				v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'message'),
+			detail = v_faults::text;
+	end if;
+end
+$$;
+
+-- A text as a report, or MU400; the repositories in it are not looked at yet. Duplicate keys and number
+-- ranges are checked by whoever read the file (lib/json.h); here the last of two keys would win.
+create function muster.report_parse(p_report text, p_bytes_max bigint, p_repos_max integer)
+returns jsonb
+language plpgsql stable as $$
+declare
+	v_report jsonb;
+begin
+	if p_report is null or octet_length(p_report) > p_bytes_max then
+		raise exception using errcode = 'MU400',
+			message = format('A report is a text of at most %s bytes.', p_bytes_max);
 	end if;
 	begin
 		v_report := ltrim(p_report, U&'\FEFF')::jsonb;
@@ -128,13 +132,12 @@ begin
 		raise exception using errcode = 'MU400', message = 'The report is not JSON.',
 			detail = jsonb_build_array(jsonb_build_object('field', '', 'message', sqlerrm))::text;
 	end;
-	v_faults := muster.report_faults(v_report);
-	if v_faults is not null then
-		raise exception using errcode = 'MU400',
-			message = format('The report has %s: %s %s.',
-				case jsonb_array_length(v_faults) when 1 then 'a fault' else 'faults' end,
-				v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'message'),
-			detail = v_faults::text;
+	if (jsonb_typeof(v_report) = 'object' and jsonb_typeof(v_report -> 'summary') = 'object'
+	    and v_report ->> 'health_status' in ('green', 'yellow', 'red')
+	    and muster.json_time(v_report ->> 'timestamp') <= now() + interval '1 day'
+	    and case when jsonb_typeof(v_report -> 'repos') = 'array'
+		     then jsonb_array_length(v_report -> 'repos') <= p_repos_max end) is not true then
+		perform muster.report_refuse(v_report);
 	end if;
 	return v_report;
 end
@@ -178,6 +181,12 @@ language sql immutable parallel safe
 return coalesce(p_report ->> 'status',
 		case when (p_report ->> 'uncommittedChanges')::boolean then 'dirty' else 'clean' end);
 
+-- The byte of a repository's status, 0 when that is none; of anything, an object or not.
+create function muster.repo_code(p_report jsonb) returns integer
+language sql immutable parallel safe
+return case when p_report ? 'status' then muster.status_code(coalesce(p_report ->> 'status', ''))
+	    else case p_report -> 'uncommittedChanges' when 'true' then 3 when 'false' then 5 else 0 end end;
+
 -- A repository's id within its root: the one that the report gives, or one made of the name.
 create function muster.repo_source_id(p_report jsonb, p_seed text) returns uuid
 language sql immutable parallel safe
@@ -214,59 +223,62 @@ select p_report ->> 'name', muster.repo_status(p_report),
 			 'UTF8'))
 $$;
 
--- Writes the repositories of a report and says what that changed. Returns one row:
---   repos, changed    how many there are, and how many came, changed or went
---   summary           the counters, computed
---   score_sum, score_count, buckets, statuses, scores   as muster.audit keeps them
---   events            [{"id", "previous_status", "repo"}] of the changed ones, when few enough
--- Most reports find little new, so all are compared in one statement, and there is one more for
--- those that came, those that changed and those that went, if there are any.
-create function muster.report_repos(p_root muster.root, p_report jsonb, out repos integer,
-				    out changed integer, out summary jsonb, out score_sum bigint,
-				    out score_count integer, out buckets integer[],
-				    out statuses bytea, out scores bytea, out events jsonb)
-language plpgsql
-set search_path = pg_catalog, muster, pg_temp
-set work_mem = '64MB' set jit = off set enable_seqscan = off as $$
+-- Compares the repositories of a report with the rows, and counts. What has the very object of its row
+-- was judged when that was written, so of most repositories nothing is read but the hash. Joined by
+-- hashing whatever the planner believes about sizes, or a long report would be compared with each row.
+--   is_fine                  false: something may be wrong with them
+--   came, rewritten          their places in the report; gone: how many went
+--   ids, digests, statuses_before   of the rewritten ones; the status is null where it was removed
+--   codes, scores_hex        of those that have rows, by ordinal; …_came of the others
+create function muster.report_compare(p_root muster.root, p_repos jsonb, p_seed text,
+	out is_fine boolean, out repos integer, out came integer[], out rewritten integer[],
+	out gone integer, out ids uuid[], out digests bytea[], out statuses_before text[],
+	out score_sum bigint, out score_count integer, out buckets integer[], out summary jsonb,
+	out codes text, out scores_hex text, out codes_came text, out scores_came text)
+language plpgsql stable
+set work_mem = '64MB' set enable_seqscan = off set enable_nestloop = off set enable_mergejoin = off as $$
 #variable_conflict use_column
-declare
-	v_repos jsonb := p_report -> 'repos';
-	v_seed text := p_root.organization_id || ':' || p_root.id;
-	v_next integer := p_root.next_ordinal;
-	v_came integer[];     -- their places in the report
-	v_rewritten integer[];
-	v_gone integer;       -- how many
-	v_changed integer;
-	v_events jsonb := '[]';
-	v_more jsonb;
-	v_codes text;
-	v_scores text;
-	v_codes_came text;
-	v_scores_came text;
 begin
-	-- A plan takes 5 ms, a report of a hundred repositories 2: those share one plan a session. A
-	-- long report is worth one for its own sizes.
-	perform set_config('plan_cache_mode', case when jsonb_array_length(v_repos) > 500
-						   then 'force_custom_plan' else 'force_generic_plan' end, true);
 	with incoming as materialized (
 		select e.ord::integer - 1 as place, e.value as report,
-		       muster.status_code(muster.repo_status(e.value)) as code,
-		       muster.json_int(e.value -> 'healthScore', 0, 100) as score,
-		       muster.repo_source_id(e.value, v_seed) as source_id,
 		       sha256(convert_to(e.value::text, 'UTF8')) as hash
-		  from jsonb_array_elements(v_repos) with ordinality e (value, ord)
+		  from jsonb_array_elements(p_repos) with ordinality e (value, ord)
+	), stored as materialized (
+		select id, source_id, ordinal, name, status, health_score, hash, digest,
+		       removed_at is null as is_there
+		  from muster.repo where root_id = p_root.id
 	), matched as (
-		select i.*, r.id, r.ordinal, r.id is not null and r.removed_at is null as was_there,
-		       r.removed_at is not null or r.hash <> i.hash as is_rewritten,
-		       r.ordinal - lag(r.ordinal, 1, -1) over (order by r.ordinal) - 1 as gap
+		select i.place, i.report, k.id is not null as is_known, o.id, o.digest,
+		       case when o.is_there then o.status end as status_before,
+		       coalesce(k.name, i.report ->> 'name') as name,
+		       coalesce(k.ordinal, o.ordinal) as ordinal,
+		       case when k.id is null then muster.repo_code(i.report)
+			    else muster.status_code(k.status) end as code,
+		       case when k.id is null then muster.json_int(i.report -> 'healthScore', 0, 100)
+			    else k.health_score end as score
 		  from incoming i
-		  left join muster.repo r on r.root_id = p_root.id and r.source_id = i.source_id
+		  left join stored k on k.hash = i.hash and k.is_there
+		  left join stored o on k.id is null and o.source_id =
+			case when k.id is null then muster.repo_source_id(i.report, p_seed) end
+	), placed as (
+		-- By ordinal, then place: the lists below are in that order.
+		select m.*, m.ordinal - lag(m.ordinal, 1, -1) over (order by m.ordinal, m.place) - 1 as gap
+		  from matched m
 	)
-	select count(*)::integer,
-	       array_agg(m.place order by m.place) filter (where m.id is null),
-	       array_agg(m.place order by m.place) filter (where m.is_rewritten),
-	       (select count(*) from muster.repo r where r.root_id = p_root.id and r.removed_at is null)
-		- count(*) filter (where m.was_there),
+	select coalesce(bool_and(m.is_known or (jsonb_typeof(m.report) = 'object'
+				and jsonb_typeof(m.report -> 'name') = 'string'
+				and length(m.name) between 1 and 1024 and m.code > 0
+				and pg_column_size(m.report) <= 4194304)), true)
+		and count(*) = count(distinct m.name)
+		and count(m.report ->> 'id') = count(distinct lower(m.report ->> 'id')),
+	       count(*)::integer,
+	       array_agg(m.place) filter (where m.ordinal is null),
+	       array_agg(m.place) filter (where m.id is not null),
+	       (select count(*) from stored where is_there)
+		- count(*) filter (where m.is_known or m.status_before is not null),
+	       array_agg(m.id) filter (where m.id is not null),
+	       array_agg(m.digest) filter (where m.id is not null),
+	       array_agg(m.status_before) filter (where m.id is not null),
 	       coalesce(sum(m.score), 0)::bigint, count(m.score)::integer,
 	       array[count(*) filter (where m.score < 10), count(*) filter (where m.score / 10 = 1),
 		     count(*) filter (where m.score / 10 = 2), count(*) filter (where m.score / 10 = 3),
@@ -281,24 +293,69 @@ begin
 		'stale', count(*) filter (where m.report -> 'isStale' = 'true'),
 		'missing_files', count(*) filter (where jsonb_typeof(m.report -> 'missingFiles') = 'array'
 						   and m.report -> 'missingFiles' <> '[]')),
-	       string_agg(repeat('00', m.gap) || lpad(to_hex(m.code), 2, '0'), '' order by m.ordinal)
-		filter (where m.id is not null),
-	       string_agg(repeat('ff', m.gap) || lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '' order by m.ordinal)
-		filter (where m.id is not null),
-	       string_agg(lpad(to_hex(m.code), 2, '0'), '' order by m.place) filter (where m.id is null),
-	       string_agg(lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '' order by m.place)
-		filter (where m.id is null)
-	  into repos, v_came, v_rewritten, v_gone, score_sum, score_count, buckets, summary,
-	       v_codes, v_scores, v_codes_came, v_scores_came
-	  from matched m;
-	-- Those that came have the ordinals from v_next on.
-	statuses := decode(case when v_codes_came is null then coalesce(v_codes, '')
-				else rpad(coalesce(v_codes, ''), 2 * v_next, '0') || v_codes_came end, 'hex');
-	scores := decode(case when v_scores_came is null then coalesce(v_scores, '')
-			      else rpad(coalesce(v_scores, ''), 2 * v_next, 'f') || v_scores_came end, 'hex');
+	       string_agg(repeat('00', m.gap) || lpad(to_hex(m.code), 2, '0'), '')
+		filter (where m.ordinal is not null),
+	       string_agg(repeat('ff', m.gap) || lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '')
+		filter (where m.ordinal is not null),
+	       string_agg(lpad(to_hex(m.code), 2, '0'), '') filter (where m.ordinal is null),
+	       string_agg(lpad(to_hex(coalesce(m.score, 255)), 2, '0'), '') filter (where m.ordinal is null)
+	  into is_fine, repos, came, rewritten, gone, ids, digests, statuses_before, score_sum,
+	       score_count, buckets, summary, codes, scores_hex, codes_came, scores_came
+	  from placed m;
+end
+$$;
 
-	changed := v_gone;
-	if v_rewritten is not null then
+-- Writes the repositories of a report and says what that changed. Returns one row:
+--   repos, changed    how many there are, and how many came, changed or went
+--   summary           the counters, computed
+--   score_sum, score_count, buckets, statuses, scores   as muster.audit keeps them
+--   events            [{"id", "previous_status", "repo"}] of the changed ones, when few enough
+--   written           the ids of the rows that were written, when they were rewritten only and are
+--                     few: then no trigger told of them, and report_ingest() does
+-- Most reports find little new, so all are compared in one statement, and there is one more for
+-- those that came, those that changed and those that went, if there are any.
+create function muster.report_repos(p_root muster.root, p_report jsonb, out repos integer,
+				    out changed integer, out summary jsonb, out score_sum bigint,
+				    out score_count integer, out buckets integer[],
+				    out statuses bytea, out scores bytea, out events jsonb,
+				    out written uuid[])
+language plpgsql as $$
+#variable_conflict use_column
+declare
+	v_repos jsonb := p_report -> 'repos';
+	v_seed text := p_root.organization_id || ':' || p_root.id;
+	v_next integer := p_root.next_ordinal;
+	v_seen record;
+	v_changed integer;
+	v_events jsonb := '[]';
+	v_more jsonb;
+begin
+	-- A plan takes 5 ms, a report of a hundred repositories 2: those share one plan a session. A
+	-- long report is worth one for its own sizes.
+	if jsonb_array_length(v_repos) > 500 then
+		perform set_config('plan_cache_mode', 'force_custom_plan', true);
+	end if;
+	v_seen := muster.report_compare(p_root, v_repos, v_seed);
+	if not v_seen.is_fine then
+		perform muster.report_refuse(p_report);
+	end if;
+	repos := v_seen.repos;
+	summary := v_seen.summary;
+	score_sum := v_seen.score_sum;
+	score_count := v_seen.score_count;
+	buckets := v_seen.buckets;
+	-- Those that came have the ordinals from v_next on.
+	statuses := decode(case when v_seen.came is null then coalesce(v_seen.codes, '')
+		else rpad(coalesce(v_seen.codes, ''), 2 * v_next, '0') || v_seen.codes_came end, 'hex');
+	scores := decode(case when v_seen.came is null then coalesce(v_seen.scores_hex, '')
+		else rpad(coalesce(v_seen.scores_hex, ''), 2 * v_next, 'f') || v_seen.scores_came end, 'hex');
+
+	changed := v_seen.gone;
+	if v_seen.came is null and v_seen.gone = 0 and coalesce(cardinality(v_seen.ids), 0) <= 20 then
+		written := coalesce(v_seen.ids, '{}');
+		perform set_config('muster.told', 'on', true);
+	end if;
+	if v_seen.rewritten is not null then
 		with written as (
 			update muster.repo r
 			   set project_id = p_root.project_id, name = c.name, status = c.status, path = c.path,
@@ -311,14 +368,13 @@ begin
 					     then e.report || jsonb_build_object('id', o.id) else e.report end,
 			       hash = sha256(convert_to(e.report::text, 'UTF8')), digest = c.digest,
 			       updated_at = now(), removed_at = null
-			  from unnest(v_rewritten) p (place)
-			 cross join lateral (select v_repos -> p.place as report) e
+			  from unnest(v_seen.rewritten, v_seen.ids, v_seen.digests, v_seen.statuses_before)
+			       o (place, id, digest, status)
+			 cross join lateral (select v_repos -> o.place as report) e
 			 cross join lateral muster.repo_columns(e.report) c
-			  join muster.repo o on o.root_id = p_root.id
-			   and o.source_id = muster.repo_source_id(e.report, v_seed)
 			 where r.id = o.id
-			returning r as r, o.removed_at is not null or o.digest <> c.digest as is_changed,
-				  case when o.removed_at is null then o.status end as previous_status
+			returning r as r, o.status is null or o.digest <> c.digest as is_changed,
+				  o.status as previous_status
 		)
 		select count(*), coalesce(jsonb_agg(jsonb_build_object('id', (w.r).id,
 				'repo', muster.repo_compact(w.r), 'previous_status', w.previous_status)
@@ -327,7 +383,7 @@ begin
 		  from written w where w.is_changed;
 		changed := changed + v_changed;
 	end if;
-	if v_came is not null then
+	if v_seen.came is not null then
 		begin
 			with added as (
 				insert into muster.repo (id, organization_id, project_id, root_id, source_id,
@@ -341,7 +397,7 @@ begin
 				       case when e.report ->> 'id' is distinct from n.id::text
 					    then e.report || jsonb_build_object('id', n.id) else e.report end,
 				       sha256(convert_to(e.report::text, 'UTF8')), c.digest
-				  from unnest(v_came) with ordinality p (place, k)
+				  from unnest(v_seen.came) with ordinality p (place, k)
 				 cross join lateral (select v_repos -> p.place as report) e
 				 cross join lateral muster.repo_columns(e.report) c
 				 cross join lateral (select muster.repo_source_id(e.report, v_seed) as id) s
@@ -359,9 +415,9 @@ begin
 				message = 'Another report is being taken at this moment. Try again.';
 		end;
 		v_events := v_events || v_more;
-		changed := changed + cardinality(v_came);
+		changed := changed + cardinality(v_seen.came);
 	end if;
-	if v_gone > 0 then
+	if v_seen.gone > 0 then
 		with gone as (
 			update muster.repo r set removed_at = now(), updated_at = now()
 			 where r.root_id = p_root.id and r.removed_at is null
@@ -382,25 +438,69 @@ begin
 end
 $$;
 
+-- The last step of an ordinary report: its few events get their numbers at once, and what the triggers
+-- would have told is told. False: another is numbering, or something waits that comes first; then
+-- everything goes through outbox.
+create function muster.report_number(p_root muster.root, p_project text, p_audit bigint, p_written uuid[],
+				     p_events jsonb, p_more jsonb) returns boolean
+language plpgsql as $$
+declare
+	v_events integer := jsonb_array_length(p_events);
+	v_head bigint;
+begin
+	if not muster.event_lane() or exists (select from muster.outbox) then
+		return false;
+	end if;
+	if v_events > 0 then
+		update muster.stream set head = head + v_events
+		 where head + v_events + span / 2 <= ceiling returning head - v_events into v_head;
+		if v_head is null then
+			return false; -- a partition has to be made first
+		end if;
+		insert into muster.event (id, organization_id, project_id, channel, type, subject, data, at)
+		select v_head + e.ord, p_root.organization_id, p_project, 'audit', 'repo-status-change',
+		       e.value ->> 'id', e.value - 'id' || p_more, now()
+		  from jsonb_array_elements(p_events) with ordinality e (value, ord);
+		perform pg_notify('muster_wake', '');
+	end if;
+	perform pg_notify('data_changes', json_build_object('table', c.name, 'operation', c.operation,
+							     'id', c.id)::text)
+	   from (select 'repositories' as name, 'UPDATE' as operation, w.id::text as id
+		   from unnest(p_written) w (id)
+		 union all select 'audits', 'INSERT', p_audit::text) c;
+	return true;
+end
+$$;
+
 create function muster.report_ingest(p_organization text, p_host text, p_root text, p_report text)
 returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_generic_plan set jit = off set timezone = 'UTC' as $$
 declare
 	v_hash bytea := sha256(convert_to(p_report, 'UTF8'));
+	v_organization uuid;
+	v_root muster.root;
+	v_project text;
+	v_bytes_max bigint;
+	v_repos_max integer;
 	v_report jsonb;
 	v_report_id uuid;
 	v_at timestamptz;
-	v_organization uuid;
-	v_root muster.root;
 	v_seen record;
 	v_audit bigint;
-	v_project text;
-	v_summary jsonb;
 	v_all record;
-	v_events integer := 0;
+	v_events jsonb;
+	v_more jsonb := '{}';
+	v_is_whole boolean;
 begin
-	select id into v_organization from muster.organization where slug = p_organization;
+	select o.id, p.slug, coalesce(b.value #>> '{}', '67108864'), coalesce(m.value #>> '{}', '50000')
+	  into v_organization, v_project, v_bytes_max, v_repos_max
+	  from muster.organization o
+	  left join muster.root t on t.organization_id = o.id and t.host = p_host and t.slug = p_root
+	  left join muster.project p on p.id = t.project_id
+	  left join muster.setting b on b.key = 'report.bytes_max' and b.organization_id is null
+	  left join muster.setting m on m.key = 'report.repos_max' and m.organization_id is null
+	 where o.slug = p_organization;
 	if v_organization is null then
 		raise exception using errcode = 'MU404', message = 'There is no such organization.';
 	end if;
@@ -412,7 +512,7 @@ begin
 					  'report_id', v_root.report_id, 'events', 0, 'changed', 0);
 	end if;
 
-	v_report := muster.report_parse(p_report);
+	v_report := muster.report_parse(p_report, v_bytes_max, v_repos_max);
 	v_at := (v_report ->> 'timestamp')::timestamptz;
 	if v_report ->> 'report_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
 		v_report_id := (v_report ->> 'report_id')::uuid;
@@ -432,54 +532,67 @@ begin
 					  'report_id', v_root.report_id, 'events', 0, 'changed', 0);
 	end if;
 	v_report_id := coalesce(v_report_id, gen_random_uuid());
+	if v_project is null then
+		select slug into v_project from muster.project where id = v_root.project_id;
+	end if;
 
-	select * into v_seen from muster.report_repos(v_root, v_report);
+	v_seen := muster.report_repos(v_root, v_report);
 	if length(v_seen.statuses) > 500000 then
 		raise exception using errcode = 'MU429',
 			message = 'The root has had too many different repositories.';
 	end if;
-	-- The counters are ours; what the report could not judge is its own to say.
-	v_summary := v_seen.summary || jsonb_build_object('unknown',
-		case when jsonb_typeof(v_report #> '{summary,unknown}') = 'array'
-		     then v_report #> '{summary,unknown}' else '[]'::jsonb end);
 
-	insert into muster.audit (organization_id, project_id, root_id, report_id, report_hash,
-		reported_at, duration_ms, health_status, summary, repos, changed, score_sum, score_count,
-		buckets, statuses, scores)
-	values (v_organization, v_root.project_id, v_root.id, v_report_id, v_hash, v_at,
-		muster.json_int(v_report -> 'duration_ms', 0, 1000000000000), v_report ->> 'health_status',
-		v_summary, v_seen.repos, v_seen.changed, v_seen.score_sum, v_seen.score_count,
-		v_seen.buckets, v_seen.statuses, v_seen.scores)
-	returning id into v_audit;
-	update muster.root
+	with added as (
+		insert into muster.audit (organization_id, project_id, root_id, report_id, report_hash,
+			reported_at, duration_ms, health_status, summary, repos, changed, score_sum,
+			score_count, buckets, statuses, scores)
+		values (v_organization, v_root.project_id, v_root.id, v_report_id, v_hash, v_at,
+			muster.json_int(v_report -> 'duration_ms', 0, 1000000000000),
+			v_report ->> 'health_status',
+			-- The counters are ours; what the report could not judge is its own to say.
+			v_seen.summary || jsonb_build_object('unknown',
+				case when jsonb_typeof(v_report #> '{summary,unknown}') = 'array'
+				     then v_report #> '{summary,unknown}' else '[]'::jsonb end),
+			v_seen.repos, v_seen.changed, v_seen.score_sum, v_seen.score_count,
+			v_seen.buckets, v_seen.statuses, v_seen.scores)
+		returning id
+	)
+	update muster.root t
 	   set report = v_report - 'repos', report_id = v_report_id, report_hash = v_hash,
 	       report_bytes = octet_length(p_report), reported_at = v_at, ingested_at = now(),
-	       audit_id = v_audit,
-	       next_ordinal = greatest(next_ordinal, length(v_seen.statuses))
-	 where id = v_root.id;
+	       audit_id = a.id, next_ordinal = greatest(next_ordinal, length(v_seen.statuses))
+	  from added a where t.id = v_root.id
+	returning a.id into v_audit;
 
-	select slug into v_project from muster.project where id = v_root.project_id;
-	select * into v_all from muster.summary_all(v_organization);
-	if v_seen.events is not null then
+	perform set_config('muster.told', '', true);
+
+	v_events := coalesce(v_seen.events, '[]');
+	v_is_whole := v_root.audit_id is null or v_seen.changed * 4 > v_seen.repos;
+	if v_is_whole or v_events <> '[]' then
+		v_all := muster.summary_all(v_organization);
+		v_more := jsonb_build_object('summary', v_all.summary, 'health_status', v_all.health_status);
+	end if;
+	if v_is_whole or v_seen.written is null
+	   or not muster.report_number(v_root, v_project, v_audit, v_seen.written, v_events, v_more) then
+		insert into muster.outbox (organization_id, wire_table, operation, wire_id)
+		select v_organization, 'repositories', 'UPDATE', w.id::text from unnest(v_seen.written) w (id)
+		union all
+		select v_organization, 'audits', 'INSERT', v_audit::text where v_seen.written is not null;
 		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
 		select v_organization, v_project, 'audit', 'repo-status-change', e.value ->> 'id',
-		       jsonb_build_object('repo', e.value -> 'repo',
-					  'previous_status', e.value -> 'previous_status',
-					  'summary', v_all.summary, 'health_status', v_all.health_status)
-		  from jsonb_array_elements(v_seen.events) with ordinality e (value, ord) order by e.ord;
-		get diagnostics v_events = row_count;
+		       e.value - 'id' || v_more
+		  from jsonb_array_elements(v_events) with ordinality e (value, ord) order by e.ord;
+		if v_is_whole then
+			insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+			values (v_organization, v_project, 'audit', 'audit-update', v_root.slug,
+				v_more || jsonb_build_object('report_id', v_report_id, 'audit_id', v_audit,
+					'timestamp', muster.iso(v_at), 'url', '/audit'));
+		end if;
+		perform muster.sequence_events();
 	end if;
-	if v_root.audit_id is null or v_seen.changed * 4 > v_seen.repos then
-		insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
-		values (v_organization, v_project, 'audit', 'audit-update', v_root.slug,
-			jsonb_build_object('report_id', v_report_id, 'audit_id', v_audit,
-				'timestamp', muster.iso(v_at), 'health_status', v_all.health_status,
-				'summary', v_all.summary, 'url', '/audit'));
-		v_events := v_events + 1;
-	end if;
-	perform muster.sequence_events();
 	return jsonb_build_object('new', true, 'audit_id', v_audit, 'report_id', v_report_id,
-				  'events', v_events, 'changed', v_seen.changed);
+				  'events', jsonb_array_length(v_events) + v_is_whole::integer,
+				  'changed', v_seen.changed);
 end
 $$;
 

@@ -287,4 +287,35 @@ $holder->ask('commit');
 is $db->value('select muster.sequence_events() > 0'), 't', 'and are numbered later';
 is $db->value('select head from muster.event_bounds()'), $head + 2, 'without a gap';
 
+# Numbered at once or through outbox: whoever listens hears the same.
+my $listener = $db->session;
+$listener->ask('listen data_changes; listen muster_wake');
+sub heard {
+	my $text = $listener->ask('select 1');
+	return [$text =~ /Asynchronous notification "(\w+)"(?: with payload "(.*?)")? received/g];
+}
+my $repo3 = $db->value(q{select r.id from muster.repo r join muster.root t on t.id = r.root_id
+	where t.slug = 'feed' and r.name = 'repo-3'});
+sub told {
+	my $audit = $db->value('select max(id) from muster.audit');
+	return map { ('data_changes', $_) } @_, qq({"table" : "audits", "operation" : "INSERT", "id" : "$audit"});
+}
+my $written = qq({"table" : "repositories", "operation" : "UPDATE", "id" : "$repo3"});
+feed(report(list('repo-3' => { status => 'missing' })), $head);
+is $db->value('select count(*) from muster.outbox'), 0, 'an ordinary report leaves nothing in outbox';
+is_deeply [sort map { $_ // '' } @{ heard() }], [sort(+(told($written), q(muster_wake), q()))],
+	'and its rows are told once';
+feed(report(list('repo-3' => { status => 'missing' })), $head);
+is_deeply [grep { defined && /table/ } @{ heard() }], [grep { /table/ } told()],
+	'without changes only the audit is';
+$holder->ask('begin; select pg_advisory_xact_lock(19797, 1)');
+feed(report(list()), $head);
+$holder->ask('commit');
+is_deeply heard(), [], 'while another numbers nobody is notified';
+$db->sql('select muster.sequence_events()');
+is_deeply [sort map { $_ // '' } @{ heard() }], [sort(+(told($written), q(muster_wake), q()))],
+	'later the same is told';
+$db->sql(q{update muster.repo set name = 'renamed' where id = $1}, $repo3);
+is $db->value(q{select string_agg(wire_id, ' ') from muster.outbox}), $repo3, 'other writers tell as ever';
+
 done_testing;
