@@ -25,6 +25,7 @@ struct db {
 	gboolean can_prepare;
 	PGconn *conn;
 	pid_t owner;          /* who opened conn: a child must not talk on its parent's */
+	int ignored;          /* the server process whose notifications do not count */
 	GHashTable *prepared; /* SQL text -> name, of this connection */
 	guint names;
 	char *detail, *fields, *sqlstate;
@@ -514,9 +515,16 @@ int db_fd(const struct db *db)
 guint db_notifications(struct db *db)
 {
 	guint count = 0;
-	for (PGnotify *notify; db->conn != NULL && (notify = PQnotifies(db->conn)) != NULL; count++)
+	for (PGnotify *notify; db->conn != NULL && (notify = PQnotifies(db->conn)) != NULL;) {
+		count += notify->be_pid != db->ignored;
 		PQfreemem(notify);
+	}
 	return count;
+}
+
+void db_ignore(struct db *db, const struct db *other)
+{
+	db->ignored = other->conn != NULL ? PQbackendPID(other->conn) : 0;
 }
 
 gboolean db_consume(struct db *db, guint *notifications, GError **error)

@@ -111,6 +111,11 @@ int db_fd(const struct db *db);
 gboolean db_consume(struct db *db, guint *notifications, GError **error);
 /* Those that came while something else was read, e.g. by db_receive(). */
 guint db_notifications(struct db *db);
+/*
+ * Notifications of that connection are not counted: its own answers say what it did. A pooler in
+ * between names connections that mean nothing to the server, then all are counted.
+ */
+void db_ignore(struct db *db, const struct db *other);
 
 /*
  * Without waiting, for event loops: db_send() hands one statement over and returns; call

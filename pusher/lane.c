@@ -33,6 +33,7 @@ struct lane {
 	struct lane_calls calls;
 	gpointer data;
 	const char *greeting;
+	const struct lane *ignored;
 	enum lane_state state;
 	gboolean is_told_up, is_failing;
 	ev_io io;
@@ -233,6 +234,8 @@ static void io_ready(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	}
 	io_set(lane, EV_READ | (db_is_flushing(lane->db) ? EV_WRITE : 0));
+	if (lane->ignored != NULL)
+		db_ignore(lane->db, lane->ignored->db);
 	if (lane->state != LANE_GREETING && lane->current == NULL) {
 		if (!db_consume(lane->db, &notifications, &error)) {
 			lane_lost(lane, error);
@@ -315,6 +318,11 @@ void lane_send(struct lane *lane, const char *sql, char **params, lane_done done
 	*statement = (struct statement){sql, params, done, data};
 	g_queue_push_tail(&lane->line, statement);
 	lane_next(lane);
+}
+
+void lane_ignore(struct lane *lane, const struct lane *other)
+{
+	lane->ignored = other;
 }
 
 void lane_set_greeting(struct lane *lane, const char *sql)

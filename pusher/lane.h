@@ -44,6 +44,9 @@ gboolean lane_is_up(const struct lane *lane);
 /* sql is a constant; params (a NULL-terminated array, or NULL) is taken over. done may be NULL. */
 void lane_send(struct lane *lane, const char *sql, char **params, lane_done done, gpointer data);
 
+/* What other's statements notify is no news here: their answers tell it. */
+void lane_ignore(struct lane *lane, const struct lane *other);
+
 /* Once connected: sent before anything that waits in line, without a report of its result. */
 void lane_set_greeting(struct lane *lane, const char *sql);
 

@@ -211,6 +211,8 @@ static gboolean pusher_start(struct pusher *pusher, GError **error)
 	pusher->gate = gate_new(pusher->hub, pusher->identity, pusher->ws, pusher->conf, error);
 	if (pusher->gate == NULL)
 		return FALSE;
+	/* reports.c hands its events to the reader itself, before it could hear of them. */
+	lane_ignore(pusher->log, pusher->ingest);
 	log_reader_start(pusher->reader, pusher->log);
 	reports_start(pusher->reports, pusher->ingest);
 	ev_io_init(&pusher->wake_io, wake_ready, pusher->wake, EV_READ);

@@ -245,6 +245,9 @@ static void ingest_done(gpointer data, const struct db_result *result, const GEr
 	struct folder *folder = g_steal_pointer(&reports->current);
 
 	reports->is_busy = FALSE;
+	/* It may have been done all the same, and nobody else tells what it made. */
+	if (error != NULL)
+		log_reader_wake(reports->reader);
 	if (error == NULL) {
 		if (folder != NULL)
 			folder->seen = reports->current_signature;
