@@ -24,6 +24,7 @@
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/file.h"
+#include "lib/memory.h"
 #include "lib/quote.h"
 
 /* muster scan: the command line around jobs/scan/. */
@@ -401,6 +402,8 @@ static int scan_run(int argc, char **argv)
 	return scan_and_print(&job);
 }
 
+#define HEAP_PAGES 4u /* of 2 MiB: what the rules and a report take */
+
 /*
  * What is large is given back when it is freed. Else the C library learns from the first large
  * block that such are common, and each thread keeps one of up to 32 MiB for the next one: that is
@@ -410,7 +413,8 @@ static void memory_set(void)
 {
 #ifdef M_MMAP_THRESHOLD
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
-	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	memory_heap(HEAP_PAGES);
 #endif
 }
 

@@ -105,6 +105,8 @@ gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GEr
 void scan_job_clear(struct scan_job *job)
 {
 	scan_meter_free(job->meter);
+	if (job->loading != NULL)
+		job->matcher = g_thread_join(g_steal_pointer(&job->loading));
 	matcher_free(job->matcher);
 	finding_maker_free(job->maker);
 	ignore_set_free(job->ignores);
@@ -142,8 +144,24 @@ struct matcher *scan_job_compile(struct scan_job *job, const struct rule_set *ru
 	return matcher;
 }
 
+static gpointer matcher_load(gpointer data)
+{
+	const struct scan_job *job = data;
+
+	return matcher_is_quick(job->rules, job->cache) ? matcher_new(job->rules, job->cache, NULL)
+							: NULL;
+}
+
+void scan_job_matcher_begin(struct scan_job *job)
+{
+	if (job->matcher == NULL && job->loading == NULL && job->flags->threads != 1)
+		job->loading = g_thread_try_new("matcher", matcher_load, job, NULL);
+}
+
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error)
 {
+	if (job->loading != NULL)
+		job->matcher = g_thread_join(g_steal_pointer(&job->loading));
 	if (job->matcher == NULL)
 		job->matcher = scan_job_compile(job, job->rules, error);
 	return job->matcher;

@@ -41,6 +41,7 @@ struct scan_job {
 	char *engine; /* all that decides what is found, beside the rules */
 	char *said;   /* what was said of a state last: a thousand of them say the same but once */
 	struct matcher *matcher;
+	GThread *loading;       /* gives the matcher, or NULL: it is to be made */
 	struct gitconfig *user; /* the person's git configuration: ignore files */
 };
 typedef struct scan_job ScanJob; /* for g_auto */
@@ -55,6 +56,11 @@ gboolean scan_job_is_stopped(const struct scan_job *job);
 /* matcher_new() of these rules, which says so when it takes seconds. */
 struct matcher *scan_job_compile(
 	struct scan_job *job, const struct rule_set *rules, GError **error);
+/*
+ * It will be needed, most likely: what was compiled earlier is loaded in a thread of its own. Until
+ * somebody asks for it the rules are only read.
+ */
+void scan_job_matcher_begin(struct scan_job *job);
 /* Of all rules, made once. Borrowed; NULL with an error. */
 struct matcher *scan_job_matcher(struct scan_job *job, GError **error);
 enum scan_job_kind {

@@ -140,6 +140,8 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 			      state_counters(state)[SCAN_COUNTER_PROBLEMS] == 0;
 	gboolean has_messages =
 		job->flags->format == SCAN_FORMAT_GITLEAKS || job->flags->format == SCAN_FORMAT_CSV;
+	if (!is_current)
+		scan_job_matcher_begin(job);
 	if (!is_current || has_messages) {
 		depot = depot_of(job, r, error);
 		if (depot == NULL)
@@ -343,6 +345,7 @@ static GPtrArray *push_folders(const struct repo *r)
 static gboolean push_scan(struct scan_job *job, const struct repo *r, struct scan_tips *tips,
 	const GArray *without, GError **error)
 {
+	scan_job_matcher_begin(job);
 	g_autoptr(GPtrArray) folders = push_folders(r);
 	g_autoptr(Depot) depot = depot_make(job, (const char *const *)folders->pdata, error);
 	g_autoptr(State) state = state_make(job, NULL);

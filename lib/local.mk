@@ -18,6 +18,8 @@ lib_libmuster_a_SOURCES = \
 	lib/json.h \
 	lib/log.c \
 	lib/log.h \
+	lib/memory.c \
+	lib/memory.h \
 	lib/oid.c \
 	lib/oid.h \
 	lib/quote.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 #include "jobs/scan/depot_forest.h"
+#include "lib/memory.h"
 
 #include <string.h>
 
@@ -50,12 +51,13 @@ static gboolean layout_make(struct layout *layout, const struct depot_pack *pack
 	guint64 max = 0;
 
 	layout->count = pack->idx.count;
-	layout->entries = g_try_new(struct entry, MAX(1, layout->count));
-	struct entry *spare = g_try_new(struct entry, MAX(1, layout->count));
+	gsize bytes = layout->count * sizeof(struct entry);
+	layout->entries = memory_try_table(bytes);
+	struct entry *spare = memory_try_table(bytes);
 	while (pack->len >> layout->shift > layout->count)
 		layout->shift++;
 	layout->n_buckets = (guint32)(pack->len >> layout->shift) + 1;
-	layout->buckets = g_try_new(guint32, (gsize)layout->n_buckets + 1);
+	layout->buckets = memory_try_table(((gsize)layout->n_buckets + 1) * sizeof(guint32));
 	gboolean is_fine = layout->entries != NULL && spare != NULL && layout->buckets != NULL;
 	if (is_fine) {
 		for (guint32 i = 0; i < layout->count; i++) {
@@ -312,7 +314,7 @@ static gboolean complete_make(struct making *m)
 	}
 	m->loose_first = (guint32)(count - depot->n_loose);
 	m->forest->count = (guint32)count;
-	m->forest->nodes = g_try_new(struct depot_node, MAX(1, count));
+	m->forest->nodes = memory_try_table(count * sizeof(struct depot_node));
 	if (m->forest->nodes == NULL)
 		return FALSE;
 	for (guint s = 0; s < depot->n_packs; s++)

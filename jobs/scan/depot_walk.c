@@ -8,6 +8,7 @@
 #include "config.h"
 #include "jobs/scan/depot_walk.h"
 #include "lib/error.h"
+#include "lib/memory.h"
 
 #include <string.h>
 
@@ -34,9 +35,9 @@ static gboolean plan_make(
 	const struct depot_node *nodes = forest->nodes;
 	guint32 count = forest->count;
 
-	plan->links = g_try_new(struct depot_link, MAX(1, count));
-	plan->is_wanted = g_try_malloc0(MAX(1, count));
-	plan->roots = g_try_new(guint32, MAX(1, count));
+	plan->links = memory_try_table(count * sizeof(struct depot_link));
+	plan->is_wanted = memory_try_table(count);
+	plan->roots = memory_try_table(count * sizeof(guint32));
 	if (plan->links == NULL || plan->is_wanted == NULL || plan->roots == NULL)
 		return FALSE;
 	for (guint32 i = 0; i < count; i++) {

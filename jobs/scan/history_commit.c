@@ -10,6 +10,7 @@
 #include "jobs/scan/history_inside.h"
 #include "jobs/scan/word_arena.h"
 #include "lib/error.h"
+#include "lib/memory.h"
 
 #define PLACE_OPEN G_MAXUINT32 /* on the way: its parents are being looked at */
 #define EXPECTED 2             /* parents that most commits have at most */
@@ -219,8 +220,8 @@ static gpointer all_read(gpointer data)
 	gsize count = (gsize)depot_count(run->depot) + 1;
 
 	walk->arena = word_arena_new();
-	walk->rows = g_try_new0(guint32, count);
-	walk->places = g_try_new0(guint32, count);
+	walk->rows = memory_try_table0(count * sizeof(guint32));
+	walk->places = memory_try_table0(count * sizeof(guint32));
 	if (walk->rows == NULL || walk->places == NULL) {
 		g_set_error_literal(&walk->error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
 			"there is not enough memory for the commits");

@@ -6,6 +6,7 @@
 
 #include "jobs/scan/history_tree.h"
 #include "lib/error.h"
+#include "lib/memory.h"
 
 #define HELD_OPEN G_MAXUINT32 /* being put together: it is on the stack */
 #define WHOLE_MAX 100000      /* trees read again because bases and folders go round */
@@ -204,8 +205,8 @@ static gboolean all_hold(struct hold_walk *walk, GError **error)
 gboolean history_trees_walk(struct history_run *run, GError **error)
 {
 	gsize count = (gsize)depot_count(run->depot) + 1;
-	g_autofree guint32 *marks = g_try_new0(guint32, count);
-	g_autofree guint32 *held = g_try_new0(guint32, count);
+	g_autofree guint32 *marks = memory_try_table0(count * sizeof(guint32));
+	g_autofree guint32 *held = memory_try_table0(count * sizeof(guint32));
 	g_autofree guint8 *plain = g_try_malloc0(count / 4 + 1);
 	g_autoptr(WordArena) arena = word_arena_new();
 	g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(struct hold_step));

@@ -13,6 +13,7 @@
 #include <libdeflate.h>
 
 #include "lib/file.h"
+#include "lib/memory.h"
 
 /* Change the last digit with the layout: the magic is no part of the key. */
 static const char magic[8] = "MSTSIEV3";
@@ -67,6 +68,8 @@ static gboolean read_sieve(
 		memcmp(head.key, key, SIEVE_KEY_BYTES) != 0 || head.n_rules != n_rules ||
 		len != wanted || head.crc != body_crc(bytes, len))
 		return FALSE;
+	/* What is run over gigabytes, and read whole before anything else can begin. */
+	hs_set_database_allocator(memory_try_table, g_free);
 	/* vectorscan wants them aligned: the mapping is, and all before them are multiples of 8. */
 	const char *serial = (const char *)bytes + sizeof(head) + reach_bytes;
 	for (guint i = 0; i < SIEVE_PARTS; i++) {
