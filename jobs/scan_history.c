@@ -374,6 +374,53 @@ static gboolean new_rules_scan(struct reading *reading, gboolean *is_whole, GErr
 	return TRUE;
 }
 
+static void missing_tell(
+	struct scan_job *job, struct finding_target *target, guint64 n, gboolean is_partial)
+{
+	if (n == 0)
+		return;
+	g_autofree char *text =
+		g_strdup_printf("%" G_GUINT64_FORMAT " versions of files are not here%s", n,
+			is_partial ? ": it is a partial clone, which "
+				     "'git fetch --refetch --no-filter' makes a whole one"
+				   : "");
+	scan_job_problem(job, target->name, text);
+	scan_job_gap(target, SCAN_GAP_MISSING, n);
+	target->is_partly = TRUE;
+}
+
+gboolean scan_history_is_settled(struct state *state, const char *objects_folder)
+{
+	const guint64 *counters = state_counters(state);
+	guint64 stamp = counters[SCAN_COUNTER_STAMP];
+
+	if (counters[SCAN_COUNTER_PROBLEMS] == 0)
+		return TRUE;
+	return counters[SCAN_COUNTER_PROBLEMS] == counters[SCAN_COUNTER_MISSING] && stamp != 0 &&
+	       stamp == depot_stamp(objects_folder, g_get_real_time());
+}
+
+void scan_history_recall_missing(
+	struct scan_job *job, struct finding_target *target, struct state *state)
+{
+	const guint64 *counters = state_counters(state);
+
+	if (counters[SCAN_COUNTER_PROBLEMS] > 0)
+		missing_tell(job, target, counters[SCAN_COUNTER_MISSING], TRUE);
+}
+
+/* Objects that come while a scan reads came too late to be sure of: the next one looks again. */
+static void missing_keep(struct reading *reading, guint64 n)
+{
+	guint64 *counters = state_counters(reading->state);
+
+	counters[SCAN_COUNTER_MISSING] = n;
+	counters[SCAN_COUNTER_STAMP] = 0;
+	if (n > 0 && depot_is_partial(reading->depot) && reading->options->objects != NULL)
+		counters[SCAN_COUNTER_STAMP] =
+			depot_stamp(reading->options->objects, reading->job->report->started_us);
+}
+
 static void history_problems_add(struct reading *reading, const struct history_run *run)
 {
 	gsize n = 0;
@@ -395,22 +442,14 @@ static void history_problems_add(struct reading *reading, const struct history_r
 			g_strdup_printf("%" G_GUINT64_FORMAT " objects could not be read", total);
 		scan_job_problem(reading->job, reading->target->name, text);
 	}
-	if (counts.missing_blobs > 0) {
-		g_autofree char *text =
-			g_strdup_printf("%" G_GUINT64_FORMAT " versions of files are not here%s",
-				counts.missing_blobs,
-				depot_is_partial(reading->depot)
-					? ": it is a partial clone, which "
-					  "'git fetch --refetch --no-filter' makes a whole one"
-					: "");
-		scan_job_problem(reading->job, reading->target->name, text);
-		scan_job_gap(reading->target, SCAN_GAP_MISSING, counts.missing_blobs);
-	}
+	missing_tell(reading->job, reading->target, counts.missing_blobs,
+		depot_is_partial(reading->depot));
 	if (total + counts.missing_blobs > 0) {
 		reading->target->is_partly = TRUE;
 		state_counters(reading->state)[SCAN_COUNTER_PROBLEMS] +=
 			total + counts.missing_blobs;
 	}
+	missing_keep(reading, counts.missing_blobs);
 	state_counters(reading->state)[SCAN_COUNTER_COMMITS] = counts.commits;
 }
 

@@ -14,6 +14,7 @@
  */
 struct scan_history_options {
 	const struct scan_tips *tips;
+	const char *objects;   /* the folder, where the state is to be kept */
 	const GArray *without; /* struct oid: what these lead to is known; NULL none */
 	gboolean is_unreachable;
 	struct finding_target *target;
@@ -28,13 +29,26 @@ enum scan_counter {
 	SCAN_COUNTER_PROBLEMS, /* of reading: then the next scan looks again */
 	SCAN_COUNTER_BYTES,
 	SCAN_COUNTER_GAPS, /* and the SCAN_GAP_COUNT - 1 behind it: what is passed over by intent */
+	SCAN_COUNTER_MISSING =
+		STATE_COUNTERS - 2, /* of the problems: not in this partial clone … */
+	SCAN_COUNTER_STAMP = STATE_COUNTERS - 1, /* … whose objects were these (depot_stamp()) */
 };
+G_STATIC_ASSERT(SCAN_COUNTER_GAPS + SCAN_GAP_COUNT <= SCAN_COUNTER_MISSING);
 
 /*
  * What the target knows from earlier scans, and what these passed over. scan_history_read() does it
  * itself.
  */
 void scan_history_recall(struct finding_target *target, struct state *state);
+
+/*
+ * Whether a scan of the same refs would find the same: all could be read, or what could not is not
+ * in a partial clone, and nothing has come.
+ */
+gboolean scan_history_is_settled(struct state *state, const char *objects_folder);
+/* Tells again what is not here, of a state that is settled. */
+void scan_history_recall_missing(
+	struct scan_job *job, struct finding_target *target, struct state *state);
 
 /*
  * Reads what is new into the state and attributes it. *is_whole: nothing was cut short by a limit

@@ -130,14 +130,16 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 	gsize n_gaps = 0;
 	gboolean is_whole = TRUE;
 	g_autoptr(Depot) depot = NULL;
+	g_autofree char *objects = g_build_filename(r->commondir, "objects", NULL);
 
+	options->objects = is_kept ? objects : NULL;
 	state_tips_hash(list, tips->list->len, shallow, tips->shallow->len, hash);
 	target_fill(options->target, tips, hash);
 	head_fill(job, options->target, tips);
 	state_gaps(state, &n_gaps);
-	/* What could not be read is tried again each time. */
+	/* What could not be read is tried again each time, where it could have changed. */
 	gboolean is_current = state_is_current(state, hash) && n_gaps == 0 &&
-			      state_counters(state)[SCAN_COUNTER_PROBLEMS] == 0;
+			      scan_history_is_settled(state, objects);
 	gboolean has_messages =
 		job->flags->format == SCAN_FORMAT_GITLEAKS || job->flags->format == SCAN_FORMAT_CSV;
 	if (!is_current)
@@ -151,8 +153,10 @@ static gboolean state_scan(struct scan_job *job, const struct repo *r, struct st
 		return FALSE;
 	if (state_note(state) != NULL)
 		state_say(job, state_note(state));
-	if (is_current)
+	if (is_current) {
 		scan_history_recall(options->target, state);
+		scan_history_recall_missing(job, options->target, state);
+	}
 	target_recall(options->target, state);
 	if (!scan_history_report(job, state, depot, options->names, name, tips->has_head, error))
 		return FALSE;

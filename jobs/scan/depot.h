@@ -72,6 +72,12 @@ struct depot *depot_open(
 void depot_close(struct depot *depot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Depot, depot_close)
 
+/*
+ * Another number when objects have come since, by whatever way; no depot is opened. 0: that cannot
+ * be said, or the last of them came later than two seconds before since_us.
+ */
+guint64 depot_stamp(const char *objects_folder, gint64 since_us);
+
 guint32 depot_count(const struct depot *depot);
 const struct oid *depot_oid(const struct depot *depot, guint32 number);
 gboolean depot_find(const struct depot *depot, const struct oid *oid, guint32 *number);

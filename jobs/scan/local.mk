@@ -42,6 +42,7 @@ jobs_libscan_a_SOURCES = \
 	jobs/scan/depot_number.c \
 	jobs/scan/depot_read.c \
 	jobs/scan/depot_read.h \
+	jobs/scan/depot_stamp.c \
 	jobs/scan/depot_walk.c \
 	jobs/scan/depot_walk.h \
 	jobs/scan/depot_worker.c \

@@ -63,6 +63,26 @@ like(scan_error(), qr/sha-?256/i, 'and named as the reason');
 git($dir, 'clone', '-q', '--depth', '1', "file://$dir/thing", 'shallow');
 state_is('a shallow clone', 1, ['a.env:2'], "$dir/shallow");
 
+# What a partial clone has not is looked for again when something came, and not before: the folders
+# of objects say so. Their times are set back, for what changed just now might change unseen.
+git("$dir/thing", qw(config uploadpack.allowFilter true));
+git($dir, qw(clone -q --bare --filter=blob:none), "file://$dir/thing", 'partial');
+my $folders = sub { grep { -d } "$dir/partial/objects/pack", glob "$dir/partial/objects/??" };
+utime 1, 1, $folders->();
+state_is('a partial clone', 3, [], "$dir/partial");
+my $missing = scan_error();
+like($missing, qr/\d+ versions? of files? (?:is|are) not here.*partial clone/, 'it is said');
+my ($idx) = glob "$dir/partial/objects/pack/*.idx";
+my $names = slurp($idx);
+chmod 0644, $idx;
+spew($idx, 'no names at all');
+utime 1, 1, $folders->();
+state_is('a partial clone to which nothing came', 3, [], "$dir/partial");
+is(scan_error(), $missing, 'the same is said, and no pack opened');
+spew($idx, $names);
+git("$dir/partial", qw(fetch -q --refetch --no-filter origin), 'refs/heads/*:refs/heads/*');
+state_is('a partial clone to which all came', 1, [qw(a.env:2 b.env:2)], "$dir/partial");
+
 # Names of any bytes, in every form.
 my $odd = repo("$dir/odd \xff\n");
 my %names = ("new\nline.env" => 'new%0Aline.env:2', "bad\xff\xc3.env" => 'bad%FF%C3.env:2', "esc\e]0;x\a.env" => 'esc%1B]0;x%07.env:2',
