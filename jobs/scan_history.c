@@ -43,11 +43,18 @@ struct reading {
 	const guint16
 		*rules;    /* what the scan's rule numbers are in the whole set; NULL: the same */
 	gboolean is_first; /* no secret of the state has a digest: what is not pending is new */
+	gboolean has_gaps; /* a range: what could not be read may be none of it */
 	gboolean is_cut;   /* some secrets were not named for want of time */
 	gboolean is_whole; /* nothing was cut short */
 };
 
-static void depot_problems_add(struct reading *reading)
+static gboolean is_brought(const guint64 *brought, guint32 number)
+{
+	return brought[number / 64] >> (number % 64) & 1;
+}
+
+/* brought: of a range, the blobs that it is about; NULL: all. */
+static void depot_problems_add(struct reading *reading, const guint64 *brought)
 {
 	guint total = depot_problem_total(reading->depot);
 	g_autoptr(GArray) list = total > 0 ? depot_problem_list(reading->depot) : NULL;
@@ -57,6 +64,9 @@ static void depot_problems_add(struct reading *reading)
 		char hex[OID_HEX + 1] = "";
 		if (problem->reason == DEPOT_TOO_LARGE && problem->number != DEPOT_NONE)
 			continue; /* a gap by intent */
+		if (brought != NULL && problem->number != DEPOT_NONE &&
+			!is_brought(brought, problem->number))
+			continue; /* not of the range; its commits and folders are told below */
 		if (problem->number != DEPOT_NONE)
 			oid_format(depot_oid(reading->depot, problem->number), hex);
 		g_autofree char *text = g_strdup_printf("%s%s%s", *hex != '\0' ? hex : "",
@@ -282,7 +292,15 @@ static void coverage_keep(
 	if (reading->rules != NULL)
 		return;
 	counters[SCAN_COUNTER_BYTES] += coverage->bytes;
+	gboolean was_partly = reading->job->report->is_partly,
+		 was_target = reading->target->is_partly;
 	scan_job_coverage(reading->job, reading->target, coverage);
+	/* More is read than a range brought: what this is about is known later. */
+	if (reading->options->without == NULL || !is_whole || !scan_coverage_is_partly(coverage))
+		return;
+	reading->has_gaps = TRUE;
+	reading->job->report->is_partly = was_partly;
+	reading->target->is_partly = was_target;
 }
 
 void scan_history_recall(struct finding_target *target, struct state *state)
@@ -453,6 +471,45 @@ static void history_problems_add(struct reading *reading, const struct history_r
 	state_counters(reading->state)[SCAN_COUNTER_COMMITS] = counts.commits;
 }
 
+/* What is not of the range is no gap of it. */
+static void gaps_forgive(struct reading *reading, const guint64 *brought)
+{
+	gsize n = 0;
+	const struct state_gap *gaps = state_gaps(reading->state, &n);
+	gboolean has_own = FALSE;
+
+	for (gsize i = 0; i < n; i++) {
+		guint32 number;
+		if (depot_find(reading->depot, &gaps[i].blob, &number) &&
+			!is_brought(brought, number))
+			scan_job_gap_forgive(reading->target, (enum scan_gap_reason)gaps[i].reason);
+		else
+			has_own = TRUE;
+	}
+	if (has_own && reading->has_gaps) {
+		reading->target->is_partly = TRUE;
+		reading->job->report->is_partly = TRUE;
+	}
+}
+
+/* Of a range more may be read than it brought: NULL when nothing of that was damaged. */
+static gboolean range_clear(
+	struct reading *reading, struct history_run *run, guint64 **brought, GError **error)
+{
+	if (reading->options->without == NULL ||
+		(!reading->has_gaps && depot_problem_total(reading->depot) == 0))
+		return TRUE;
+	*brought = g_try_new0(guint64, depot_count(reading->depot) / 64 + 1);
+	if (*brought == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, "no memory");
+		return FALSE;
+	}
+	if (!history_run_brought(run, *brought, error))
+		return FALSE;
+	gaps_forgive(reading, *brought);
+	return TRUE;
+}
+
 /* Reads what is new, and who did it, into the state. */
 static gboolean history_read(struct reading *reading, GError **error)
 {
@@ -496,7 +553,10 @@ static gboolean history_read(struct reading *reading, GError **error)
 	depot_rest(reading->depot);
 	if (is_whole && is_also_whole)
 		state_add_scanned(reading->state, reading->depot, wanted);
-	depot_problems_add(reading);
+	g_autofree guint64 *brought = NULL;
+	if (!range_clear(reading, run, &brought, error))
+		return FALSE;
+	depot_problems_add(reading, brought);
 	history_problems_add(reading, run);
 	reading->is_whole = is_whole && is_also_whole;
 	return TRUE;

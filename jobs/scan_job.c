@@ -269,6 +269,15 @@ void scan_job_gap(struct finding_target *target, enum scan_gap_reason reason, gu
 			name, n, reason != SCAN_GAP_BINARY && reason != SCAN_GAP_TOO_BIG};
 }
 
+void scan_job_gap_forgive(struct finding_target *target, enum scan_gap_reason reason)
+{
+	const char *name = scan_gap_name(reason);
+
+	for (guint i = 0; i < target->n_gaps; i++)
+		if (strcmp(target->gaps[i].reason, name) == 0 && target->gaps[i].count > 0)
+			target->gaps[i].count--;
+}
+
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage)
 {

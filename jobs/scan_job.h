@@ -93,6 +93,8 @@ gboolean scan_job_digests(struct scan_job *job, struct secret_table *secrets, co
 void scan_job_untold(struct scan_job *job, struct finding_target *target, gsize n);
 /* So many more were not read. */
 void scan_job_gap(struct finding_target *target, enum scan_gap_reason reason, guint64 n);
+/* One of these was not asked for. */
+void scan_job_gap_forgive(struct finding_target *target, enum scan_gap_reason reason);
 /* Takes over what the scan says of itself. */
 void scan_job_coverage(
 	struct scan_job *job, struct finding_target *target, const struct scan_coverage *coverage);

@@ -182,7 +182,8 @@ static json_object *target_new(const struct finding_target *target)
 	number_add(object, "known", target->known);
 	number_add(object, "bytes", target->bytes);
 	for (guint i = 0; i < target->n_gaps; i++)
-		number_add(skipped, target->gaps[i].reason, target->gaps[i].count);
+		if (target->gaps[i].count > 0)
+			number_add(skipped, target->gaps[i].reason, target->gaps[i].count);
 	json_object_object_add(object, "skipped", skipped);
 	flag_add(object, "partly", target->is_partly);
 	json_object_object_add(object, "problems", texts_new(target->problems));

@@ -333,30 +333,30 @@ static gboolean walk_all(struct history_run *run, GError **error)
 	return history_paths_find(run, error) && history_trees_walk(run, error);
 }
 
-/* What is lost was met in all that was read; what a tip leads to is a problem. */
-static void lost_count(struct history_run *run)
+/* Marks what is lost in the trees of commits that the tips lead to, of the range or outside. */
+static void lost_mark(struct history_run *run, gboolean is_outside, guint8 *met)
 {
 	struct state *state = run->state;
 	struct holding_table *table = &state->holdings;
 	g_autofree guint8 *reach = g_malloc0(table->nodes->len);
-	g_autofree guint8 *met = g_malloc0(state->lost.n + 1);
 	g_autoptr(GArray) tips = g_array_new(FALSE, FALSE, sizeof(guint32));
 	guint32 n;
 
-	if (state->lost.n == 0)
-		return;
 	for (guint i = 0; i < run->targets->len; i++) {
 		const struct history_target *target =
 			&g_array_index(run->targets, struct history_target, i);
-		reach[target->held] = 1;
+		if (!is_outside)
+			reach[target->held] = 1;
 		if (target->place != COMMIT_GRAPH_NONE)
 			g_array_append_val(tips, target->place);
 	}
 	g_autofree guint8 *commits = commit_graph_reach(
 		&state->graph, (const guint32 *)(const void *)tips->data, tips->len, &n);
-	for (guint32 i = 0; i < commit_graph_count(&state->graph); i++)
-		if (commits[i] && !(commit_graph_get(&state->graph, i)->flags & GRAPH_OUTSIDE))
-			reach[commit_graph_get(&state->graph, i)->held] = 1;
+	for (guint32 i = 0; i < commit_graph_count(&state->graph); i++) {
+		const struct graph_commit *commit = commit_graph_get(&state->graph, i);
+		if (commits[i] && !(commit->flags & GRAPH_OUTSIDE) == !is_outside)
+			reach[commit->held] = 1;
+	}
 	for (guint32 i = table->nodes->len; i-- > 1;) {
 		const struct holding_entry *e = holding_entries(table, i, &n);
 		for (guint32 k = 0; reach[i] && k < n; k++) {
@@ -366,9 +366,26 @@ static void lost_count(struct history_run *run)
 				reach[e[k].child] = 1;
 		}
 	}
+}
+
+/*
+ * What is lost was met in all that was read; what a tip leads to is a problem. Not of a range, when
+ * its parents have lost it already.
+ */
+static void lost_count(struct history_run *run)
+{
+	struct state *state = run->state;
+	g_autofree guint8 *met = g_malloc0(state->lost.n + 1);
+	g_autofree guint8 *before = g_malloc0(state->lost.n + 1);
+
+	if (state->lost.n == 0)
+		return;
+	lost_mark(run, FALSE, met);
+	if (run->options.n_without > 0)
+		lost_mark(run, TRUE, before);
 	for (guint32 i = 0; i < state->lost.n; i++) {
 		guint8 kind = g_array_index(state->lost_kinds, guint8, i);
-		if (!met[i])
+		if (!met[i] || before[i])
 			continue;
 		if (kind == HISTORY_GAP_BLOB)
 			run->counts.missing_blobs++;

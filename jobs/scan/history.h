@@ -89,6 +89,13 @@ void history_run_begin(struct history_run *run);
  */
 gboolean history_run_attribute(struct history_run *run, GError **error);
 
+/*
+ * After that, of a range: sets a bit for each blob of the depot that its commits brought, as
+ * against their parents. To know which blobs the answer is about: more may have been asked for.
+ * Errors: MUSTER_ERROR_BUSY.
+ */
+gboolean history_run_brought(struct history_run *run, guint64 *brought, GError **error);
+
 /* What could not be read on the way from the tips. */
 enum history_problem_kind {
 	HISTORY_PROBLEM_MISSING = 1, /* named by a ref, commit or tree, and not there */

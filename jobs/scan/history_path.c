@@ -5,6 +5,8 @@
  * an allowlist says. A hit is of a blob, which other paths may have, too; findings are made of
  * those paths that the rule knows.
  *
+ * The same walk says which of some objects the commits of a range brought.
+ *
  * Each commit's folders are read beside those of its parents, as far as they differ, so that every
  * version of every file is met once where it came. Nothing of it is done without such a rule.
  */
@@ -23,6 +25,7 @@ struct path_walk {
 	struct history_run *run;
 	struct finding_paths *paths;
 	GArray *rules;         /* guint16: those of paths alone */
+	guint64 *brought;      /* by number in the depot: met; NULL: not asked for */
 	GHashTable *kept;      /* number of a tree + 1 -> GBytes */
 	gsize n_kept;          /* bytes */
 	struct pair_map names; /* folder and name -> path */
@@ -76,6 +79,8 @@ static void file_meet(struct path_walk *walk, guint32 number)
 {
 	struct state *state = walk->run->state;
 
+	if (walk->brought != NULL && number != DEPOT_NONE)
+		walk->brought[number / 64] |= G_GUINT64_CONSTANT(1) << (number % 64);
 	for (guint i = 0; number != DEPOT_NONE && i < walk->rules->len; i++) {
 		guint16 rule = g_array_index(walk->rules, guint16, i);
 		gboolean is_new;
@@ -156,7 +161,8 @@ static void entry_meet(struct path_walk *walk, const struct tree_bytes_entry *en
 		file_meet(walk, number_of(walk, entry->oid));
 		/* Of a range: what was there before is nothing that it brought. */
 		for (guint i = 0; i < n && walk->run->options.n_without > 0; i++)
-			file_meet(walk, theirs[i]);
+			if (walk->brought == NULL)
+				file_meet(walk, theirs[i]);
 	}
 	g_string_truncate(walk->path, len);
 }
@@ -266,31 +272,47 @@ static gboolean commits_meet(struct path_walk *walk, GError **error)
 	return TRUE;
 }
 
+static gboolean walk_run(struct path_walk *walk, GError **error)
+{
+	walk->kept = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
+	walk->path = g_string_new(NULL);
+	gboolean is_done = commits_meet(walk, error);
+	g_hash_table_unref(walk->kept);
+	g_string_free(walk->path, TRUE);
+	pair_map_clear(&walk->names);
+	pair_map_clear(&walk->met);
+	pair_map_clear(&walk->told);
+	return is_done;
+}
+
 gboolean history_paths_find(struct history_run *run, GError **error)
 {
 	const struct rule_set *rules = run->state->rules;
-	struct path_walk walk = {.run = run};
-	gboolean is_fine = FALSE;
+	g_autoptr(GArray) files = g_array_new(FALSE, FALSE, sizeof(guint16));
+	struct path_walk walk = {.run = run, .rules = files};
 
-	walk.rules = g_array_new(FALSE, FALSE, sizeof(guint16));
 	for (guint16 i = 0; i < rules->n; i++)
 		if (rules->rules[i].flags & RULE_PATH_ONLY)
-			g_array_append_val(walk.rules, i);
+			g_array_append_val(files, i);
+	if (files->len == 0)
+		return TRUE;
 	/* The graph is asked for, which all others need later. */
-	if (walk.rules->len > 0 && history_commits_finish(run, error))
-		walk.paths = finding_paths_new(rules, error);
-	if (walk.paths != NULL) {
-		walk.kept = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
-		walk.path = g_string_new(NULL);
-		is_fine = commits_meet(&walk, error);
-		g_hash_table_unref(walk.kept);
-		g_string_free(walk.path, TRUE);
-		finding_paths_free(walk.paths);
+	if (!history_commits_finish(run, error))
+		return FALSE;
+	g_autoptr(FindingPaths) paths = finding_paths_new(rules, error);
+	walk.paths = paths;
+	return paths != NULL && walk_run(&walk, error);
+}
+
+gboolean history_run_brought(struct history_run *run, guint64 *brought, GError **error)
+{
+	g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(guint16));
+	struct path_walk walk = {.run = run, .rules = none, .brought = brought};
+
+	for (guint i = 0; i < run->targets->len; i++) {
+		guint32 blob = g_array_index(run->targets, struct history_target, i).blob;
+		if (blob != DEPOT_NONE)
+			brought[blob / 64] |= G_GUINT64_CONSTANT(1) << (blob % 64);
 	}
-	is_fine = is_fine || walk.rules->len == 0;
-	g_array_unref(walk.rules);
-	pair_map_clear(&walk.names);
-	pair_map_clear(&walk.met);
-	pair_map_clear(&walk.told);
-	return is_fine;
+	return walk_run(&walk, error);
 }

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Compress::Zlib qw(compress);
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
@@ -61,6 +62,55 @@ for my $n (1, 2) {
 }
 close $import or die 'fast-import';
 lines_are('a range of 51000 folders', ['zz/secret:1'], '--range', 'main~1..main', $wide);
+
+# What cannot be read is told if it is of the range, and only then.
+sub broken {
+	my ($repo, $what) = @_;
+	my $file = "$repo/.git/objects/" . (git($repo, 'rev-parse', $what) =~ s{^(..)}{$1/}r);
+	chmod 0644, $file or die "$file: $!";
+	open my $out, '>', $file or die $!;
+	# What it is can be read, and not what is in it.
+	print $out compress("blob 400\0too short");
+	close $out;
+	return;
+}
+my $hole = repo("$dir/hole");
+$at = 1_600_000_000;
+for my $n (1 .. 4) {
+	put("$hole/file", "number $n\n");
+	put("$hole/more$n", "more $n\n");
+	commit($hole, "number $n", date => $at += 1000);
+}
+broken($hole, 'main~2:file');
+broken($hole, 'main~3:more1');
+lines_are('a file that is damaged before the range', [], '--range', 'main~1..main', $hole);
+is(scan_error(), '', 'without a word');
+lines_are('or in the commit before it', [], '--range', 'main~2..main', $hole) or diag(scan_error());
+is(scan_error(), '', 'without a word, too');
+scan_json('--range', 'main~3..main', $hole);
+is(scan_exit(), 3, 'one that is damaged in the range is told');
+like(scan_error(), qr/@{[git($hole, 'rev-parse', 'main~2:file')]}/, 'by its name');
+unlike(scan_error(), qr/@{[git($hole, 'rev-parse', 'main~3:more1')]}/, 'and the other is not');
+scan_json($hole);
+is(scan_exit(), 3, 'all of history has both');
+unlink "$hole/.git/objects/" . (git($hole, 'rev-parse', 'main~3:more1') =~ s{^(..)}{$1/}r);
+lines_are('one that is missing before the range', [], '--range', 'main~1..main', $hole);
+
+# So it is where a range is so long that everything is read.
+my $long = repo("$dir/long");
+put("$long/old", "old\n");
+put("$long/kept", "kept\n");
+commit($long, 'old', date => 1_500_000_000);
+open $import, '|-', 'git', '-C', $long, qw(fast-import --quiet --force) or die $!;
+for my $n (1 .. 50_010) {
+	print $import "commit refs/heads/main\ncommitter C <c\@example.com> " . (1_600_000_000 + $n) . " +0000\ndata 1\nm\n",
+		$n == 1 ? "from refs/heads/main^0\nD old\n" : '', $n == 2 ? "M 100644 inline a.env\ndata 46\nTOKEN=" . token(30) : '', "\n";
+}
+close $import or die 'fast-import';
+my ($old, $kept) = map { git($long, 'rev-parse', "main~50010:$_") } qw(old kept);
+broken($long, $_) for $old, $kept;
+lines_are('a range of 50010 commits', ['a.env:1'], '--range', 'main~50010..main', $long) or diag(scan_error());
+is(scan_error(), '', 'without a word of what is damaged before it');
 
 # What a push finds there already may be named by a tag alone.
 my $bare = "$dir/tagged.git";
