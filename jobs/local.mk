@@ -44,7 +44,8 @@ include jobs/scan/local.mk
 pkglibexec_PROGRAMS += jobs/muster-unpack
 jobs_muster_unpack_SOURCES = \
 	jobs/scan/archive_head.c jobs/scan/archive_head.h \
-	jobs/unpack.c jobs/unpack.h
+	jobs/unpack.c jobs/unpack.h \
+	jobs/unpack_walk.c jobs/unpack_walk.h
 jobs_muster_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS)
 jobs_muster_unpack_LDADD = lib/libmuster.a $(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(GLIB_LIBS)
 

@@ -74,7 +74,8 @@ fuzz_programs = \
 	t/fuzz/scan_pack \
 	t/fuzz/scan_state \
 	t/fuzz/scan_toml \
-	t/fuzz/scan_tree
+	t/fuzz/scan_tree \
+	t/fuzz/unpack
 check_PROGRAMS += $(fuzz_programs)
 if FUZZING
 FUZZ_MAIN =
@@ -149,6 +150,10 @@ t_fuzz_scan_pack_LDFLAGS = $(FUZZ_LDFLAGS)
 t_fuzz_scan_tree_SOURCES = t/fuzz/scan_tree.c t/fuzz/target.h
 t_fuzz_scan_tree_LDADD = $(fuzz_scan_libs)
 t_fuzz_scan_tree_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_unpack_SOURCES = t/fuzz/unpack.c t/fuzz/target.h jobs/scan/archive_head.c jobs/unpack_walk.c
+t_fuzz_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS)
+t_fuzz_unpack_LDADD = $(FUZZ_MAIN) $(ARCHIVE_LIBS) $(GLIB_LIBS)
+t_fuzz_unpack_LDFLAGS = $(FUZZ_LDFLAGS)
 
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)

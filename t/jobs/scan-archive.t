@@ -7,10 +7,12 @@ use lib "$FindBin::Bin/../harness";
 use IO::Compress::Bzip2 qw(bzip2);
 use IO::Compress::Gzip qw(gzip);
 use IO::Compress::Zip qw(zip $ZipError);
+use IO::Handle;
+use IPC::Open2 qw(open2);
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
-use Muster::Test qw(build_dir slurp spew);
+use Muster::Test qw(build_dir slurp spew src_dir);
 
 my $dir = audit_folder();
 my $plain = "$dir/plain";
@@ -175,4 +177,51 @@ for my $source ([], [], ['--worktree']) {
 # The program that opens them.
 is(system(build_dir() . '/jobs/muster-unpack 2>/dev/null') >> 8, 2, 'muster-unpack is not for people');
 is(system(build_dir() . '/jobs/muster-unpack 3 1000 < /dev/null') >> 8, 0, 'and ends when nobody asks any more');
+
+# In its fence, what t/fuzz/unpack reads without one: it answers in frames to their end, and lives. What
+# other bytes in them do to the readers of formats is theirs: then it may die, never say something else.
+my ($entry_max, $unpack, $to, $from) = (65536);
+my $got = sub {
+	my ($n) = @_;
+	my $bytes = '';
+	while (length $bytes < $n) {
+		sysread($from, $bytes, $n - length $bytes, length $bytes) or return;
+	}
+	return $bytes;
+};
+sub answer {
+	my ($input) = @_;
+	my $left = 1 << 30;
+	$unpack //= open2($from, $to, build_dir() . '/jobs/muster-unpack', 3, $entry_max);
+	local $SIG{PIPE} = 'IGNORE';
+	print {$to} pack('Q', length $input), $input or return 'dead';
+	$to->flush or return 'dead';
+	while (defined(my $head = $got->(16))) {
+		my ($kind, $name_len, $len) = unpack 'LLQ', $head;
+		$left -= $len;
+		return "a frame $kind of $name_len and $len" if $kind < 1 || $kind > 5 || $name_len > 16384 || $len > ($kind == 1 ? $entry_max : 0) || $left < 0;
+		return 'fine' if $kind == 5;
+		last if !defined $got->($name_len) || ($len && !defined $got->($len));
+	}
+	waitpid $unpack, 0;
+	undef $unpack;
+	return 'dead';
+}
+my %input = map { m{([^/]+)$} => slurp($_) } glob(src_dir() . '/t/fuzz/corpus/unpack/*');
+cmp_ok(scalar keys %input, '>', 30, 'there are archives of every kind');
+is_deeply([map { my $said = answer($input{$_}); $said eq 'fine' ? () : "$_: $said" } sort keys %input], [], 'each is answered');
+srand 7;
+my @wrong;
+for my $round (1 .. 20) {
+	for my $name (sort keys %input) {
+		my $bytes = $input{$name};
+		substr($bytes, rand length $bytes, 1) ^= chr(1 << rand 8) for 1 .. 1 + rand 4;
+		$bytes = substr($bytes, 0, rand length $bytes) if rand() < 0.1;
+		my $said = answer($bytes);
+		push @wrong, "$name, round $round: $said" if $said !~ /^(?:fine|dead)$/;
+	}
+}
+is_deeply(\@wrong, [], 'and nothing but frames comes out when there are other bytes in them');
+close $to if $unpack;
+is(waitpid($unpack, 0) && $? >> 8, 0, 'it ends well') if $unpack;
 done_testing;
