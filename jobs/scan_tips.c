@@ -11,6 +11,9 @@
 #define REFLOG_BYTES_MAX (16 * 1024 * 1024)
 #define SHALLOW_BYTES_MAX (16 * 1024 * 1024)
 #define COMMIT_BYTES_MAX (16 * 1024 * 1024)
+#define WORKTREE_DEPTH_MAX 8
+#define WORKTREE_REFS_MAX 10000
+#define TIPS_MAX 2000000
 
 void scan_tips_add(
 	struct scan_tips *tips, const char *name, const struct oid *oid, gboolean is_head)
@@ -94,20 +97,73 @@ static void worktree_head_read(
 		scan_tips_add(tips, name, &oid, FALSE);
 }
 
+static gint name_compare(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Refs below a folder of another worktree, by name relative to the common git folder. */
+static void worktree_refs_read(struct scan_tips *tips, const struct repo *r, const char *folder,
+	const char *name, guint depth)
+{
+	g_autofree char *full = g_build_filename(r->commondir, folder, NULL);
+	g_autoptr(GDir) dir =
+		depth < WORKTREE_DEPTH_MAX && !g_file_test(full, G_FILE_TEST_IS_SYMLINK)
+			? g_dir_open(full, 0, NULL)
+			: NULL;
+	g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(g_free);
+	const char *entry;
+
+	while (dir != NULL && (entry = g_dir_read_name(dir)) != NULL)
+		if (entries->len < WORKTREE_REFS_MAX)
+			g_ptr_array_add(entries, g_strdup(entry));
+	/* Tips have an order, folders do not. */
+	g_ptr_array_sort(entries, name_compare);
+	for (guint i = 0; i < entries->len && tips->list->len < TIPS_MAX; i++) {
+		g_autofree char *file = g_build_filename(folder, entries->pdata[i], NULL);
+		g_autofree char *shown = g_build_filename(name, entries->pdata[i], NULL);
+		worktree_head_read(tips, r, file, shown);
+		worktree_refs_read(tips, r, file, shown, depth + 1);
+	}
+}
+
+/* What only this worktree has: a HEAD on no branch, and refs; gitrepository-layout(5). */
+static void worktree_read(
+	struct scan_tips *tips, const struct repo *r, const char *folder, const char *name)
+{
+	static const char *const own[] = {"refs/bisect", "refs/worktree", "refs/rewritten"};
+	g_autofree char *head = g_build_filename(folder, "HEAD", NULL);
+	g_autofree char *head_name = g_build_filename(name, "HEAD", NULL);
+
+	worktree_head_read(tips, r, head, head_name);
+	for (gsize i = 0; i < G_N_ELEMENTS(own); i++) {
+		g_autofree char *refs = g_build_filename(folder, own[i], NULL);
+		g_autofree char *refs_name = g_build_filename(name, own[i], NULL);
+		worktree_refs_read(tips, r, refs, refs_name, 0);
+	}
+}
+
 /*
- * Other worktrees whose HEAD is on no branch, by git's names. What is known of a repository is
- * known from all of its worktrees, so each has to see the same, the main one's, too.
+ * What only other worktrees have, by git's names. What is known of a repository is known from all
+ * of its worktrees, so each has to see the same, the main one's, too.
  */
 static void worktrees_read(struct scan_tips *tips, const struct repo *r)
 {
 	g_autoptr(GPtrArray) list = repo_worktree_list(r);
 
-	if (strcmp(r->gitdir, r->commondir) != 0)
-		worktree_head_read(tips, r, "HEAD", "main-worktree/HEAD");
+	gboolean is_linked = strcmp(r->gitdir, r->commondir) != 0;
+
+	if (is_linked)
+		worktree_read(tips, r, "", "main-worktree");
 	for (guint i = 0; list != NULL && i < list->len; i++) {
 		const struct repo_worktree *worktree = list->pdata[i];
-		g_autofree char *name = g_strdup_printf("worktrees/%s/HEAD", worktree->name);
-		worktree_head_read(tips, r, name, name);
+		g_autofree char *name = g_build_filename("worktrees", worktree->name, NULL);
+		g_autofree char *head = g_build_filename(name, "HEAD", NULL);
+		/* Refs of the one that is asked are there as others are. */
+		if (is_linked && g_str_has_suffix(r->gitdir, name))
+			worktree_head_read(tips, r, head, head);
+		else
+			worktree_read(tips, r, name, name);
 	}
 }
 

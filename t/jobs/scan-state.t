@@ -330,6 +330,24 @@ for my $from ($r, "$dir/linked", $r) {
 	is_deeply([sort map { $_->{path} } @{ $got->{present} }], [qw(linked.env main.env)], 'each is seen from each');
 	is_deeply($got->{removed}, [], 'nothing is gone');
 }
+# Refs of one worktree alone, which git bisect and people make.
+my @own = map { my $n = $_; leak("$dir/linked", "own$n.env", token('alpha', $n)); commit("$dir/linked", "own $n") } 42, 43;
+git("$dir/linked", qw(update-ref refs/bisect/bad), $own[0]);
+git("$dir/linked", qw(update-ref refs/worktree/deep/er), $own[1]);
+git("$dir/linked", qw(reset -q --hard HEAD~2));
+leak($r, 'own44.env', token('alpha', 44));
+my $own = commit($r, 'own 44');
+git($r, qw(update-ref refs/worktree/mine), $own);
+git($r, qw(reset -q --hard HEAD~1));
+for my $from ($r, "$dir/linked", $r) {
+	($got) = agrees('ab', $from, 'refs of one worktree');
+	is_deeply([sort map { $_->{path} } @{ $got->{present} }], [qw(linked.env main.env own42.env own43.env own44.env)], 'are seen from each');
+	is_deeply($got->{removed}, [], 'nothing is gone');
+}
+is_deeply([map { @{ $_->{refs} } } grep { $_->{path} eq 'own43.env' } @{ $got->{present} }], ['worktrees/linked/refs/worktree/deep/er'], "with git's name of them");
+git("$dir/linked", qw(update-ref -d), $_) for qw(refs/bisect/bad refs/worktree/deep/er);
+git($r, qw(update-ref -d refs/worktree/mine));
+agrees('ab', $r, 'without them');
 git("$dir/linked", qw(checkout -q linked));
 ($got) = agrees('ab', "$dir/linked", 'one of them is on a branch again');
 is_deeply([map { $_->{path} } @{ $got->{removed} }], ['linked.env'], 'what it had is gone');
