@@ -292,6 +292,7 @@ static void type_add(json_object *schema, const struct input *input)
 json_object *input_schema(const struct input *input)
 {
 	json_object *schema = json_object_new_object();
+	json_object *list;
 
 	type_add(schema, input);
 	if (types[input->type].format != NULL)
@@ -309,7 +310,12 @@ json_object *input_schema(const struct input *input)
 		bound_add(schema, "maximum", input->max);
 		break;
 	case INPUT_WORD:
-		json_object_object_add(schema, "enum", words_list(input->words));
+		list = words_list(input->words);
+		if (input->is_clearable) {
+			json_object_array_add(list, json_object_new_string(""));
+			json_object_array_add(list, NULL);
+		}
+		json_object_object_add(schema, "enum", list);
 		break;
 	case INPUT_WORDS:
 		words_pattern_add(schema, input->words);

@@ -16,6 +16,22 @@
 #define BODY_SMALL 8192
 
 /* clang-format off */
+#define SEVERITIES "critical|high|medium|low|info"
+#define STATES "open|in_progress|resolved|ignored"
+#define FINDING_KINDS "secret|dependency|code"
+#define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
+#define UUID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_UUID, .is_needed = TRUE }
+#define IF_MATCH_INPUT { "If-Match", INPUT_HEADER, INPUT_TEXT, .max = 200, .argument = "if_match" }
+#define LIMIT_INPUT { "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 }
+#define CURSOR_INPUT { "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }
+/* What a person may decide about findings. */
+#define DECISION_INPUTS \
+	{ "state", INPUT_BODY, INPUT_WORD, .words = STATES }, \
+	{ "reason", INPUT_BODY, INPUT_LINES, .max = 2000, .is_clearable = TRUE, \
+	  .help = "Needed to resolve or ignore" }, \
+	{ "assignee", INPUT_BODY, INPUT_TEXT, .max = 36, .is_clearable = TRUE, \
+	  .help = "An account's id, or me" }
+
 const struct route routes[] = {
 	{ .method = "GET", .path = "/healthz", .role = ROLE_NOBODY, .rate = RATE_NONE,
 	  .handler = health_get, .schema = "Health",
@@ -104,6 +120,132 @@ const struct route routes[] = {
 		{ "event_types", INPUT_QUERY, INPUT_EVENTS, .argument = "types" }),
 	  .function = "event_list", .schema = "Events",
 	  .help = "Events after a position, at once; without one: the position to begin from." },
+
+	{ .method = "GET", .path = "/api/v1/findings", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX },
+		{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES },
+		{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES },
+		{ "kind", INPUT_QUERY, INPUT_WORDS, .words = FINDING_KINDS },
+		{ "rule", INPUT_QUERY, INPUT_TEXT, .max = 200 },
+		{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200, .help = "Part of rule, path or title" },
+		{ "assignee", INPUT_QUERY, INPUT_TEXT, .max = 36, .help = "An account's id, or me" },
+		{ "in_head", INPUT_QUERY, INPUT_BOOL },
+		{ "sort", INPUT_QUERY, INPUT_WORD, .words = "severity|newest|oldest" },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "finding_list", .answer = ANSWER_LIST, .schema = "Finding",
+	  .help = "What scans found: filtered, searched, the worst first." },
+	{ .method = "GET", .path = "/api/v1/findings/summary", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX }),
+	  .function = "finding_summary", .schema = "FindingSummary",
+	  .help = "How many findings there are, of everything or of one repository." },
+	{ .method = "POST", .path = "/api/v1/findings/bulk", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "ids", INPUT_BODY, INPUT_INTS, .min = 1, .max = 1000, .is_needed = TRUE },
+		DECISION_INPUTS),
+	  .body_max_bytes = 65536, .function = "finding_bulk", .schema = "FindingBulk", .is_write = TRUE,
+	  .help = "Decides about several findings at once." },
+	{ .method = "GET", .path = "/api/v1/findings/{finding}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("finding")),
+	  .function = "finding_get", .schema = "FindingDetail",
+	  .help = "One finding, with what to do about it." },
+	{ .method = "PATCH", .path = "/api/v1/findings/{finding}", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(ID_INPUT("finding"), DECISION_INPUTS, IF_MATCH_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "finding_update", .schema = "FindingDetail", .is_write = TRUE,
+	  .help = "Decides about a finding: its state, whose it is. Only team leads ignore." },
+	{ .method = "GET", .path = "/api/v1/findings/{finding}/history", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("finding")),
+	  .function = "finding_history", .answer = ANSWER_LIST, .schema = "FindingState",
+	  .help = "What became of a finding, the newest first." },
+	{ .method = "GET", .path = "/api/v1/findings/{finding}/occurrences", .role = ROLE_VIEWER,
+	  .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("finding"), LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "finding_occurrences", .answer = ANSWER_LIST, .schema = "Occurrence",
+	  .help = "In which versions of the file it stands, and where." },
+	{ .method = "GET", .path = "/api/v1/findings/{finding}/comments", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("finding")),
+	  .function = "comment_list", .answer = ANSWER_LIST, .schema = "Comment",
+	  .help = "What people said about a finding." },
+	{ .method = "POST", .path = "/api/v1/findings/{finding}/comments", .role = ROLE_DEVELOPER,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(ID_INPUT("finding"),
+		{ "text", INPUT_BODY, INPUT_LINES, .min = 1, .max = 10000, .is_needed = TRUE }),
+	  .body_max_bytes = 65536, .function = "comment_add", .schema = "Comment", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Says something about a finding." },
+	{ .method = "DELETE", .path = "/api/v1/findings/{finding}/comments/{comment}", .role = ROLE_DEVELOPER,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(ID_INPUT("finding"), ID_INPUT("comment")),
+	  .function = "comment_remove", .schema = "Comment", .is_write = TRUE,
+	  .help = "Takes one's own words back; an administrator anybody's." },
+
+	{ .method = "GET", .path = "/api/v1/rules", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "kind", INPUT_QUERY, INPUT_WORD, .words = FINDING_KINDS },
+		{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200 }),
+	  .function = "rule_list", .answer = ANSWER_LIST, .schema = "Rule",
+	  .help = "Rules that found something here or that somebody decided about." },
+	{ .method = "GET", .path = "/api/v1/rules/{rule}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(UUID_INPUT("rule")),
+	  .function = "rule_get", .schema = "Rule",
+	  .help = "One rule." },
+	{ .method = "PATCH", .path = "/api/v1/rules/{rule}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("rule"),
+		{ "severity", INPUT_BODY, INPUT_WORD, .words = SEVERITIES, .is_clearable = TRUE,
+		  .help = "null: as the scan says" },
+		{ "enabled", INPUT_BODY, INPUT_BOOL },
+		IF_MATCH_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "rule_update", .schema = "Rule", .is_write = TRUE,
+	  .help = "How severe this is here, and whether it counts at all. Its findings follow." },
+
+	{ .method = "GET", .path = "/api/v1/waivers", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "waiver_list", .answer = ANSWER_LIST, .schema = "Waiver",
+	  .help = "What is all right for a while, and why." },
+	{ .method = "POST", .path = "/api/v1/waivers", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "reason", INPUT_BODY, INPUT_LINES, .min = 1, .max = 2000, .is_needed = TRUE },
+		{ "rule", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200 },
+		{ "path", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 1000, .help = "* and ? stand for others" },
+		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX },
+		{ "fingerprint", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200 },
+		{ "days", INPUT_BODY, INPUT_INT, .min = 1, .max = 3650, .help = "Without: until it is removed" }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "waiver_add", .schema = "Waiver", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Waives what matches all that is given, now and in scans to come." },
+	{ .method = "DELETE", .path = "/api/v1/waivers/{waiver}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("waiver")),
+	  .function = "waiver_remove", .schema = "Waiver", .is_write = TRUE,
+	  .help = "Ends a waiver: what it kept ignored is open again." },
+
+	{ .method = "GET", .path = "/api/v1/searches", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "subject", INPUT_QUERY, INPUT_WORD, .words = "findings|repos" }),
+	  .function = "saved_search_list", .answer = ANSWER_LIST, .schema = "SavedSearch",
+	  .help = "One's own saved searches and those that others share." },
+	{ .method = "POST", .path = "/api/v1/searches", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "name", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "subject", INPUT_BODY, INPUT_WORD, .words = "findings|repos", .is_needed = TRUE },
+		{ "query", INPUT_BODY, INPUT_OBJECT, .max = 4000, .is_needed = TRUE,
+		  .help = "Query parameters of the list" },
+		{ "shared", INPUT_BODY, INPUT_BOOL }),
+	  .body_max_bytes = BODY_SMALL, .function = "saved_search_add", .schema = "SavedSearch", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Keeps a search by a name." },
+	{ .method = "PATCH", .path = "/api/v1/searches/{search}", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("search"),
+		{ "name", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100 },
+		{ "query", INPUT_BODY, INPUT_OBJECT, .max = 4000 },
+		{ "shared", INPUT_BODY, INPUT_BOOL }),
+	  .body_max_bytes = BODY_SMALL, .function = "saved_search_update", .schema = "SavedSearch",
+	  .is_write = TRUE,
+	  .help = "Changes one's own saved search." },
+	{ .method = "DELETE", .path = "/api/v1/searches/{search}", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("search")),
+	  .function = "saved_search_remove", .schema = "SavedSearch", .is_write = TRUE,
+	  .help = "Removes it." },
 
 	{ .method = "GET", .path = "/audit", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(

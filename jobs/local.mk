@@ -60,7 +60,8 @@ jobs_muster_server_SOURCES = \
 	jobs/migrate.c jobs/migrate.h \
 	jobs/muster_server.c \
 	jobs/repo.c \
-	jobs/repo_clone.c jobs/repo_clone.h
+	jobs/repo_clone.c jobs/repo_clone.h \
+	jobs/repo_finding.c jobs/repo_finding.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
 	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "jobs/repo_clone.h"
+#include "jobs/repo_finding.h"
 #include "lib/db.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -286,6 +287,19 @@ static int repo_remove(const struct repo_command *command, int n, char **what)
 	return exit_code;
 }
 
+static int findings_import(const struct repo_command *command, const char *file, const char *repo)
+{
+	g_autoptr(GError) error = NULL;
+	const struct repo_finding_import import = {.organization = command->organization,
+		.host = conf_get(command->conf, "server.host"),
+		.repo = repo};
+
+	if (!repo_finding_import(command->db, &import, file, &error))
+		return server_fail(error);
+	wake_send(command->conf);
+	return EXIT_FINE;
+}
+
 int repo_main(int argc, char **argv)
 {
 	g_autofree char *organization = NULL, *project = NULL, *name = NULL;
@@ -298,19 +312,23 @@ int repo_main(int argc, char **argv)
 		{NULL}};
 	int exit_code;
 	g_autoptr(conf) conf =
-		server_start("repo add PATH|URL ... | list | remove ROOT|PATH|URL ...", entries,
-			&argc, &argv, &exit_code);
+		server_start("repo add PATH|URL ... | list | remove ROOT|PATH|URL ... | "
+			     "import-findings FILE [REPOSITORY]",
+			entries, &argc, &argv, &exit_code);
 	g_autoptr(GError) error = NULL;
 
 	if (conf == NULL)
 		return exit_code;
 	const char *verb = argc > 1 ? argv[1] : "";
 	gboolean is_list = !strcmp(verb, "list"), is_add = !strcmp(verb, "add");
-	if (!is_list && !is_add && strcmp(verb, "remove") != 0)
-		return server_usage("add, list or remove is wanted");
+	gboolean is_import = !strcmp(verb, "import-findings");
+	if (!is_list && !is_add && !is_import && strcmp(verb, "remove") != 0)
+		return server_usage("add, list, remove or import-findings is wanted");
 	if (is_list ? argc > 2 : argc < 3)
 		return server_usage(
 			is_list ? "list takes no more words" : "%s wants to know what", verb);
+	if (is_import && argc > 4)
+		return server_usage("import-findings takes a file and at most one repository");
 	if (name != NULL && (argc != 3 || !is_add || repo_url_is(argv[2])))
 		return server_usage("--name is for one folder that is added");
 	if (name != NULL && !report_slug_is_valid(name))
@@ -329,6 +347,8 @@ int repo_main(int argc, char **argv)
 	};
 	if (is_list)
 		return repo_list(&command);
+	if (is_import)
+		return findings_import(&command, argv[2], argc > 3 ? argv[3] : NULL);
 	return is_add ? repo_add(&command, argc - 2, argv + 2)
 		      : repo_remove(&command, argc - 2, argv + 2);
 }

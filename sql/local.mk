@@ -9,15 +9,20 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0004_job.sql \
 	sql/migration/0005_request.sql \
 	sql/migration/0006_told.sql \
+	sql/migration/0007_finding.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/event.sql \
+	sql/api/finding.sql \
 	sql/api/job.sql \
 	sql/api/overview.sql \
 	sql/api/repo.sql \
 	sql/api/report.sql \
 	sql/api/request.sql \
 	sql/api/retention.sql \
+	sql/api/rule.sql \
 	sql/api/run.sql \
+	sql/api/saved_search.sql \
 	sql/api/session.sql \
-	sql/api/token.sql
+	sql/api/token.sql \
+	sql/api/waiver.sql

@@ -39,6 +39,15 @@ begin
 end
 $$;
 
+-- For searches among very many findings; part of PostgreSQL's own packages, but not of all hosting.
+do $$
+begin
+	create extension if not exists pg_trgm;
+exception when others then
+	raise notice 'without the extension pg_trgm searches among very many findings are slow: %', sqlerrm;
+end
+$$;
+
 do $$
 declare
 	v_owner text;

@@ -22,7 +22,9 @@ for my $wanted ('POST /api/v1/auth/login', 'POST /api/v1/auth/logout', 'POST /ap
 	'GET /api/v1/repos', 'GET /api/v1/repos/{repo}', 'GET /api/v1/audits', 'POST /api/v1/audits',
 	'GET /api/v1/events', 'GET /audit', 'GET /audit/history', 'GET /audit/history/{file}',
 	'GET /audit/diff/{repo}', 'GET /audit/export/csv', 'GET /healthz', 'GET /api/v1/openapi.json',
-	'GET /api/v1/tokens', 'POST /api/v1/tokens', 'DELETE /api/v1/tokens/{token}') {
+	'GET /api/v1/tokens', 'POST /api/v1/tokens', 'DELETE /api/v1/tokens/{token}',
+	'GET /api/v1/findings', 'PATCH /api/v1/findings/{finding}', 'POST /api/v1/findings/bulk',
+	'POST /api/v1/waivers', 'PATCH /api/v1/rules/{rule}', 'POST /api/v1/searches') {
 	is scalar(grep { "$_->[0] $_->[1]" eq $wanted } @rows), 1, "there is one route $wanted";
 }
 is scalar(grep { @$_ != 8 || $_->[7] eq '' } @rows), 0, 'every row has a line of help';
@@ -42,7 +44,9 @@ $stack->root($root);
 $stack->report([ { name => 'a', status => 'clean', path => "$root/a" } ],
 	timestamp => '2026-03-01T10:00:00.000Z');
 
-my %path = ('{repo}' => 'a', '{token}' => '00000000-0000-4000-8000-000000000000', '{file}' => '2026-03-01T10:00:00.000Z.json');
+my $none = '00000000-0000-4000-8000-000000000000';
+my %path = ('{repo}' => 'a', '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
+	'{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
 
 # What nobody may call says so in the row; that it works is for the tests of its subject.
 for my $row (@rows) {

@@ -31,6 +31,11 @@ $stack->root($root);
 $stack->report([map { { name => $_, status => 'clean', path => "$root/$_" } } qw(a größe)],
 	timestamp => '2026-03-01T10:00:00.000Z');
 
+my $finding = $stack->scanned('a', [{ fingerprint => 'f1', rule => 'a-rule', title => 'A title', severity => 'high',
+	path => 'a/größe', line => 3, places => [map { { blob => 'b', line => $_ } } 1 .. 3] }]);
+sub ann { return q{(select id from muster.account where email = 'ann@example.org')} }
+sub default { return q{(select id from muster.organization where slug = 'default')} }
+
 # What a {name} of a path stands for: something that is there.
 my %place = (
 	repo => sub { 'a' },
@@ -39,6 +44,14 @@ my %place = (
 		token_hash, scopes) select o.id, a.id, 'x', 'mst_x', sha256(gen_random_uuid()::text::bytea), '{read}'
 		from muster.organization o, muster.account a where o.slug = 'default'
 		and a.email = 'ann@example.org' returning id}) },
+	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
+	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
+		select ' . default() . ', max(id), ' . ann() . q{, 'x' from muster.finding returning id}) },
+	rule => sub { $stack->db->value(q{select id from muster.rule where key = 'a-rule'}) },
+	waiver => sub { $stack->db->value('insert into muster.waiver (organization_id, rule, reason) values ('
+		. default() . q{, 'none', 'x') returning id}) },
+	search => sub { $stack->db->value('insert into muster.saved_search (organization_id, account_id, name, subject,
+		query) values (' . default() . ', ' . ann() . q{, gen_random_uuid(), 'repos', '{}') returning id}) },
 );
 
 my (@asked, @outside);
@@ -121,7 +134,7 @@ sub state {
 		query_to_xml(format('select count(*) as c from muster.%I', relname), false, true, '')))[1]), ' '
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
-		'token', 'trail', 'migration')});
+		'token', 'comment', 'waiver', 'saved_search', 'trail', 'migration')});
 	return "$counts trail=" . $stack->db->value(q{select count(*) from muster.trail where action not like 'session.%'});
 }
 

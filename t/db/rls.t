@@ -19,12 +19,17 @@ my @roles = qw(muster_api muster_hook muster_jobs muster_push);
 my %tables = (
 	account => {},        # of no organisation: the owner's functions only
 	audit => { muster_api => 'SELECT' },
+	comment => {},
 	event => { muster_api => 'SELECT' },
+	finding => {},
+	finding_count => {},
+	finding_state => {},
 	idempotency => {},
 	job => { muster_api => 'INSERT SELECT' },
 	login_limit => {},    # likewise
 	membership => { muster_api => 'SELECT' },
 	migration => {},      # of no organisation
+	occurrence => {},
 	organization => { muster_api => 'SELECT' },
 	outbox => {},
 	project => { muster_api => 'SELECT' },
@@ -32,12 +37,15 @@ my %tables = (
 	refresh => {},
 	repo => { muster_api => 'SELECT' },
 	root => { muster_api => 'SELECT' },
+	rule => {},
 	run => { muster_api => 'INSERT SELECT' },
+	saved_search => {},
 	session => {},
 	setting => { muster_api => 'SELECT' },
 	stream => {},         # numbers of nobody
 	token => {},
 	trail => { muster_api => 'INSERT SELECT' },
+	waiver => {},
 );
 
 # --- functions. roles: who may call it. Then one of
@@ -64,6 +72,11 @@ my %functions = (
 		call => q{select muster.audit_history_get('$file')}, error => 'MU404' },
 	audit_list => { roles => ['muster_api'], call => 'select muster.audit_list()' },
 	byte_at => { roles => ['muster_api'], is => 'pure' },
+	comment_add => { roles => ['muster_api'], call => q{select muster.comment_add($finding, 'x')}, error => 'MU404' },
+	comment_json => { is => 'internal' },
+	comment_list => { roles => ['muster_api'], call => 'select muster.comment_list($finding)', error => 'MU404' },
+	comment_remove => { roles => ['muster_api'], call => 'select muster.comment_remove($finding, $comment)',
+		error => 'MU404' },
 	csv => { roles => ['muster_api'], is => 'pure' },
 	cursor_format => { roles => ['muster_api'], is => 'pure' },
 	cursor_parse => { roles => ['muster_api'], is => 'pure' },
@@ -77,6 +90,26 @@ my %functions = (
 	event_read => { roles => ['muster_push'], is => 'all', why => 'the pusher filters for each client' },
 	field_error => { roles => ['muster_api'], is => 'pure' },
 	file_name => { roles => ['muster_api'], is => 'pure' },
+	finding_bulk => { roles => ['muster_api'], call => q{select muster.finding_bulk('[$finding]', 'in_progress')},
+		expect => '{"changed": 0, "missing": 1}' },
+	finding_count_change => { is => 'trigger' },
+	finding_decide => { is => 'internal' },
+	finding_find => { is => 'internal' },
+	finding_get => { roles => ['muster_api'], call => 'select muster.finding_get($finding)', error => 'MU404' },
+	finding_history => { roles => ['muster_api'], call => 'select muster.finding_history($finding)',
+		error => 'MU404' },
+	finding_import => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	finding_json => { is => 'internal' },
+	finding_list => { roles => ['muster_api'], call => 'select muster.finding_list()' },
+	finding_occurrences => { roles => ['muster_api'], call => 'select muster.finding_occurrences($finding)',
+		error => 'MU404' },
+	finding_of_scan => { is => 'internal' },
+	finding_store => { is => 'internal' },
+	finding_summary => { roles => ['muster_api'], call => q{select muster.finding_summary('$repo')},
+		error => 'MU404' },
+	finding_update => { roles => ['muster_api'], call => q{select muster.finding_update($finding, 'in_progress')},
+		error => 'MU404' },
+	glob_like => { is => 'internal' },
 	health_worst => { roles => ['muster_api'], is => 'pure' },
 	idempotency_keep => { roles => ['muster_api'], call => q{select muster.idempotency_keep('$key', 'x')},
 		expect => 'x' },
@@ -146,10 +179,23 @@ my %functions = (
 	root_list => { roles => ['muster_jobs'], is => 'all', why => 'an administrator of the host' },
 	root_remove => { roles => ['muster_jobs'], is => 'all', why => 'an administrator of the host' },
 	root_take => { is => 'internal' },
+	rule_get => { roles => ['muster_api'], call => q{select muster.rule_get('$rule')}, error => 'MU404' },
+	rule_json => { is => 'internal' },
+	rule_list => { roles => ['muster_api'], call => 'select muster.rule_list()' },
+	rule_update => { roles => ['muster_api'], call => q{select muster.rule_update('$rule', 'low')},
+		error => 'MU404' },
 	run_change => { is => 'trigger' },
 	run_get => { roles => ['muster_api'], call => q{select muster.run_get($run)}, error => 'MU404' },
 	run_progress => { is => 'internal' },
 	run_status => { is => 'internal' },
+	saved_search_add => { roles => ['muster_api'],
+		call => q{select muster.saved_search_add('mine', 'repos', '{}')} },
+	saved_search_json => { is => 'internal' },
+	saved_search_list => { roles => ['muster_api'], call => 'select muster.saved_search_list()' },
+	saved_search_remove => { roles => ['muster_api'], call => q{select muster.saved_search_remove('$search')},
+		error => 'MU404' },
+	saved_search_update => { roles => ['muster_api'],
+		call => q{select muster.saved_search_update('$search', 'mine')}, error => 'MU404' },
 	sequence_events => { roles => [qw(muster_api muster_hook muster_jobs muster_push)], is => 'all',
 		why => 'the log is one; nothing of it comes back' },
 	session_add => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
@@ -158,6 +204,7 @@ my %functions = (
 	session_remove => { roles => ['muster_api'], call => q{select muster.session_remove('$sid')},
 		expect => 'f' },
 	session_rotate => { roles => ['muster_api'], is => 'all', why => 'the token names the session' },
+	severity_rank => { is => 'internal' },
 	setting_get => { is => 'internal' },
 	status_code => { roles => ['muster_api'], is => 'pure' },
 	status_name => { roles => ['muster_api'], is => 'pure' },
@@ -175,6 +222,13 @@ my %functions = (
 	token_remove => { roles => ['muster_api'], call => q{select muster.token_remove('$token')}, error => 'MU404' },
 	trail_refuse => { is => 'trigger' },
 	uuid_from => { is => 'internal' },
+	waiver_add => { roles => ['muster_api'], call => q{select muster.waiver_add('why', p_rule => 'any')} },
+	waiver_apply => { is => 'internal' },
+	waiver_expire => { roles => ['muster_jobs'], is => 'all', why => 'time passes for all' },
+	waiver_json => { is => 'internal' },
+	waiver_list => { roles => ['muster_api'], call => 'select muster.waiver_list()' },
+	waiver_release => { is => 'internal' },
+	waiver_remove => { roles => ['muster_api'], call => q{select muster.waiver_remove('$waiver')}, error => 'MU404' },
 );
 
 for my $single (0, 1) {
@@ -196,6 +250,7 @@ for my $single (0, 1) {
 		token => $db->value(q{insert into muster.token (organization_id, account_id, name, hint, token_hash,
 			scopes) values ($1, $2, 'other-token', 'mst_abcdef', sha256('other'), '{read}') returning id},
 			$other->{id}, $other->{people}{viewer}{id}),
+		finding($db, $other),
 		file => $db->value(q{select muster.file_name(reported_at) from muster.audit
 			where organization_id = $1}, $other->{id}));
 	ok !grep({ !defined } values %thing), "what is asked for exists$mode";
@@ -260,6 +315,24 @@ sub tables {
 			'nothing is added to another organization: ' . substr $insert, 0, 5;
 	}
 	return;
+}
+
+# A finding of the other organisation, and what hangs on it.
+sub finding {
+	my ($db, $other) = @_;
+	my $repo = $db->value('select id from muster.repo where organization_id = $1 limit 1', $other->{id});
+	$db->sql(q{select muster.finding_store($1, 'secret', null, '[{"fingerprint": "other-print", "rule": "other-rule",
+		"title": "other-title", "severity": "high", "places": [{"blob": "b", "line": 1}]}]', true)}, $repo);
+	my $viewer = $other->{people}{viewer}{id};
+	my %thing = (finding => $db->value(q{select id from muster.finding where fingerprint = 'other-print'}),
+		rule => $db->value(q{select id from muster.rule where key = 'other-rule'}));
+	$thing{comment} = $db->value(q{insert into muster.comment (organization_id, finding_id, account_id, text)
+		values ($1, $2, $3, 'other-words') returning id}, $other->{id}, $thing{finding}, $viewer);
+	$thing{waiver} = $db->value(q{insert into muster.waiver (organization_id, rule, reason)
+		values ($1, 'other-nothing', 'other-why') returning id}, $other->{id});
+	$thing{search} = $db->value(q{insert into muster.saved_search (organization_id, account_id, name, subject, query,
+		shared) values ($1, $2, 'other-search', 'repos', '{}', true) returning id}, $other->{id}, $viewer);
+	return %thing;
 }
 
 sub functions {

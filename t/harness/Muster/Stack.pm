@@ -244,6 +244,16 @@ sub report {
 		ref $report ? JSON::PP->new->canonical->encode($report) : $report);
 }
 
+# What a scan of a repository found, by its name: findings as muster.finding_store() takes them.
+# Returns what it says.
+sub scanned {
+	my ($self, $repo, $findings, %option) = @_;
+	return $self->db->json(q{select muster.finding_store((select r.id from muster.repo r
+		join muster.organization o on o.id = r.organization_id where r.name = $1 and o.slug = $2), $3, null, $4, $5)},
+		$repo, $option{organization} // 'default', $option{kind} // 'secret',
+		JSON::PP->new->canonical->encode($findings), $option{part} ? 'false' : 'true');
+}
+
 sub client {
 	my ($self, %option) = @_;
 	return Muster::Stack::Client->new($self->url, %option);

@@ -1,0 +1,577 @@
+-- SPDX-License-Identifier: MIT
+-- Findings: from scans into rows, and what people see and decide.
+--
+--   finding_store(p_repo, p_kind, p_run, p_findings, p_whole) → {"added", "reopened", "gone", "seen"}.
+--       p_findings: a list of {fingerprint, rule, title, severity, path, line, secret_id,
+--       sample, in_head, commit, author, committed_at, occurrences, places [{blob, line,
+--       column, end_line, end_column}], remedy, url, ignored (null or why), data}. p_whole: what is not
+--       in the list is gone. The rows of what did not change are not touched. Internal.
+--   finding_import(p_organization, p_host, p_report, p_repo) → {"repositories", "unknown", "added",
+--       "reopened", "gone", "seen"}: what `muster scan --format json` printed. Repositories are found by
+--       their paths on that host; p_repo (id or name) says which it is, of a report of one. Only scans
+--       of history that read everything make something gone. p_organization: slug. MU400: no such
+--       report. MU404: no such organisation or repository.
+--   finding_list(…) → {"items", "next"}: filters are ANDed; state, severity and kind take several.
+--       p_sort    severity (worst first, within it the newest), newest, oldest
+--   finding_get(p_finding) → one, with its data, rule and repository. MU404.
+--   finding_update(p_finding, p_state, p_reason, p_assignee, p_if_match) → it. Team leads and above
+--       may ignore. MU400, MU403, MU404, MU412.
+--   finding_bulk(p_ids, p_state, p_reason, p_assignee) → {"changed", "missing"}.
+--   finding_history(p_finding) · finding_occurrences(p_finding, p_limit, p_cursor)
+--   finding_summary(p_repo) → {open {critical, …}, by_state, by_kind, scanned, unscanned}. What no
+--       scan has seen yet is null.
+--   comment_list, comment_add, comment_remove: people's words on a finding.
+
+create function muster.severity_rank(p_severity text) returns smallint
+language sql immutable parallel safe
+return case p_severity when 'critical' then 5 when 'high' then 4 when 'medium' then 3 when 'low' then 2
+       when 'info' then 1 end::smallint;
+
+-- * and ? of a path as LIKE's % and _.
+create function muster.glob_like(p_glob text) returns text
+language sql immutable parallel safe
+return translate(regexp_replace(p_glob, '([\\%_])', '\\\1', 'g'), '*?', '%_');
+
+create function muster.finding_store(p_repo uuid, p_kind text, p_run bigint, p_findings jsonb,
+				     p_whole boolean) returns jsonb
+language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid;
+	v_project text;
+	v_scanned_at timestamptz;
+	v_seen bigint;
+	v_added bigint;
+	v_reopened bigint;
+	v_gone bigint;
+begin
+	perform pg_advisory_xact_lock(19799, hashtext(p_repo::text));
+	select r.organization_id, p.slug, r.scanned_at into v_organization, v_project, v_scanned_at
+	  from muster.repo r join muster.project p on p.id = r.project_id where r.id = p_repo;
+
+	create temporary table seen on commit drop as
+	select distinct on (f.fingerprint) left(f.fingerprint, 200) as fingerprint, left(f.rule, 200) as rule,
+	       left(coalesce(f.title, ''), 500) as title, f.severity,
+	       left(f.path, 4096) as path, f.line, f.secret_id, left(f.sample, 500) as sample, f.in_head,
+	       f.commit, left(f.author, 300) as author, muster.json_time(f.committed_at) as committed_at,
+	       greatest(coalesce(f.occurrences, 1), 1) as occurrences,
+	       coalesce(f.places, '[]') as places, left(f.remedy, 4000) as remedy, left(f.url, 2000) as url,
+	       left(f.ignored, 2000) as ignored,
+	       coalesce(f.data, '{}') || jsonb_build_object('places', md5(f.places::text), 'severity', f.severity) as data
+	  from jsonb_to_recordset(p_findings) f (fingerprint text, rule text, title text, severity text,
+		path text, line integer, secret_id text, sample text, in_head boolean,
+		commit text, author text, committed_at text, occurrences integer, places jsonb, remedy text,
+		url text, ignored text, data jsonb)
+	 where f.fingerprint <> '' and f.rule <> '' and muster.severity_rank(f.severity) is not null
+	 order by f.fingerprint, muster.severity_rank(f.severity) desc;
+	get diagnostics v_seen = row_count;
+
+	insert into muster.rule as r (organization_id, key, kind, title, remedy, url)
+	select distinct on (s.rule) v_organization, s.rule, p_kind, s.title, s.remedy, s.url from seen s
+	 order by s.rule
+	    on conflict (organization_id, kind, key) do update
+	   set title = excluded.title, remedy = excluded.remedy, url = excluded.url, updated_at = now()
+	 where (r.title, r.remedy, r.url) is distinct from (excluded.title, excluded.remedy, excluded.url);
+
+	-- The rule's own severity and switch, and who keeps a finding ignored.
+	create temporary table wanted on commit drop as
+	select s.*, coalesce(r.severity, s.severity) as now_severity,
+	       case when not r.enabled then 'rule' when s.ignored is not null then 'repository' end as now_ignored,
+	       f.id, f.state as before, f.data ->> 'places' is distinct from s.data ->> 'places' as moved,
+	       case when not r.enabled or s.ignored is not null
+		    then case when f.id is null or f.state in ('open', 'in_progress')
+				   or (f.state = 'resolved' and f.gone_at is not null)
+			      then 'ignored' else f.state end
+		    when f.id is null then 'open'
+		    when f.state = 'ignored' and f.ignored_by in ('repository', 'rule') then 'open'
+		    when f.state = 'resolved' and f.gone_at is not null then 'open'
+		    else f.state end as after
+	  from seen s
+	  join muster.rule r on r.organization_id = v_organization and r.kind = p_kind and r.key = s.rule
+	  left join muster.finding f on f.repo_id = p_repo and f.kind = p_kind and f.fingerprint = s.fingerprint;
+
+	update muster.finding f
+	   set rule = w.rule, title = w.title, severity = w.now_severity,
+	       path = w.path, line = w.line, secret_id = coalesce(w.secret_id, f.secret_id), sample = w.sample,
+	       in_head = w.in_head, commit = w.commit, author = w.author, committed_at = w.committed_at,
+	       occurrences = w.occurrences, data = w.data, state = w.after,
+	       ignored_by = case when w.after <> 'ignored' then null when w.before = 'ignored' then f.ignored_by
+				 else w.now_ignored end,
+	       reason = case when w.after = w.before then f.reason when w.after = 'ignored' then w.ignored end,
+	       waiver_id = case when w.after = 'ignored' then f.waiver_id end,
+	       gone_at = null, seen_at = null, changed_at = now()
+	  from wanted w
+	 where f.id = w.id
+	   and (f.gone_at is not null or f.state <> w.after
+		or (f.rule, f.title, f.severity, f.path, f.line, f.sample, f.in_head,
+		    f.commit, f.author, f.committed_at, f.occurrences, f.data)
+		   is distinct from (w.rule, w.title, w.now_severity, w.path, w.line,
+				     w.sample, w.in_head, w.commit, w.author, w.committed_at, w.occurrences, w.data)
+		or (w.secret_id is not null and w.secret_id is distinct from f.secret_id));
+
+	with added as (
+		insert into muster.finding (organization_id, repo_id, kind, fingerprint, rule, title, severity,
+			path, line, secret_id, sample, in_head, commit, author, committed_at,
+			occurrences, data, state, ignored_by, reason, run_id)
+		select v_organization, p_repo, p_kind, w.fingerprint, w.rule, w.title, w.now_severity,
+		       w.path, w.line, w.secret_id, w.sample, w.in_head, w.commit, w.author,
+		       w.committed_at, w.occurrences, w.data, w.after, w.now_ignored, w.ignored, p_run
+		  from wanted w where w.id is null
+		 order by w.now_severity, w.fingerprint
+		returning id, fingerprint)
+	update wanted w set id = a.id from added a where a.fingerprint = w.fingerprint;
+
+	delete from muster.occurrence o using wanted w
+	 where o.finding_id = w.id and w.moved and w.before is not null;
+	insert into muster.occurrence (organization_id, finding_id, number, blob, line, col, end_line, end_col)
+	select v_organization, w.id, p.number, p.place ->> 'blob', (p.place ->> 'line')::integer,
+	       (p.place ->> 'column')::integer, (p.place ->> 'end_line')::integer,
+	       (p.place ->> 'end_column')::integer
+	  from wanted w
+	 cross join lateral jsonb_array_elements(w.places) with ordinality p (place, number)
+	 where w.moved and p.number <= 1000;
+
+	insert into muster.finding_state (organization_id, finding_id, before, after, reason)
+	select v_organization, w.id, w.before, w.after,
+	       case when w.before is null then null when w.after = 'open' then 'seen again' else w.ignored end
+	  from wanted w where w.before is distinct from w.after;
+	select count(*) filter (where w.before is null),
+	       count(*) filter (where w.before is not null and w.after = 'open' and w.before <> 'open')
+	  into v_added, v_reopened from wanted w;
+
+	v_gone := 0;
+	if p_whole then
+		with gone as (
+			select f.id, f.state from muster.finding f
+			 where f.repo_id = p_repo and f.kind = p_kind and f.gone_at is null
+			   and not exists (select from seen s where s.fingerprint = f.fingerprint)
+			   for update
+		), closed as (
+			update muster.finding f
+			   set gone_at = now(), seen_at = v_scanned_at, changed_at = now(),
+			       state = case when g.state = 'ignored' then 'ignored' else 'resolved' end,
+			       reason = case when g.state in ('open', 'in_progress') then 'gone' else f.reason end
+			  from gone g where f.id = g.id
+			returning f.id, g.state as before, f.state as after
+		), told as (
+			insert into muster.finding_state (organization_id, finding_id, before, after, reason)
+			select v_organization, c.id, c.before, c.after, 'gone' from closed c where c.before <> c.after
+		)
+		select count(*) into v_gone from closed;
+	end if;
+	perform muster.waiver_apply(v_organization, p_repo);
+
+	insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+	select v_organization, v_project, 'alerts', 'vulnerability_detected', f.id::text,
+	       jsonb_build_object('finding_id', f.id, 'repository_id', p_repo, 'severity', f.severity,
+				  'title', left(f.title, 200))
+	  from muster.finding f join wanted w on w.id = f.id
+	 where f.state = 'open' and w.before is distinct from 'open'
+	 order by f.rank desc, f.id limit 50;
+	if p_kind = 'secret' and p_whole then
+		update muster.repo set scanned_at = now() where id = p_repo;
+	end if;
+	drop table seen, wanted;
+	return jsonb_build_object('added', v_added, 'reopened', v_reopened, 'gone', v_gone, 'seen', v_seen);
+end
+$$;
+
+create function muster.finding_import(p_organization text, p_host text, p_report jsonb,
+				      p_repo text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_find(p_organization);
+	v_target record;
+	v_repo uuid;
+	v_one jsonb;
+	v_done jsonb := '{"added": 0, "reopened": 0, "gone": 0, "seen": 0}';
+	v_known jsonb := '[]';
+	v_unknown jsonb := '[]';
+begin
+	if jsonb_typeof(p_report -> 'findings') is distinct from 'array'
+	   or jsonb_typeof(p_report #> '{coverage,targets}') is distinct from 'array' then
+		perform muster.field_error('report', 'is not what muster scan --format json prints');
+	end if;
+	if p_repo is not null and (select count(distinct t ->> 'name')
+				     from jsonb_array_elements(p_report #> '{coverage,targets}') t) <> 1 then
+		perform muster.field_error('repo', 'is for a report of one repository');
+	end if;
+	for v_target in
+		select t ->> 'name' as name, bool_and(t ->> 'kind' = 'history' and t -> 'partly' = 'false') as whole
+		  from jsonb_array_elements(p_report #> '{coverage,targets}') t group by 1
+	loop
+		select r.id into v_repo
+		  from muster.repo r join muster.root t on t.id = r.root_id
+		 where r.organization_id = v_organization and r.removed_at is null
+		   and case when p_repo is null then t.host = p_host and r.path = v_target.name
+			    else r.id::text = lower(p_repo) or r.name = p_repo end
+		 order by r.created_at limit 1;
+		if v_repo is null and p_repo is not null then
+			raise exception using errcode = 'MU404', message = 'There is no such repository.';
+		end if;
+		if v_repo is null then
+			v_unknown := v_unknown || to_jsonb(v_target.name);
+			continue;
+		end if;
+		v_one := muster.finding_store(v_repo, 'secret', null, (
+			select coalesce(jsonb_agg(muster.finding_of_scan(f.value, f.ignored)), '[]')
+			  from (select value, false as ignored from jsonb_array_elements(p_report -> 'findings')
+				union all
+				select value, true from jsonb_array_elements(coalesce(p_report -> 'ignored', '[]'))) f
+			 where f.value ->> 'repository' = v_target.name
+			   and f.value ->> 'status' is distinct from 'removed'), v_target.whole);
+		v_known := v_known || to_jsonb(v_target.name);
+		v_done := (select jsonb_object_agg(key, value::bigint + (v_one ->> key)::bigint)
+			     from jsonb_each_text(v_done));
+	end loop;
+	return v_done || jsonb_build_object('repositories', v_known, 'unknown', v_unknown);
+end
+$$;
+
+-- A finding of `muster scan --format json` (schema/scan-1.json) as finding_store() takes it.
+create function muster.finding_of_scan(p_finding jsonb, p_ignored boolean) returns jsonb
+language sql immutable parallel safe
+return jsonb_build_object('fingerprint', p_finding -> 'location_id', 'rule', p_finding -> 'rule',
+	'title', p_finding -> 'description', 'severity', p_finding -> 'severity',
+	'path', p_finding -> 'path',
+	'line', coalesce(nullif(p_finding -> 'head_line', 'null'), p_finding -> 'line'),
+	'secret_id', p_finding -> 'secret_id', 'sample', p_finding -> 'sample', 'in_head', p_finding -> 'in_head',
+	'commit', p_finding -> 'commit', 'author', p_finding -> 'author', 'committed_at', p_finding -> 'date',
+	'occurrences', p_finding -> 'occurrences_total', 'places', p_finding -> 'occurrences',
+	'remedy', p_finding -> 'remedy', 'url', p_finding -> 'rotate',
+	'ignored', case when p_ignored then concat_ws(': ', p_finding #>> '{ignored_by,kind}',
+						      p_finding #>> '{ignored_by,reason}') end,
+	'data', jsonb_build_object('family', p_finding -> 'family', 'tags', p_finding -> 'tags',
+		'column', p_finding -> 'column', 'blob', p_finding -> 'blob', 'refs', p_finding -> 'refs',
+		'refs_total', p_finding -> 'refs_total', 'last_commit', p_finding -> 'last_commit',
+		'last_date', p_finding -> 'last_date', 'lowered_for', p_finding -> 'lowered_for',
+		'severity_declared', p_finding -> 'severity_declared'));
+
+-- The object of lists, events and answers.
+create function muster.finding_json(p_finding muster.finding) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('id', (p_finding).id, 'kind', (p_finding).kind, 'rule', (p_finding).rule,
+		'title', (p_finding).title, 'severity', (p_finding).severity, 'state', (p_finding).state,
+		'reason', (p_finding).reason, 'ignored_by', (p_finding).ignored_by,
+		'waiver_id', (p_finding).waiver_id, 'path', (p_finding).path, 'line', (p_finding).line,
+		'sample', (p_finding).sample, 'in_head', (p_finding).in_head, 'commit', (p_finding).commit,
+		'author', (p_finding).author, 'committed_at', muster.iso((p_finding).committed_at),
+		'occurrences', (p_finding).occurrences, 'fingerprint', (p_finding).fingerprint,
+		'secret_id', (p_finding).secret_id,
+		'repository', jsonb_build_object('id', r.id, 'name', r.name),
+		'assignee', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+			       from muster.account a where a.id = (p_finding).assignee_id),
+		'first_seen_at', muster.iso((p_finding).first_seen_at),
+		'last_seen_at', muster.iso(case when (p_finding).gone_at is null then r.scanned_at
+						else (p_finding).seen_at end),
+		'gone_at', muster.iso((p_finding).gone_at), 'changed_at', muster.iso((p_finding).changed_at))
+	  from muster.repo r where r.id = (p_finding).repo_id);
+
+-- Each combination of a state and a severity is one walk along an index that ends after a page; the
+-- page is the best of them. So a list costs the same among ten findings and among a million.
+create function muster.finding_list(p_repo text default null, p_state text default null,
+				    p_severity text default null, p_kind text default null,
+				    p_rule text default null, p_q text default null,
+				    p_assignee text default null, p_in_head boolean default null,
+				    p_sort text default null, p_limit integer default null,
+				    p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 3);
+	v_sort text := coalesce(nullif(p_sort, ''), 'severity');
+	v_states text[] := coalesce(string_to_array(nullif(p_state, ''), ','),
+				    array['open', 'in_progress', 'resolved', 'ignored']);
+	v_ranks smallint[] := coalesce((select array_agg(muster.severity_rank(s))
+					  from unnest(string_to_array(nullif(p_severity, ''), ',')) s),
+				       array[5, 4, 3, 2, 1]);
+	v_kinds text[] := string_to_array(nullif(p_kind, ''), ',');
+	v_repo uuid := case when nullif(p_repo, '') is not null
+			    then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_assignee uuid := case when p_assignee = 'me' then muster.account()
+				else nullif(p_assignee, '')::uuid end;
+	v_q text := '%' || regexp_replace(lower(nullif(p_q, '')), '([\\%_])', '\\\1', 'g') || '%';
+	v_rank smallint := 5;
+	v_id bigint := case when coalesce(nullif(p_sort, ''), 'severity') = 'oldest' then 0
+			    else 9223372036854775807 end;
+	v_order text := case v_sort when 'severity' then 'f.rank desc, f.id desc' when 'newest' then 'f.id desc'
+				    else 'f.id' end;
+	-- Where the last page ended; within the walk of one severity that is a bound on the id.
+	v_beyond text := case v_sort
+		when 'severity' then 'f.id < case when r.rank < $10 then 9223372036854775807 else $11 end'
+		when 'newest' then 'f.id < $11' else 'f.id > $11' end;
+	v_filter text := case when v_repo is not null then 'and f.repo_id = $5 ' else '' end
+		|| case when nullif(p_rule, '') is not null then 'and f.rule = $6 ' else '' end
+		|| case when v_q is not null then 'and f.search like $7 ' else '' end
+		|| case when v_assignee is not null then 'and f.assignee_id = $13 ' else '' end;
+	v_walk text := case v_sort when 'oldest' then 'f.id' else 'f.id desc' end;
+	v_items jsonb;
+	v_next text;
+begin
+	if v_cursor is not null then
+		v_rank := muster.json_int(v_cursor -> 1, 1, 5);
+		v_id := muster.json_int(v_cursor -> 2, 0, 9223372036854775807);
+		if v_cursor ->> 0 is distinct from v_sort or v_rank is null or v_id is null then
+			perform muster.field_error('cursor', 'is not one that this list gave');
+		end if;
+	end if;
+	-- Put together from these constants alone, never from the request's text.
+	execute format($query$
+		with page as materialized (
+			select f.id, f.rank, row_number() over (order by %1$s) as k
+			  from (select distinct unnest($2) as state) s
+			 cross join (select distinct unnest($3) as rank) r
+			 cross join lateral (
+				select f.id, f.rank from muster.finding f
+				 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank
+				   %3$s and ($4 is null or f.kind = any ($4))
+				   and ($8 is null or f.in_head = $8) and %2$s
+				 order by %4$s limit $9 + 1) f
+			 where $12 <> 'severity' or r.rank <= $10
+			 order by %1$s limit $9 + 1)
+		select coalesce(jsonb_agg(muster.finding_json(f) order by p.k) filter (where p.k <= $9), '[]'),
+		       case when count(*) > $9 then muster.cursor_format((
+				select jsonb_build_array($12::text, l.rank, l.id) from page l where l.k = $9)) end
+		  from page p join muster.finding f on f.id = p.id$query$, v_order, v_beyond, v_filter, v_walk)
+	   into v_items, v_next
+	  using v_organization, v_states, v_ranks, v_kinds, v_repo, p_rule, v_q, p_in_head, v_limit, v_rank, v_id,
+		v_sort, v_assignee;
+	return jsonb_build_object('items', v_items, 'next', v_next);
+end
+$$;
+
+-- Of the current organisation, or MU404.
+create function muster.finding_find(p_finding bigint) returns muster.finding
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding;
+begin
+	select * into v_finding from muster.finding
+	 where id = p_finding and organization_id = muster.organization_need();
+	if v_finding.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such finding.';
+	end if;
+	return v_finding;
+end
+$$;
+
+create function muster.finding_get(p_finding bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+begin
+	return muster.finding_json(v_finding)
+	       || jsonb_build_object('data', v_finding.data - array['places', 'severity'],
+			'comments', (select count(*) from muster.comment c where c.finding_id = v_finding.id),
+			'elsewhere', (select count(distinct f.repo_id) from muster.finding f
+				       where f.organization_id = v_finding.organization_id
+					 and f.secret_id = v_finding.secret_id and f.repo_id <> v_finding.repo_id))
+	       || (select jsonb_build_object('remedy', r.remedy, 'url', r.url) from muster.rule r
+		    where r.organization_id = v_finding.organization_id and r.kind = v_finding.kind
+		      and r.key = v_finding.rule);
+end
+$$;
+
+-- What a person decides for some findings, which the caller has chosen. Returns how many changed.
+create function muster.finding_decide(p_ids bigint[], p_state text, p_reason text, p_assignee text)
+returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_state text := nullif(p_state, '');
+	v_assignee uuid;
+	v_count bigint;
+begin
+	if v_state = 'ignored' and muster.role_rank(current_setting('muster.role')) < muster.role_rank('team_lead') then
+		raise exception using errcode = 'MU403', message = 'A team lead decides what is ignored.';
+	end if;
+	if v_state in ('ignored', 'resolved') and coalesce(p_reason, '') = '' then
+		perform muster.field_error('reason', 'is needed: the next one will ask why');
+	end if;
+	if coalesce(p_assignee, '') <> '' then
+		v_assignee := case when p_assignee = 'me' then muster.account() else p_assignee::uuid end;
+		if not exists (select from muster.membership
+				where organization_id = v_organization and account_id = v_assignee)
+		   and muster.role_of(v_assignee, v_organization) is null then
+			perform muster.field_error('assignee', 'is nobody of this organization');
+		end if;
+	end if;
+	with old as (
+		select id, state from muster.finding
+		 where id = any (p_ids) and organization_id = v_organization
+		 order by id for update
+	), changed as (
+		update muster.finding f
+		   set state = coalesce(v_state, f.state),
+		       ignored_by = case when coalesce(v_state, f.state) <> 'ignored' then null
+					 when v_state = 'ignored' then 'person' else f.ignored_by end,
+		       waiver_id = case when v_state is null then f.waiver_id end,
+		       reason = case when v_state is null then f.reason else p_reason end,
+		       assignee_id = case when p_assignee is null then f.assignee_id else v_assignee end,
+		       changed_at = now()
+		  from old o
+		 where f.id = o.id
+		   and (f.state is distinct from coalesce(v_state, f.state)
+			or (v_state is not null and f.reason is distinct from p_reason)
+			or (p_assignee is not null and f.assignee_id is distinct from v_assignee))
+		returning f.id, o.state as before, f.state as after
+	), told as (
+		insert into muster.finding_state (organization_id, finding_id, account_id, before, after, reason)
+		select v_organization, c.id, muster.account(), c.before, c.after, p_reason
+		  from changed c where c.before <> c.after
+	)
+	select count(*) into v_count from changed;
+	return v_count;
+end
+$$;
+
+create function muster.finding_update(p_finding bigint, p_state text default null, p_reason text default null,
+				      p_assignee text default null, p_if_match text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.match_check(p_if_match, muster.finding_get(p_finding));
+	if muster.finding_decide(array[p_finding], p_state, p_reason, p_assignee) > 0 then
+		insert into muster.trail (organization_id, account_id, action, subject, data)
+		values (muster.organization(), muster.account(), 'finding.update', p_finding::text,
+			jsonb_strip_nulls(jsonb_build_object('state', p_state, 'reason', left(p_reason, 500),
+							     'assignee', p_assignee)));
+	end if;
+	return muster.finding_get(p_finding);
+end
+$$;
+
+create function muster.finding_bulk(p_ids jsonb, p_state text default null, p_reason text default null,
+				    p_assignee text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_ids bigint[] := array(select distinct i::bigint from jsonb_array_elements_text(p_ids) i);
+	v_there bigint;
+	v_changed bigint;
+begin
+	select count(*) into v_there from muster.finding
+	 where id = any (v_ids) and organization_id = muster.organization_need();
+	v_changed := muster.finding_decide(v_ids, p_state, p_reason, p_assignee);
+	insert into muster.trail (organization_id, account_id, action, data)
+	values (muster.organization(), muster.account(), 'finding.bulk',
+		jsonb_strip_nulls(jsonb_build_object('changed', v_changed, 'state', p_state,
+						     'reason', left(p_reason, 500), 'assignee', p_assignee)));
+	return jsonb_build_object('changed', v_changed, 'missing', cardinality(v_ids) - v_there);
+end
+$$;
+
+create function muster.finding_history(p_finding bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+begin
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(jsonb_build_object('before', s.before, 'after', s.after,
+				'reason', s.reason, 'at', muster.iso(s.at),
+				'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+					      from muster.account a where a.id = s.account_id))
+				order by s.id desc), '[]')
+		  from (select * from muster.finding_state where finding_id = v_finding.id
+			 order by id desc limit 200) s));
+end
+$$;
+
+create function muster.finding_occurrences(p_finding bigint, p_limit integer default null,
+					   p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+	v_after bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 2147483647), 0);
+begin
+	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('blob', o.blob,
+				'line', o.line, 'column', o.col, 'end_line', o.end_line, 'end_column', o.end_col)
+				order by o.number) filter (where o.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit
+				     then muster.cursor_format(jsonb_build_array(v_after + v_limit)) end)
+		  from (select *, row_number() over (order by number) as k from muster.occurrence
+			 where finding_id = v_finding.id and number > v_after
+			 order by number limit v_limit + 1) o);
+end
+$$;
+
+create function muster.finding_summary(p_repo text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_scanned bigint;
+	v_all bigint;
+begin
+	select count(*) filter (where scanned_at is not null), count(*) into v_scanned, v_all
+	  from muster.repo
+	 where organization_id = v_organization and removed_at is null and (v_repo is null or id = v_repo);
+	return (with counts as materialized (
+			select c.kind, c.state, c.severity, sum(c.n)::bigint as n
+			  from muster.finding_count c
+			 where c.organization_id = v_organization and (v_repo is null or c.repo_id = v_repo)
+			 group by 1, 2, 3)
+		select jsonb_build_object('scanned', v_scanned, 'unscanned', v_all - v_scanned,
+			'open', case when v_scanned > 0 then (
+				select jsonb_object_agg(s, coalesce((select sum(n) from counts
+					where severity = s and state in ('open', 'in_progress')), 0))
+				  from unnest(array['critical', 'high', 'medium', 'low', 'info']) s) end,
+			'by_state', case when v_scanned > 0 then (
+				select jsonb_object_agg(s, coalesce((select sum(n) from counts where state = s), 0))
+				  from unnest(array['open', 'in_progress', 'resolved', 'ignored']) s) end,
+			'by_kind', case when v_scanned > 0 then (
+				select jsonb_object_agg(s, coalesce((select sum(n) from counts
+					where kind = s and state in ('open', 'in_progress')), 0))
+				  from unnest(array['secret', 'dependency', 'code']) s) end));
+end
+$$;
+
+create function muster.comment_json(p_comment muster.comment) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return jsonb_build_object('id', (p_comment).id, 'text', (p_comment).text,
+	'created_at', muster.iso((p_comment).created_at),
+	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+		      from muster.account a where a.id = (p_comment).account_id));
+
+create function muster.comment_list(p_finding bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+begin
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(muster.comment_json(c) order by c.id), '[]')
+		  from (select * from muster.comment where finding_id = v_finding.id
+			 order by id desc limit 500) c));
+end
+$$;
+
+create function muster.comment_add(p_finding bigint, p_text text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+	v_comment muster.comment;
+begin
+	insert into muster.comment (organization_id, finding_id, account_id, text)
+	values (v_finding.organization_id, v_finding.id, muster.account(), p_text)
+	returning * into v_comment;
+	return muster.comment_json(v_comment);
+end
+$$;
+
+create function muster.comment_remove(p_finding bigint, p_comment bigint) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_finding muster.finding := muster.finding_find(p_finding);
+	v_comment muster.comment;
+begin
+	delete from muster.comment
+	 where id = p_comment and finding_id = v_finding.id and organization_id = v_finding.organization_id
+	   and (account_id = muster.account() or muster.is_admin())
+	returning * into v_comment;
+	if v_comment.id is null then
+		raise exception using errcode = 'MU404', message = 'You have no such comment here.';
+	end if;
+	return muster.comment_json(v_comment);
+end
+$$;
