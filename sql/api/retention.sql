@@ -6,7 +6,7 @@
 --       event.retention_days (7). For the runner, once an hour or a day; harmless at any time.
 --
 --   prune_hourly(p_history_days, p_event_days) → the same when nobody did it in the last hour, else
---       null at once: whoever runs may call it each minute, on every host.
+--       null at once: whoever runs may call it each minute, on every host. Waivers end with it.
 --
 -- The latest audit of a root always stays. The floor of the event log is raised in one call and the
 -- partitions below it are dropped by a later one, so that whoever holds a cursor has been told.
@@ -96,6 +96,7 @@ begin
 	if not found then
 		return null;
 	end if;
+	perform muster.waiver_expire();
 	return muster.prune(p_history_days, p_event_days);
 end
 $$;
