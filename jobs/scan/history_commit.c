@@ -14,6 +14,7 @@
 
 #define PLACE_OPEN G_MAXUINT32 /* on the way: its parents are being looked at */
 #define EXPECTED 2             /* parents that most commits have at most */
+#define PENDING_MAX 16u        /* commits whose names are looked up together */
 #define ROW_WORDS 4            /* tree, date (two), number of parents; then these */
 
 struct commit_walk {
@@ -28,9 +29,17 @@ struct commit_walk {
 	GError *error;
 };
 
+struct commit_pending {
+	guint32 number, n_parents;
+	gint64 date;
+	struct oid tree, parents[EXPECTED];
+};
+
 struct commit_thread {
 	struct commit_walk *walk;
 	struct word_cursor cursor;
+	struct commit_pending pending[PENDING_MAX];
+	guint n_pending;
 	guint32 words[ROW_WORDS + HISTORY_PARENTS_MAX];
 };
 
@@ -42,8 +51,71 @@ static gpointer thread_begin(gpointer data, guint thread)
 	return t;
 }
 
+static guint32 find(const struct depot *depot, const struct oid *oid)
+{
+	guint32 number;
+
+	return depot_find(depot, oid, &number) ? number : DEPOT_NONE;
+}
+
+/* words[] has all but what is the same for all rows. */
+static void row_add(
+	struct commit_thread *t, guint32 number, gint64 date, guint32 parent_count, guint32 n)
+{
+	struct commit_walk *walk = t->walk;
+
+	t->words[1] = (guint32)(guint64)date;
+	t->words[2] = (guint32)((guint64)date >> 32);
+	t->words[3] = parent_count;
+	walk->rows[number] = word_arena_add(walk->arena, &t->cursor, t->words, ROW_WORDS + n);
+	if (walk->rows[number] == 0) {
+		g_atomic_int_set(&walk->is_full, 1);
+		g_atomic_int_set(&walk->progress.cancel, 1);
+	}
+}
+
+/* Names are somewhere in memory: that of several is waited for at once. */
+static void pending_find(struct commit_thread *t)
+{
+	const struct depot *depot = t->walk->run->depot;
+
+	for (guint i = 0; i < t->n_pending; i++) {
+		const struct commit_pending *p = &t->pending[i];
+		t->words[0] = find(depot, &p->tree);
+		for (guint k = 0; k < p->n_parents; k++)
+			t->words[ROW_WORDS + k] = find(depot, &p->parents[k]);
+		row_add(t, p->number, p->date, p->n_parents, p->n_parents);
+	}
+	t->n_pending = 0;
+}
+
+/* FALSE: it is not like most. */
+static gboolean pending_add(
+	struct commit_thread *t, guint32 number, const struct commit_bytes *commit)
+{
+	const struct depot *depot = t->walk->run->depot;
+	struct commit_pending *p = &t->pending[t->n_pending];
+
+	if (commit->parent_count > EXPECTED)
+		return FALSE;
+	for (guint i = 0; i < commit->parent_count; i++)
+		if (!commit_bytes_parent(commit, i, &p->parents[i]))
+			return FALSE;
+	p->number = number;
+	p->n_parents = commit->parent_count;
+	p->date = commit->committer.time_s;
+	p->tree = commit->tree;
+	depot_expect(depot, &p->tree);
+	for (guint i = 0; i < p->n_parents; i++)
+		depot_expect(depot, &p->parents[i]);
+	if (++t->n_pending == PENDING_MAX)
+		pending_find(t);
+	return TRUE;
+}
+
 static void thread_end(gpointer data, gpointer thread_data)
 {
+	pending_find(thread_data);
 	g_free(thread_data);
 }
 
@@ -58,30 +130,16 @@ static gpointer commit_visit(gpointer thread_data, const struct depot_object *ob
 		g_atomic_int_set(&walk->progress.cancel, 1);
 	if (!commit_bytes_parse(&commit, object->data, object->len))
 		return NULL;
+	if (pending_add(t, object->number, &commit))
+		return NULL;
 	guint n = MIN(commit.parent_count, HISTORY_PARENTS_MAX);
-	struct oid parents[EXPECTED];
-	depot_expect(depot, &commit.tree);
-	for (guint i = 0; i < MIN(n, EXPECTED); i++)
-		if (commit_bytes_parent(&commit, i, &parents[i]))
-			depot_expect(depot, &parents[i]);
-	if (!depot_find(depot, &commit.tree, &t->words[0]))
-		t->words[0] = DEPOT_NONE;
-	guint64 date = (guint64)commit.committer.time_s;
-	t->words[1] = (guint32)date;
-	t->words[2] = (guint32)(date >> 32);
-	t->words[3] = commit.parent_count;
+	t->words[0] = find(depot, &commit.tree);
 	for (guint i = 0; i < n; i++) {
 		struct oid oid;
-		if (!commit_bytes_parent(&commit, i, &oid) ||
-			!depot_find(depot, &oid, &t->words[ROW_WORDS + i]))
-			t->words[ROW_WORDS + i] = DEPOT_NONE;
+		t->words[ROW_WORDS + i] =
+			commit_bytes_parent(&commit, i, &oid) ? find(depot, &oid) : DEPOT_NONE;
 	}
-	walk->rows[object->number] =
-		word_arena_add(walk->arena, &t->cursor, t->words, ROW_WORDS + n);
-	if (walk->rows[object->number] == 0) {
-		g_atomic_int_set(&walk->is_full, 1);
-		g_atomic_int_set(&walk->progress.cancel, 1);
-	}
+	row_add(t, object->number, commit.committer.time_s, commit.parent_count, n);
 	return NULL;
 }
 
