@@ -119,7 +119,7 @@ static void files_add(struct items *items, guint32 item)
 						      .column = 1,
 						      .end_line = 1,
 						      .end_column = 1}};
-		const struct finding_version version = {blob, &hit, 1};
+		const struct finding_version version = {.blob = blob, .hits = &hit, .n = 1};
 		struct finding_view view = {.repository = items->repository,
 			.path = path,
 			.secret = 1,
