@@ -518,12 +518,16 @@ begin
 	-- From here on one at a time for each root; whoever waited looks again.
 	v_root := muster.root_take(v_organization, p_host, p_root,
 				   muster.json_text(v_report -> 'project_id', 100));
-	select id, report_id into v_seen from muster.audit
-	 where root_id = v_root.id
-	   and (report_id = v_report_id or (id = v_root.audit_id and report_hash = v_hash));
-	if v_seen.id is not null then
-		return jsonb_build_object('new', false, 'reason', 'same', 'audit_id', v_seen.id,
-					  'report_id', v_seen.report_id, 'events', 0, 'changed', 0);
+	if v_report_id is not null then
+		select id into v_audit from muster.audit
+		 where root_id = v_root.id and report_id = v_report_id;
+	end if;
+	if v_audit is not null or v_root.report_hash = v_hash then
+		return jsonb_build_object('new', false, 'reason', 'same',
+					  'audit_id', coalesce(v_audit, v_root.audit_id),
+					  'report_id', case when v_audit is null then v_root.report_id
+							    else v_report_id end,
+					  'events', 0, 'changed', 0);
 	elsif v_at < v_root.reported_at then
 		return jsonb_build_object('new', false, 'reason', 'old', 'audit_id', v_root.audit_id,
 					  'report_id', v_root.report_id, 'events', 0, 'changed', 0);
@@ -598,10 +602,10 @@ create function muster.report_feed(p_organization text, p_host text, p_root text
 returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
 	       is_internal boolean, envelope text, is_left boolean)
 language plpgsql security definer rows 10 set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_generic_plan as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin
 	perform muster.report_ingest(p_organization, p_host, p_root, p_report);
 	-- Later than the numbering, and so with what all before it numbered.
-	return query select f.*, exists (select from muster.outbox) from muster.event_feed(p_after, p_limit) f;
+	return query select f.*, exists (select from muster.outbox) from muster.event_rows(p_after, p_limit) f;
 end
 $$;
