@@ -74,7 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Depot, depot_close)
 
 /*
  * Another number when objects have come since, by whatever way; no depot is opened. 0: that cannot
- * be said, or the last of them came later than two seconds before since_us.
+ * be said, or the last of them came not clearly before since_us.
  */
 guint64 depot_stamp(const char *objects_folder, gint64 since_us);
 

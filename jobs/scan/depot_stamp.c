@@ -14,7 +14,8 @@
 #define DEPTH_MAX 5u /* git's own bound */
 #define FAN_OUT 256u
 /* Clocks of file systems go by ticks; what changed so shortly before may change unseen. */
-#define SETTLED_US (2 * G_USEC_PER_SEC)
+#define SETTLED_US (G_USEC_PER_SEC / 20)
+#define SETTLED_SECONDS_US (2 * G_USEC_PER_SEC) /* where they have no parts of a second */
 
 struct seen {
 	guint64 device, inode;
@@ -30,7 +31,9 @@ static gboolean folder_see(GByteArray *all, int at, const char *name, gint64 sin
 	if (fstatat(at, name, &st, 0) == 0)
 		seen = (struct seen){st.st_dev, st.st_ino, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
 	g_byte_array_append(all, (const guint8 *)&seen, sizeof(seen));
-	return seen.s < since_us / G_USEC_PER_SEC;
+	gint64 settled = seen.ns != 0 ? SETTLED_US : SETTLED_SECONDS_US;
+	return seen.s <= since_us / G_USEC_PER_SEC &&
+	       MAX(seen.s, 0) * G_USEC_PER_SEC + seen.ns / 1000 + settled < since_us;
 }
 
 static guint64 folder_stamp(const char *objects_folder, gint64 since_us, guint depth)
@@ -71,5 +74,5 @@ static guint64 folder_stamp(const char *objects_folder, gint64 since_us, guint d
 
 guint64 depot_stamp(const char *objects_folder, gint64 since_us)
 {
-	return folder_stamp(objects_folder, since_us - SETTLED_US, 0);
+	return folder_stamp(objects_folder, since_us, 0);
 }
