@@ -226,7 +226,8 @@ $$;
 -- Compares the repositories of a report with the rows, and counts. What has the very object of its row
 -- was judged when that was written, so of most repositories nothing is read but the hash. Joined by
 -- hashing whatever the planner believes about sizes, or a long report would be compared with each row.
---   is_fine                  false: something may be wrong with them
+--   is_fine                  false: something may be wrong with them. None is new or has another name
+--                            or id, and none is there twice: so no two have the same.
 --   came, rewritten          their places in the report; gone: how many went
 --   ids, digests, statuses_before   of the rewritten ones; the status is null where it was removed
 --   codes, scores_hex        of those that have rows, by ordinal; …_came of the others
@@ -248,9 +249,14 @@ begin
 		       removed_at is null as is_there
 		  from muster.repo where root_id = p_root.id
 	), matched as (
-		select i.place, i.report, k.id is not null as is_known, o.id, o.digest,
+		select i.place, i.report, o.id, o.digest,
+		       k.id is not null or (o.name = i.report ->> 'name'
+				and coalesce(lower(i.report ->> 'id') = o.source_id::text, true)
+				and jsonb_typeof(i.report -> 'name') = 'string'
+				and muster.repo_code(i.report) > 0
+				and pg_column_size(i.report) <= 4194304) as is_fine,
+		       k.id is not null as is_known,
 		       case when o.is_there then o.status end as status_before,
-		       coalesce(k.name, i.report ->> 'name') as name,
 		       coalesce(k.ordinal, o.ordinal) as ordinal,
 		       case when k.id is null then muster.repo_code(i.report)
 			    else muster.status_code(k.status) end as code,
@@ -265,12 +271,7 @@ begin
 		select m.*, m.ordinal - lag(m.ordinal, 1, -1) over (order by m.ordinal, m.place) - 1 as gap
 		  from matched m
 	)
-	select coalesce(bool_and(m.is_known or (jsonb_typeof(m.report) = 'object'
-				and jsonb_typeof(m.report -> 'name') = 'string'
-				and length(m.name) between 1 and 1024 and m.code > 0
-				and pg_column_size(m.report) <= 4194304)), true)
-		and count(*) = count(distinct m.name)
-		and count(m.report ->> 'id') = count(distinct lower(m.report ->> 'id')),
+	select coalesce(bool_and(m.is_fine is true) and bool_and(m.gap >= 0), true),
 	       count(*)::integer,
 	       array_agg(m.place) filter (where m.ordinal is null),
 	       array_agg(m.place) filter (where m.id is not null),
