@@ -391,6 +391,8 @@ static int scan_run(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	if (!scan_flags_parse(&flags, &argc, &argv, &error)) {
+		if (flags.has_help)
+			return fflush(stdout) == 0 ? EXIT_FINE : EXIT_OTHER;
 		fprintf(stderr, "muster scan: %s. See 'muster scan --help'.\n", error->message);
 		return EXIT_USAGE;
 	}

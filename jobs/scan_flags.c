@@ -14,12 +14,11 @@
 
 /* What GOption fills in before it is understood. */
 struct raw {
-	GOptionContext *context; /* borrowed, while it is parsed */
 	char *format, *output, *report_format, *report_path, *fail_on, *redact, *only, *without;
 	char **rules, **configs, **enabled, **disabled;
 	int exit_code, threads, memory, megabytes, decode_depth, archive_depth, timeout_s;
 	gboolean is_worktree, is_staged, has_archives, is_push, is_redacted, has_secrets,
-		has_exit_zero, is_no_banner;
+		has_exit_zero, is_no_banner, has_help;
 };
 
 typedef struct raw raw;
@@ -66,13 +65,14 @@ static gboolean on_redact(const char *name, const char *value, gpointer data, GE
 	return TRUE;
 }
 
+/* Whatever else is on the line, right or wrong: nothing more of it is looked at. */
 static gboolean on_help(const char *name, const char *value, gpointer data, GError **error)
 {
-	const struct raw *raw = data;
-	g_autofree char *text = g_option_context_get_help(raw->context, FALSE, NULL);
+	struct raw *raw = data;
 
-	fputs(text, stdout);
-	exit(fflush(stdout) == 0 ? EXIT_FINE : EXIT_OTHER);
+	raw->has_help = TRUE;
+	g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "help");
+	return FALSE;
 }
 
 static gboolean entries_parse(
@@ -215,7 +215,6 @@ static gboolean entries_parse(
 		"  git log -p | muster scan -\n");
 	/* With help of its own it would show one group, and a line for each of the others. */
 	g_option_context_set_help_enabled(context, FALSE);
-	raw->context = context;
 	GOptionGroup *rest = g_option_group_new("scan", "", "", raw, NULL);
 	g_option_group_add_entries(rest, paths);
 	g_option_context_set_main_group(context, rest);
@@ -225,9 +224,15 @@ static gboolean entries_parse(
 		g_option_group_add_entries(group, groups[i].entries);
 		g_option_context_add_group(context, group);
 	}
-	gboolean is_parsed = g_option_context_parse(context, argc, argv, error);
-	raw->context = NULL;
-	return is_parsed;
+	if (g_option_context_parse(context, argc, argv, error))
+		return TRUE;
+	if (raw->has_help) {
+		g_autofree char *text = g_option_context_get_help(context, FALSE, NULL);
+		g_clear_error(error);
+		flags->has_help = TRUE;
+		fputs(text, stdout);
+	}
+	return FALSE;
 }
 
 static gboolean refuse(GError **error, const char *why)

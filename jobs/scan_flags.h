@@ -30,6 +30,7 @@ enum scan_source {
 };
 
 struct scan_flags {
+	gboolean has_help;
 	char **paths; /* as given; "." when none was */
 	enum scan_source source;
 
@@ -66,7 +67,10 @@ struct scan_flags {
 	guint timeout_s;
 };
 
-/* FALSE and MUSTER_ERROR_INPUT or a GOption error: wrong usage. `--help` ends the program. */
+/*
+ * FALSE and MUSTER_ERROR_INPUT or a GOption error: wrong usage. FALSE with has_help and no error:
+ * it was printed, and that is all.
+ */
 gboolean scan_flags_parse(struct scan_flags *flags, int *argc, char ***argv, GError **error);
 void scan_flags_clear(struct scan_flags *flags);
 typedef struct scan_flags ScanFlags; /* for g_auto */

@@ -118,7 +118,7 @@ my @spoken = ('--config', "$dir/spoken.toml", $spoken);
 for my $form (qw(gitleaks csv)) {
 	for my $when ('first', 'again') {
 		my $text = scan_run('--format', $form, @spoken);
-		unlike($text, qr/@{[substr $long, 20]}|\Q$word\E|839/, "$form, $when: no secret of the report is in a message");
+		unlike($text, qr/@{[substr $long, 20]}|\Q$word\E|(?<![0-9a-f])839(?![0-9a-f])/, "$form, $when: no secret of the report is in a message");
 		like($text, qr/add \*+ now, \*+ for all, \*+ and \*+/, "$form, $when: the rest of it is") or diag($text);
 	}
 	like(scan_run('--format', $form, '--show-secrets', @spoken), qr/add key_${long}end now/, "$form: unless they are asked for");
