@@ -248,15 +248,21 @@ static gboolean add_draft(struct builder *b, struct rule_file *file, struct rule
 	return TRUE;
 }
 
+/* Becomes the owner of the document. */
+static gboolean take(struct builder *b, struct rule_file *file, struct toml *doc, GError **error)
+{
+	file->problems = b->problems;
+	file->doc = doc;
+	g_ptr_array_add(b->set->docs, doc);
+	return rule_file_read(file, error);
+}
+
 static gboolean parse(
 	struct builder *b, struct rule_file *file, const char *text, gsize len, GError **error)
 {
-	file->problems = b->problems;
-	file->doc = toml_parse(file->name, text, len, error);
-	if (file->doc == NULL)
-		return FALSE;
-	g_ptr_array_add(b->set->docs, file->doc);
-	return rule_file_read(file, error);
+	struct toml *doc = toml_parse(file->name, text, len, error);
+
+	return doc != NULL && take(b, file, doc, error);
 }
 
 static void check_targets(
@@ -287,7 +293,30 @@ static gboolean add_file(
 	return TRUE;
 }
 
-static gboolean add_builtin(struct builder *b, GError **error)
+/* Our own files, which are read in two threads: half a megabyte at the start of each scan. */
+struct builtin {
+	char *name;
+	const char *text;
+	gsize len;
+	struct toml *doc;
+	GError *error;
+};
+
+struct builtins {
+	GArray *files; /* struct builtin */
+	guint next;    /* atomic */
+};
+
+static void builtin_clear(gpointer data)
+{
+	struct builtin *file = data;
+
+	g_free(file->name);
+	toml_free(file->doc);
+	g_clear_error(&file->error);
+}
+
+static void builtins_list(GArray *files)
 {
 	gsize len;
 	const char *at = rule_builtin(&len), *end = at + len;
@@ -297,14 +326,49 @@ static gboolean add_builtin(struct builder *b, GError **error)
 		const char *line = memchr(at, '\n', (gsize)(end - at));
 		if (line == NULL || !g_str_has_prefix(at, "#@ "))
 			break;
-		g_autofree char *name = g_strndup(at + 3, (gsize)(line - at - 3));
 		const char *next = memmem(line, (gsize)(end - line), "\n#@ ", 4);
 		next = next ? next + 1 : end;
-		struct rule_file file = {.name = keep(b, name), .is_builtin = TRUE};
-		if (!parse(b, &file, line + 1, (gsize)(next - line - 1), error) ||
+		struct builtin file = {.name = g_strndup(at + 3, (gsize)(line - at - 3)),
+			.text = line + 1,
+			.len = (gsize)(next - line - 1)};
+		g_array_append_val(files, file);
+		at = next;
+	}
+}
+
+static gpointer builtins_parse(gpointer data)
+{
+	struct builtins *all = data;
+	guint i;
+
+	while ((i = __atomic_fetch_add(&all->next, 1, __ATOMIC_RELAXED)) < all->files->len) {
+		struct builtin *file = &g_array_index(all->files, struct builtin, i);
+		file->doc = toml_parse(file->name, file->text, file->len, &file->error);
+	}
+	return NULL;
+}
+
+static gboolean add_builtin(struct builder *b, GError **error)
+{
+	g_autoptr(GArray) files = g_array_new(FALSE, FALSE, sizeof(struct builtin));
+	struct builtins all = {.files = files};
+
+	g_array_set_clear_func(files, builtin_clear);
+	builtins_list(files);
+	GThread *other = g_thread_try_new("rules", builtins_parse, &all, NULL);
+	builtins_parse(&all);
+	if (other != NULL)
+		g_thread_join(other);
+	for (guint i = 0; i < files->len; i++) {
+		struct builtin *read = &g_array_index(files, struct builtin, i);
+		struct rule_file file = {.name = keep(b, read->name), .is_builtin = TRUE};
+		if (read->doc == NULL) {
+			g_propagate_error(error, g_steal_pointer(&read->error));
+			return FALSE;
+		}
+		if (!take(b, &file, g_steal_pointer(&read->doc), error) ||
 			!add_file(b, &file, FALSE, error))
 			return FALSE;
-		at = next;
 	}
 	return TRUE;
 }
