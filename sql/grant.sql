@@ -40,6 +40,10 @@ begin
 				'token_list', 'token_add', 'token_remove',
 				'finding_list', 'finding_get', 'finding_update', 'finding_bulk', 'finding_history',
 				'finding_occurrences', 'finding_summary', 'comment_list', 'comment_add', 'comment_remove',
+				'organization_list', 'organization_get', 'organization_new', 'organization_update',
+				'organization_remove', 'member_list', 'member_update', 'member_remove',
+				'project_list', 'project_get', 'project_new', 'project_update', 'project_remove',
+				'setting_list', 'setting_update', 'trail_list',
 				'rule_list', 'rule_get', 'rule_update', 'waiver_list', 'waiver_add', 'waiver_remove',
 				'saved_search_list', 'saved_search_add', 'saved_search_update', 'saved_search_remove']),
 			-- what those that run as their caller use

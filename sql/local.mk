@@ -10,12 +10,15 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0005_request.sql \
 	sql/migration/0006_told.sql \
 	sql/migration/0007_finding.sql \
+	sql/migration/0008_organization.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/event.sql \
 	sql/api/finding.sql \
 	sql/api/job.sql \
+	sql/api/organization.sql \
 	sql/api/overview.sql \
+	sql/api/project.sql \
 	sql/api/repo.sql \
 	sql/api/report.sql \
 	sql/api/request.sql \
@@ -24,5 +27,6 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/run.sql \
 	sql/api/saved_search.sql \
 	sql/api/session.sql \
+	sql/api/setting.sql \
 	sql/api/token.sql \
 	sql/api/waiver.sql

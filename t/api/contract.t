@@ -44,6 +44,12 @@ my %place = (
 		token_hash, scopes) select o.id, a.id, 'x', 'mst_x', sha256(gen_random_uuid()::text::bytea), '{read}'
 		from muster.organization o, muster.account a where o.slug = 'default'
 		and a.email = 'ann@example.org' returning id}) },
+	organization => sub { $stack->db->value(q{insert into muster.organization (slug, name, owner_id)
+		select 'o' || left(gen_random_uuid()::text, 8), 'O', } . ann() . ' returning slug') },
+	project => sub { $stack->db->value('insert into muster.project (organization_id, slug, name) values ('
+		. default() . q{, 'p' || left(gen_random_uuid()::text, 8), 'P') returning slug}) },
+	account => sub { $stack->db->value(q{select id from muster.account where email = 'vic@example.org'}) },
+	key => sub { 'event.retention_days' },
 	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
 	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
 		select ' . default() . ', max(id), ' . ann() . q{, 'x' from muster.finding returning id}) },
@@ -134,7 +140,8 @@ sub state {
 		query_to_xml(format('select count(*) as c from muster.%I', relname), false, true, '')))[1]), ' '
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
-		'token', 'comment', 'waiver', 'saved_search', 'trail', 'migration')});
+		'token', 'comment', 'waiver', 'saved_search', 'organization', 'project',
+		'trail', 'migration')});
 	return "$counts trail=" . $stack->db->value(q{select count(*) from muster.trail where action not like 'session.%'});
 }
 
@@ -203,7 +210,8 @@ for my $operation (@operations) {
 			my %rest = %needed;
 			delete $rest{$name};
 			$refused->("without $name", body => $json->encode(\%rest));
-			$refused->("$name: null", body => $json->encode({ %needed, $name => undef }));
+			$refused->("$name: null", body => $json->encode({ %needed, $name => undef }))
+				if $body->{properties}{$name}{type};
 		}
 		for my $name (sort keys %{ $body->{properties} }) {
 			$refused->("$name: " . substr($json->encode($_), 0, 30),

@@ -1,0 +1,276 @@
+-- SPDX-License-Identifier: MIT
+-- Organisations (workspaces, tenants) and who is in them, for people. For the terminal: account.sql.
+--
+--   organization_list() → {"items", "next": null}: one's own; the platform's administrator sees all.
+--   organization_get(p_organization) → {id, slug, name, personal, owner, members, projects,
+--       repositories, max_repositories, max_concurrent_runs, role, created_at}. p_organization: slug or
+--       id. MU404 also when one is not in it.
+--   organization_new(p_slug, p_name, p_personal) → it; who asks owns it. For the platform's
+--       administrator, and for all when the setting organization.create is "everybody". MU403, MU409.
+--   organization_update(p_organization, p_name, p_slug, p_max_repositories, p_max_concurrent_runs,
+--       p_if_match) → it. Its administrators; the limits are the platform administrator's. MU403, MU412.
+--   organization_remove(p_organization, p_confirm) → {"removed": {table: rows}}: everything, at once.
+--       p_confirm: the slug once more. Owner or the platform's administrator. MU400, MU403.
+--   member_list(p_q, p_limit, p_cursor) → {"items": [{account, role, since, signed_in_at, state}], "next"}
+--   member_update(p_account, p_role) → it. MU404; MU409: the last administrator.
+--   member_remove(p_account) → it: sessions and tokens here end. Oneself may leave. MU403, MU409.
+
+create function muster.organization_json(p_organization muster.organization) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return jsonb_build_object('id', (p_organization).id, 'slug', (p_organization).slug,
+		'name', (p_organization).name, 'personal', (p_organization).personal,
+		'owner', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+			    from muster.account a where a.id = (p_organization).owner_id),
+		'members', (select count(*) from muster.membership m where m.organization_id = (p_organization).id),
+		'projects', (select count(*) from muster.project p where p.organization_id = (p_organization).id),
+		'repositories', (select count(*) from muster.repo r
+				  where r.organization_id = (p_organization).id and r.removed_at is null),
+		'max_repositories', (p_organization).max_repositories,
+		'max_concurrent_runs', (p_organization).max_concurrent_runs,
+		'role', muster.role_of(muster.account(), (p_organization).id),
+		'created_at', muster.iso((p_organization).created_at));
+end
+$$;
+
+create function muster.organization_list() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(muster.organization_json(o) order by o.slug), '[]')
+		  from (select * from muster.organization o
+			 where current_setting('muster.role', true) = 'platform_admin'
+			    or exists (select from muster.membership m
+					where m.organization_id = o.id and m.account_id = muster.account())
+			 order by slug limit 1000) o));
+end
+$$;
+
+-- One that who asks is in, or MU404: what is another's looks like what is not there.
+create function muster.organization_own(p_organization text) returns muster.organization
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization muster.organization;
+begin
+	perform muster.organization_need();
+	select * into v_organization from muster.organization o
+	 where o.slug = p_organization or o.id::text = lower(p_organization);
+	if v_organization.id is null or muster.role_of(muster.account(), v_organization.id) is null then
+		raise exception using errcode = 'MU404', message = 'There is no such organization.';
+	end if;
+	return v_organization;
+end
+$$;
+
+create function muster.organization_get(p_organization text) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return muster.organization_json(muster.organization_own(p_organization));
+end
+$$;
+
+create function muster.organization_new(p_slug text, p_name text, p_personal boolean default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization muster.organization;
+begin
+	perform muster.organization_need();
+	if current_setting('muster.role', true) <> 'platform_admin'
+	   and muster.setting_get('organization.create', '"administrator"', null) <> '"everybody"' then
+		raise exception using errcode = 'MU403',
+			message = 'Only the administrator of this server makes organizations.';
+	end if;
+	insert into muster.organization (slug, name, personal, owner_id)
+	values (p_slug, p_name, coalesce(p_personal, false), muster.account())
+	    on conflict (slug) do nothing
+	returning * into v_organization;
+	if v_organization.id is null then
+		raise exception using errcode = 'MU409', message = 'There is an organization of that name already.';
+	end if;
+	insert into muster.membership (organization_id, account_id, role)
+	values (v_organization.id, muster.account(), 'org_admin');
+	insert into muster.project (organization_id, slug, name) values (v_organization.id, 'default', 'Default');
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_organization.id, muster.account(), 'organization.add', v_organization.id::text);
+	return muster.organization_json(v_organization);
+exception when check_violation then
+	perform muster.field_error('slug', 'has small letters, digits and inner -, at most 63');
+end
+$$;
+
+create function muster.organization_update(p_organization text, p_name text default null,
+		p_slug text default null, p_max_repositories integer default null,
+		p_max_concurrent_runs integer default null, p_if_match text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization muster.organization := muster.organization_own(p_organization);
+	v_role text := muster.role_of(muster.account(), v_organization.id);
+begin
+	if muster.role_rank(v_role) < muster.role_rank('org_admin') then
+		raise exception using errcode = 'MU403', message = 'Its administrators change an organization.';
+	end if;
+	if num_nonnulls(p_max_repositories, p_max_concurrent_runs) > 0 and v_role <> 'platform_admin' then
+		raise exception using errcode = 'MU403',
+			message = 'The administrator of this server sets the limits.';
+	end if;
+	perform muster.match_check(p_if_match, muster.organization_json(v_organization));
+	update muster.organization o
+	   set name = coalesce(p_name, o.name), slug = coalesce(p_slug, o.slug),
+	       max_repositories = coalesce(p_max_repositories, o.max_repositories),
+	       max_concurrent_runs = coalesce(p_max_concurrent_runs, o.max_concurrent_runs)
+	 where o.id = v_organization.id
+	returning * into v_organization;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization.id, muster.account(), 'organization.update', v_organization.id::text,
+		jsonb_strip_nulls(jsonb_build_object('name', p_name, 'slug', p_slug,
+			'max_repositories', p_max_repositories, 'max_concurrent_runs', p_max_concurrent_runs)));
+	return muster.organization_json(v_organization);
+exception
+	when unique_violation then
+		raise exception using errcode = 'MU409', message = 'There is an organization of that name already.';
+	when check_violation then
+		perform muster.field_error('slug', 'has small letters, digits and inner -, at most 63');
+end
+$$;
+
+-- Every table with an organization_id, in the order that their references allow; the trail stays, and
+-- says how many rows of which went.
+create function muster.organization_erase(p_organization uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_table record;
+	v_count bigint;
+	v_removed jsonb := '{}';
+begin
+	for v_table in
+		select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid
+		 where c.relnamespace = 'muster'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+		   and a.attname = 'organization_id' and c.relname not in ('trail', 'outbox')
+		 order by c.relname
+	loop
+		execute format('select count(*) from muster.%I where organization_id = $1', v_table.relname)
+		   into v_count using p_organization;
+		if v_count > 0 then
+			v_removed := v_removed || jsonb_build_object(v_table.relname, v_count);
+		end if;
+	end loop;
+	delete from muster.event where organization_id = p_organization;
+	delete from muster.organization where id = p_organization; -- the rest goes with it
+	delete from muster.outbox where organization_id = p_organization;
+	return v_removed;
+end
+$$;
+
+create function muster.organization_remove(p_organization text, p_confirm text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization muster.organization := muster.organization_own(p_organization);
+	v_removed jsonb;
+begin
+	if muster.role_of(muster.account(), v_organization.id) <> 'platform_admin'
+	   and v_organization.owner_id is distinct from muster.account() then
+		raise exception using errcode = 'MU403',
+			message = 'Its owner or the administrator of this server removes an organization.';
+	end if;
+	if p_confirm is distinct from v_organization.slug then
+		perform muster.field_error('confirm', 'must be the slug of what is to be removed');
+	end if;
+	v_removed := muster.organization_erase(v_organization.id);
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization.id, muster.account(), 'organization.remove', v_organization.slug, v_removed);
+	return jsonb_build_object('removed', v_removed);
+end
+$$;
+
+create function muster.member_json(p_member muster.membership) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('account', jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name),
+		'role', (p_member).role, 'platform_admin', a.platform_admin, 'state', a.state,
+		'since', muster.iso((p_member).created_at), 'signed_in_at', muster.iso(a.signed_in_at))
+	  from muster.account a where a.id = (p_member).account_id);
+
+create function muster.member_list(p_q text default null, p_limit integer default null,
+				   p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+begin
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.member_json(p.m) order by p.k) filter (where p.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array((array_agg(p.email order by p.k))[v_limit])) end)
+		  from (select m, lower(a.email) as email, row_number() over (order by lower(a.email)) as k
+			  from muster.membership m join muster.account a on a.id = m.account_id
+			 where m.organization_id = v_organization
+			   and (v_cursor is null or lower(a.email) > v_cursor ->> 0)
+			   and (coalesce(p_q, '') = '' or strpos(lower(a.email || ' ' || a.name), lower(p_q)) > 0)
+			 order by lower(a.email) limit v_limit + 1) p);
+end
+$$;
+
+-- Locks the organisation, so that two administrators who leave at once do not leave it without one.
+create function muster.member_find(p_account uuid) returns muster.membership
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_member muster.membership;
+begin
+	perform 1 from muster.organization where id = muster.organization_need() for update;
+	select * into v_member from muster.membership
+	 where organization_id = muster.organization() and account_id = p_account;
+	if v_member.account_id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such member.';
+	end if;
+	return v_member;
+end
+$$;
+
+create function muster.member_update(p_account uuid, p_role text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_member muster.membership := muster.member_find(p_account);
+	v_organization uuid := muster.organization_need();
+begin
+	if v_member.role = 'org_admin' and p_role <> 'org_admin' and not exists (
+		select from muster.membership where organization_id = v_organization
+		   and role = 'org_admin' and account_id <> p_account) then
+		raise exception using errcode = 'MU409', message = 'Somebody has to be the administrator here.';
+	end if;
+	update muster.membership set role = p_role
+	 where organization_id = v_organization and account_id = p_account
+	returning * into v_member;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization, muster.account(), 'member.update', p_account::text,
+		jsonb_build_object('role', p_role));
+	return muster.member_json(v_member);
+end
+$$;
+
+create function muster.member_remove(p_account uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_member muster.membership := muster.member_find(p_account);
+	v_organization uuid := muster.organization_need();
+	v_json jsonb := muster.member_json(v_member);
+begin
+	if p_account <> muster.account() and not muster.is_admin() then
+		raise exception using errcode = 'MU403', message = 'An administrator removes others.';
+	end if;
+	if v_member.role = 'org_admin' and not exists (
+		select from muster.membership where organization_id = v_organization
+		   and role = 'org_admin' and account_id <> p_account) then
+		raise exception using errcode = 'MU409', message = 'Somebody has to be the administrator here.';
+	end if;
+	delete from muster.session where organization_id = v_organization and account_id = p_account;
+	delete from muster.token where organization_id = v_organization and account_id = p_account;
+	update muster.finding set assignee_id = null
+	 where organization_id = v_organization and assignee_id = p_account;
+	delete from muster.membership where organization_id = v_organization and account_id = p_account;
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_organization, muster.account(), 'member.remove', p_account::text);
+	return v_json;
+end
+$$;

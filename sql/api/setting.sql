@@ -1,0 +1,113 @@
+-- SPDX-License-Identifier: MIT
+-- Settings that people change in the page, and the trail of who did what.
+--
+--   setting_list() → {"items": [{key, value, default, low, high, words, scope, help,
+--       updated_at}], "next": null}: all there
+--       are. scope: "organization", or "platform" for what holds for the whole server.
+--   setting_update(p_key, p_value) → it. Null gives the default back. MU400, MU403, MU404.
+--   trail_list(p_action, p_account, p_subject, p_since, p_until, p_limit, p_cursor) → {"items": [{id,
+--       action, subject, account, data, address, at}], "next"}, the newest first. p_action: the whole
+--       word, or its beginning up to a dot ("token.").
+
+-- Every setting that there is. kind: days (low to high), words (one of them).
+create function muster.setting_known()
+returns table (key text, standard jsonb, scope text, low integer, high integer, words text[], help text)
+language sql immutable parallel safe
+begin atomic
+	select * from (values
+		('event.retention_days', '7'::jsonb, 'platform', 1, 3650, null::text[],
+		 'Events are kept this long; a page that was away for longer loads everything again.'),
+		('history.retention_days', '30', 'platform', 1, 3650, null,
+		 'Audits, runs and repositories that are gone are kept this long.'),
+		('organization.create', '"administrator"', 'platform', null, null,
+		 array['administrator', 'everybody'], 'Who may make organizations.')) k;
+end;
+
+create function muster.setting_json(p_key text) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('key', k.key, 'scope', k.scope, 'help', k.help, 'default', k.standard,
+		'value', coalesce(s.value, k.standard), 'low', k.low, 'high', k.high, 'words', to_jsonb(k.words),
+		'updated_at', muster.iso(s.updated_at))
+	  from muster.setting_known() k
+	  left join muster.setting s on s.key = k.key
+	   and s.organization_id is not distinct from case when k.scope = 'organization' then muster.organization() end
+	 where k.key = p_key);
+
+create function muster.setting_list() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return jsonb_build_object('next', null, 'items', (
+		select jsonb_agg(muster.setting_json(k.key) order by k.key) from muster.setting_known() k));
+end
+$$;
+
+create function muster.setting_update(p_key text, p_value jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_known record;
+begin
+	select * into v_known from muster.setting_known() k where k.key = p_key;
+	if v_known.key is null then
+		raise exception using errcode = 'MU404', message = 'There is no such setting.';
+	end if;
+	if v_known.scope = 'platform' and current_setting('muster.role', true) <> 'platform_admin' then
+		raise exception using errcode = 'MU403',
+			message = 'This holds for the whole server: its administrator changes it.';
+	end if;
+	if p_value = 'null' then
+		delete from muster.setting s
+		 where s.key = p_key
+		   and s.organization_id is not distinct from case when v_known.scope = 'organization' then v_organization end;
+	else
+		if v_known.words is not null and not (jsonb_typeof(p_value) = 'string'
+						      and p_value #>> '{}' = any (v_known.words)) then
+			perform muster.field_error('value', 'must be one of ' || array_to_string(v_known.words, ', '));
+		elsif v_known.low is not null and not (jsonb_typeof(p_value) = 'number'
+				and (p_value #>> '{}')::numeric = trunc((p_value #>> '{}')::numeric)
+				and (p_value #>> '{}')::numeric between v_known.low and v_known.high) then
+			perform muster.field_error('value', format('must be a whole number from %s to %s',
+								   v_known.low, v_known.high));
+		end if;
+		insert into muster.setting (organization_id, key, value)
+		values (case when v_known.scope = 'organization' then v_organization end, p_key, p_value)
+		    on conflict (organization_id, key) do update set value = excluded.value, updated_at = now();
+	end if;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization, muster.account(), 'setting.update', p_key, jsonb_build_object('value', p_value));
+	return muster.setting_json(p_key);
+end
+$$;
+
+create function muster.trail_list(p_action text default null, p_account uuid default null,
+				  p_subject text default null, p_since timestamptz default null,
+				  p_until timestamptz default null, p_limit integer default null,
+				  p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
+	v_action text := nullif(p_action, '');
+begin
+	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('id', t.id,
+				'action', t.action, 'subject', t.subject, 'data', t.data, 'address', t.address,
+				'at', muster.iso(t.at),
+				'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+					      from muster.account a where a.id = t.account_id))
+				order by t.id desc) filter (where t.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array(min(t.id) filter (where t.k <= v_limit))) end)
+		  from (select r.*, row_number() over (order by r.id desc) as k from muster.trail r
+			 where r.organization_id = v_organization and r.id < v_before
+			   and (v_action is null or r.action = v_action
+				or (right(v_action, 1) = '.' and starts_with(r.action, v_action)))
+			   and (p_account is null or r.account_id = p_account)
+			   and (coalesce(p_subject, '') = '' or r.subject = p_subject)
+			   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
+			 order by r.id desc limit v_limit + 1) t);
+end
+$$;

@@ -1,0 +1,146 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Organisations, members, projects, settings, the trail: what people manage, and who may.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Test;
+use Muster::Stack;
+
+my $stack = Muster::Stack->new(front => 'none');
+my $db = $stack->db;
+my %in;
+for my $role (qw(viewer developer team_lead org_admin platform_admin)) {
+	$stack->account("$role\@example.org", $role);
+	$in{$role} = $stack->session("$role\@example.org");
+}
+$stack->root('/srv/git');
+$stack->report([{ name => 'a', status => 'clean', path => '/srv/git/a' }]);
+
+sub ask {
+	my ($method, $uri, $body, $who, %header) = @_;
+	return $stack->cgi($method, "/api/v1/$uri", session => ref $who ? $who : $in{ $who // 'org_admin' },
+		header => \%header, defined $body ? (body => $body) : ());
+}
+sub account { return $db->value('select id from muster.account where email = $1', "$_[0]\@example.org") }
+
+subtest 'an organization is made by whom the setting names' => sub {
+	my $wanted = '{"slug": "lab", "name": "The lab"}';
+	is ask(POST => 'organizations', $wanted, 'viewer')->{status}, 403, 'not by everybody at first';
+	is ask(PUT => 'settings/organization.create', '{"value": "everybody"}')->{status}, 403,
+		'which an organization does not change';
+	is ask(PUT => 'settings/organization.create', '{"value": "nobody"}', 'platform_admin')->{status}, 400,
+		'nor to something that it cannot be';
+	is ask(PUT => 'settings/organization.create', '{"value": "everybody"}', 'platform_admin')->{status}, 200,
+		"the server's administrator does";
+	my $lab = ask(POST => 'organizations', $wanted, 'viewer');
+	is $lab->{status}, 201, 'then everybody makes one';
+	is $lab->{json}{owner}{email}, 'viewer@example.org', "which is one's own";
+	is $lab->{json}{role}, 'org_admin', 'and administered';
+	is ask(POST => 'organizations', $wanted, 'viewer')->{status}, 409, 'by a name that is free';
+	is ask(POST => 'organizations', '{"slug": "No Slug", "name": "x"}', 'viewer')->{status}, 400, 'and is one';
+	is_deeply [map { $_->{slug} } @{ ask(GET => 'organizations', undef, 'viewer')->{json}{items} }], [qw(default lab)],
+		"one's own are listed";
+	is ask(GET => 'organizations/lab', undef, 'developer')->{status}, 404, 'others do not see it';
+	is ask(GET => 'organizations/lab', undef, 'platform_admin')->{status}, 200, "but the server's administrator";
+};
+
+subtest 'the header says in which organization one acts' => sub {
+	my @lab = ('Muster-Organization' => 'lab');
+	is ask(GET => 'members', undef, 'viewer', @lab)->{json}{items}[0]{role}, 'org_admin', 'here an administrator';
+	is_deeply ask(GET => 'repos', undef, 'viewer', @lab)->{json}{items}, [], 'with nothing in it';
+	is scalar @{ ask(GET => 'repos', undef, 'viewer')->{json}{items} }, 1, 'there with a repository';
+	is ask(PATCH => 'organizations/default', '{"name": "x"}', 'viewer', @lab)->{status}, 403,
+		'being one here is no right there';
+};
+
+subtest 'it is changed by its administrators' => sub {
+	my $tag = ask(GET => 'organizations/default')->{head}{etag};
+	my $done = ask(PATCH => 'organizations/default', '{"name": "Ours"}', undef, 'If-Match' => $tag);
+	is $done->{json}{name}, 'Ours', 'its name';
+	is ask(PATCH => 'organizations/default', '{"name": "x"}', undef, 'If-Match' => $tag)->{status}, 412,
+		'not by one who has not seen that';
+	is ask(PATCH => 'organizations/default', '{"max_repositories": 5}')->{status}, 403, 'its limits are not theirs';
+	is ask(PATCH => 'organizations/default', '{"max_repositories": 5}', 'platform_admin')->{json}{max_repositories}, 5,
+		"but the server's";
+};
+
+subtest 'members' => sub {
+	my $all = ask(GET => 'members?limit=2')->{json};
+	is scalar @{ $all->{items} }, 2, 'come in pages';
+	my $rest = ask(GET => "members?cursor=$all->{next}")->{json};
+	is scalar(@{ $all->{items} }) + @{ $rest->{items} }, 5, 'to the last';
+	is_deeply [map { $_->{account}{email} } @{ ask(GET => 'members?q=LEAD')->{json}{items} }], ['team_lead@example.org'],
+		'and are searched';
+	is ask(PATCH => 'members/' . account('developer'), '{"role": "team_lead"}')->{json}{role}, 'team_lead', 'get a role';
+	is ask(POST => 'projects', '{"slug": "x", "name": "X"}', 'developer')->{status}, 201, 'which holds at once';
+	is ask(PATCH => 'members/' . account('developer'), '{"role": "platform_admin"}')->{status}, 400, 'one that there is';
+	is ask(DELETE => 'members/' . account('viewer'), undef, 'team_lead')->{status}, 403, 'others are removed by an administrator';
+	my $token = ask(POST => 'tokens', '{"name": "t", "scopes": ["read"]}', 'team_lead')->{json}{token};
+	is ask(DELETE => 'members/' . account('team_lead'))->{status}, 200, 'who does';
+	is $stack->cgi(GET => '/api/v1/repos', header => { Authorization => "Bearer $token" })->{status}, 401,
+		'tokens end with it';
+	is ask(GET => 'repos', undef, 'team_lead')->{status}, 401, 'so do sessions';
+	is ask(DELETE => 'members/' . account('platform_admin'))->{status}, 200, 'a second administrator may go';
+	is ask(DELETE => 'members/' . account('org_admin'))->{status}, 409, 'the last one stays';
+	is ask(PATCH => 'members/' . account('org_admin'), '{"role": "viewer"}')->{status}, 409, 'as what he is';
+};
+
+subtest 'projects' => sub {
+	my $made = ask(POST => 'projects', '{"slug": "web", "name": "Web"}')->{json};
+	is $made->{progress_percentage}, undef, 'of which nobody reports are unknown';
+	my $done = ask(PATCH => 'projects/web', '{"completed_tasks": 3, "total_tasks": 4, "risk": "high", "risk_message": "late"}');
+	is $done->{json}{progress_percentage}, 75, 'come so far';
+	is ask(PATCH => 'projects/web', '{"completed_tasks": 9}')->{status}, 400, 'not further than there is';
+	$db->sql('select muster.sequence_events()');
+	my @told = $db->rows(q{select type, data->>'project_id', coalesce(data->>'severity', data->>'progress_percentage')
+		from muster.event where type in ('risk_alert', 'progress_update') order by type});
+	is_deeply [map { "@$_" } @told], ['progress_update web 75', 'risk_alert web high'], 'and it is told';
+	is ask(PATCH => 'projects/web', '{"risk": null, "risk_message": null}')->{json}{risk}, undef, 'no risk any more';
+	is ask(DELETE => 'projects/web')->{status}, 200, 'an empty one goes';
+	is ask(DELETE => 'projects/default')->{status}, 409, 'the default one stays';
+};
+
+subtest 'settings' => sub {
+	$stack->account('root@example.org', 'platform_admin');
+	my $root = $stack->session('root@example.org');
+	my %setting = map { $_->{key} => $_ } @{ ask(GET => 'settings')->{json}{items} };
+	is $setting{'event.retention_days'}{value}, 7, 'have their default';
+	is ask(PUT => 'settings/event.retention_days', '{"value": 0}', $root)->{status}, 400, 'and their bounds';
+	is ask(PUT => 'settings/no.such', '{"value": 1}')->{status}, 404, 'are those that there are';
+	is ask(PUT => 'settings/event.retention_days', '{"value": 9}', $root)->{json}{value}, 9, 'are changed';
+	is ask(PUT => 'settings/event.retention_days', '{"value": null}', $root)->{json}{value}, 7, 'and given back';
+};
+
+subtest 'the trail' => sub {
+	my @actions = map { $_->{action} } @{ ask(GET => 'trail?limit=200')->{json}{items} };
+	for my $action (qw(organization.update member.update member.remove project.add project.remove token.add)) {
+		ok grep({ $_ eq $action } @actions), "has $action";
+	}
+	my @only = map { $_->{action} } @{ ask(GET => 'trail?action=project.&limit=200')->{json}{items} };
+	is_deeply [grep { !/^project\./ } @only], [], 'is filtered by a beginning';
+	is ask(GET => 'trail', undef, 'developer')->{status}, 403, 'is for administrators';
+	my $page = ask(GET => 'trail?limit=3')->{json};
+	my $next = ask(GET => "trail?limit=3&cursor=$page->{next}")->{json};
+	cmp_ok $next->{items}[0]{id}, '<', $page->{items}[2]{id}, 'and comes in pages';
+	is ask(GET => 'trail?since=2100-01-01T00:00:00Z')->{json}{items}[0], undef, 'of a time';
+};
+
+subtest 'an organization is removed with everything in it, but its trail' => sub {
+	my @lab = ('Muster-Organization' => 'lab');
+	is ask(DELETE => 'organizations/lab?confirm=default', undef, 'viewer', @lab)->{status}, 400,
+		'when one says its name again';
+	my $id = $db->value(q{select id from muster.organization where slug = 'lab'});
+	my $gone = ask(DELETE => 'organizations/lab?confirm=lab', undef, 'viewer', @lab);
+	is $gone->{status}, 200, 'by its owner';
+	is $gone->{json}{removed}{project}, 1, 'and says what went';
+	is $db->value('select count(*) from muster.project where organization_id = $1', $id), 0, 'all of it';
+	is $db->value(q{select data->>'project' from muster.trail where organization_id = $1 and action = 'organization.remove'},
+		$id), 1, 'which the trail has';
+	is ask(GET => 'organizations/lab', undef, 'viewer')->{status}, 404, 'it is not there';
+	is ask(DELETE => 'organizations/default?confirm=default')->{status}, 403, 'not by who does not own it';
+};
+
+done_testing;
