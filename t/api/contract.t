@@ -63,12 +63,22 @@ my %place = (
 my (@asked, @outside);
 my $client = $stack->client;
 
-# One request in a session of its own, so that signing out ends nobody else's.
+# A thing that is there: another one for each removal.
+my %there;
+sub place {
+	my ($name, $is_removed) = @_;
+	my $make = $place{$name} // die "no value for {$name}\n";
+	return $make->() if $is_removed;
+	return $there{$name} //= $make->();
+}
+
+# One request. Signing out ends a session of its own.
+my $signed_in = $stack->session('ann@example.org');
 sub ask {
 	my ($operation, $path, %given) = @_;
-	my $session = $stack->session('ann@example.org');
+	my $session = $path =~ /logout/ ? $stack->session('ann@example.org') : $signed_in;
 	my $query = join '&', map { $_ . '=' . percent($given{query}{$_}) } sort keys %{ $given{query} // {} };
-	my $uri = $path =~ s/\{(\w+)\}/percent($given{path}{$1} \/\/ ($place{$1} \/\/ die "no value for {$1}\n")->())/ger;
+	my $uri = $path =~ s/\{(\w+)\}/percent($given{path}{$1} \/\/ place($1, $operation->{method} eq 'DELETE'))/ger;
 	my $method = $operation->{method};
 	my $answer = $client->request($method, $uri . ($query ne '' ? "?$query" : ''), {
 		headers => { Cookie => "muster_session=$session->{token}", 'X-CSRF-Token' => $session->{csrf},
