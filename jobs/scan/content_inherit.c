@@ -110,9 +110,14 @@ gboolean content_carry(const struct depot_piece *pieces, guint n_pieces, guint32
 	const GArray *ranges, GArray *carried, GArray *touched, guint max)
 {
 	guint r = 0;
-	for (guint i = 0; i < n_pieces && n_candidates > 0; i++) {
+	if (n_candidates == 0)
+		return TRUE;
+	guint32 least = candidates[0].at, most = candidates[n_candidates - 1].at;
+	for (guint i = 0; i < n_pieces; i++) {
 		const struct depot_piece *piece = &pieces[i];
-		if (piece->from == DEPOT_INSERT)
+		/* Most pieces have none, and most objects few of them. */
+		if (piece->from == DEPOT_INSERT || piece->from > most ||
+			piece->from + piece->len < least)
 			continue;
 		/* Where a match ends belongs to the byte before; the very start has none. */
 		guint c = piece->from == 0 && piece->at == 0

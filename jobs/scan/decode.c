@@ -82,12 +82,23 @@ static gboolean line_at(const guint8 *data, gsize len, gsize at, struct line *li
 	return TRUE;
 }
 
+/* Whether another line may hold on to this one; and this one to another. */
+static gboolean may_lead(const struct line *line)
+{
+	gsize len = line->to - line->from;
+
+	return line->is_last && len >= WRAP_MIN && len <= WRAP_MAX;
+}
+
+static gboolean may_follow(const struct line *line)
+{
+	return line->is_bare && line->is_last && line->to - line->from <= WRAP_MAX;
+}
+
 static gboolean holds_on(const struct line *first, const struct line *second)
 {
-	gsize a = first->to - first->from, b = second->to - second->from;
-
-	return first->is_last && second->is_bare && second->is_last && a >= WRAP_MIN &&
-	       a <= WRAP_MAX && b <= a;
+	return may_lead(first) && may_follow(second) &&
+	       second->to - second->from <= first->to - first->from;
 }
 
 static gboolean line_before(
@@ -95,7 +106,7 @@ static gboolean line_before(
 {
 	gsize p = line->from;
 
-	if (!line->is_bare)
+	if (!may_follow(line))
 		return FALSE;
 	while (p > 0 && is_blank(data[p - 1]))
 		p--;
@@ -114,7 +125,7 @@ static gboolean line_behind(
 {
 	gsize p = line->to;
 
-	if (line->to > line->from && data[line->to - 1] == '=')
+	if (!may_lead(line) || data[line->to - 1] == '=')
 		return FALSE;
 	if (p < len && data[p] == '\r')
 		p++;
@@ -168,6 +179,8 @@ static gboolean percent_at(const guint8 *data, gsize len, gsize at, struct decod
 	guint n = 0;
 
 	*run = (struct decode_run){at, at, DECODE_PERCENT};
+	if (!(class_of[data[at]] & P))
+		return FALSE;
 	while (from > least && class_of[data[from - 1]] & P)
 		from--;
 	if (from == least && least > 0)
