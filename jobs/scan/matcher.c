@@ -20,6 +20,8 @@
 #define WHOLE_MATCHES_MAX 1000
 /* A pattern that gave up so often, and at every other place, takes time and decides nothing. */
 #define GIVEN_UP_MAX 100
+/* Where no chunk begins: what was judged has other names than what was sieved. */
+#define JUDGED_NAME ((gsize)1 << 20)
 
 struct matcher *matcher_new(const struct rule_set *rules, const char *cache_folder, GError **error)
 {
@@ -139,6 +141,11 @@ struct matcher_counts matcher_thread_counts(const struct matcher_thread *thread)
 {
 	return thread->counts;
 }
+struct seen *matcher_seen(const struct matcher_thread *thread)
+{
+	return thread->is_anew ? NULL : thread->matcher->seen;
+}
+
 struct decode_text *matcher_text(struct matcher_thread *thread, guint depth)
 {
 	if (thread->texts[depth].bytes == NULL)
@@ -253,10 +260,26 @@ static void judge_decoded(
 	candidate->secret_len = candidate->match_len = (guint32)(place.to - place.from);
 }
 
+/* The same window was refused for the same rule before; or its name, to say so. */
+static gboolean is_refused(struct matcher_thread *thread, const guint8 *window, gsize len,
+	const struct candidate *candidate, guint64 *name)
+{
+	const struct seen *seen = matcher_seen(thread);
+	gboolean is_marked;
+
+	*name = 0;
+	if (seen == NULL || len > SEEN_CHUNK_MAX)
+		return FALSE;
+	*name = seen_hash(
+		seen, window, len, JUDGED_NAME + candidate->rule, candidate->at - candidate->from);
+	return seen_has(seen, *name, &is_marked);
+}
+
 void matcher_judge(
 	struct matcher_thread *thread, const guint8 *data, gsize len, struct candidate *candidate)
 {
 	struct judgement judgement;
+	guint64 name;
 
 	if (candidate->verdict != CANDIDATE_UNSET)
 		return;
@@ -267,9 +290,17 @@ void matcher_judge(
 		return;
 	}
 	const guint8 *window = data + candidate->from;
-	look(thread, candidate->rule, window, candidate->to - candidate->from, 0,
-		candidate->at - candidate->from,
-		thread->matcher->sieve->reach[candidate->rule].width, &judgement);
+	gsize window_len = candidate->to - candidate->from;
+	if (is_refused(thread, window, window_len, candidate, &name)) {
+		thread->efforts[candidate->rule].tried++;
+		judgement = (struct judgement){.verdict = CANDIDATE_REFUSED};
+	} else {
+		look(thread, candidate->rule, window, window_len, 0,
+			candidate->at - candidate->from,
+			thread->matcher->sieve->reach[candidate->rule].width, &judgement);
+		if (judgement.verdict == CANDIDATE_REFUSED && name != 0)
+			seen_add(thread->matcher->seen, name, FALSE);
+	}
 	settle(thread, candidate, &judgement, window);
 	candidate->secret_at = candidate->from + judgement.secret_at;
 	candidate->secret_len = judgement.secret_len;

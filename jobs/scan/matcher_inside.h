@@ -54,6 +54,9 @@ struct matcher_chunk {
 	gboolean is_found;
 };
 
+/* What was looked at before; NULL for a thread that looks anew. */
+struct seen *matcher_seen(const struct matcher_thread *thread);
+
 /* Space for what is decoded at a depth. */
 struct decode_text *matcher_text(struct matcher_thread *thread, guint depth);
 

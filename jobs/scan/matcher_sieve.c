@@ -273,15 +273,10 @@ static void keep_long_words(struct matcher_thread *thread)
 				thread->long_words, &g_array_index(words, struct char_run, i), 1);
 }
 
-static struct seen *seen_of(const struct matcher_thread *thread)
-{
-	return thread->is_anew ? NULL : thread->matcher->seen;
-}
-
 /* Cuts a range into chunks and asks for what is remembered of them, so that it is there in time. */
 static void cut(struct matcher_thread *thread, const guint8 *data, gsize len, gsize from, gsize to)
 {
-	const struct seen *seen = seen_of(thread);
+	const struct seen *seen = matcher_seen(thread);
 
 	do {
 		struct matcher_chunk chunk = {.from = from, .to = seen_chunk_end(data, from, to)};
@@ -319,7 +314,7 @@ static void remember(
 	struct matcher_thread *thread, const struct matcher_chunk *chunks, guint n, gsize len)
 {
 	const GArray *words = thread->long_words;
-	struct seen *seen = seen_of(thread);
+	struct seen *seen = matcher_seen(thread);
 	guint first = words->len;
 
 	keep_long_words(thread);
@@ -385,7 +380,7 @@ static guint sieve_news(struct sieving *sieving, guint at)
 {
 	struct matcher_thread *thread = sieving->thread;
 	struct matcher_chunk *chunks = (struct matcher_chunk *)(void *)thread->chunks->data;
-	const struct seen *seen = seen_of(thread);
+	const struct seen *seen = matcher_seen(thread);
 	guint first = at; /* that waits for the sieve */
 
 	for (;; at++) {

@@ -3,18 +3,18 @@
 #include "jobs/scan/seen.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
+
+#include "lib/memory.h"
 
 /* Names are kept in rows that are a line of the cache each. */
 #define ROW 8u
 /*
- * A small table for who scans little, 256 KiB; when it begins to fill, a large one in its place, 16
- * MiB in pages as large as there are: what is looked up lies anywhere in it.
+ * A small table for who scans little, 256 KiB; when it begins to fill, one of 16 MiB in its place,
+ * in large pages, for what is looked up lies anywhere in it.
  */
 #define SMALL_BITS 12
 #define LARGE_BITS 18
-#define LARGE_PAGE ((gsize)2 << 20)
 #define SMALL_MAX ((ROW << SMALL_BITS) / 4)
 
 #define CHUNK_MIN 512
@@ -25,46 +25,27 @@ __extension__ typedef unsigned __int128 wide;
 struct table {
 	guint64 *rows; /* 0 free; the lowest bit is the mark; atomic */
 	guint bits;
-	void *map; /* what rows lie in */
-	gsize map_len;
 };
 
 struct seen {
 	struct table tables[2];
 	const struct table *table; /* atomic */
 	guint added;               /* to the small one; atomic */
-	GMutex lock;               /* to make the large one */
 	wide fold[3];
 	guint64 key[WORDS];
 };
 
 static gboolean table_init(struct table *table, guint bits)
 {
-	gsize len = (gsize)ROW * sizeof(guint64) << bits;
-	gsize more = len > LARGE_PAGE ? LARGE_PAGE : 0;
-
 	table->bits = bits;
-	table->map_len = len + more;
-	table->map = mmap(
-		NULL, table->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (table->map == MAP_FAILED) {
-		table->map = NULL;
-		return FALSE;
-	}
-	gsize shift = more != 0 ? -(guintptr)table->map & (more - 1) : 0;
-	table->rows = (guint64 *)(gpointer)((guint8 *)table->map + shift);
-#ifdef MADV_HUGEPAGE
-	if (more != 0)
-		madvise(table->rows, len, MADV_HUGEPAGE);
-#endif
-	return TRUE;
+	table->rows = memory_try_table0((gsize)ROW * sizeof(guint64) << bits);
+	return table->rows != NULL;
 }
 
 struct seen *seen_new(void)
 {
 	struct seen *seen = g_new0(struct seen, 1);
 
-	g_mutex_init(&seen->lock);
 	if (!table_init(&seen->tables[0], SMALL_BITS) ||
 		getrandom(seen->key, sizeof(seen->key), 0) != sizeof(seen->key) ||
 		getrandom(seen->fold, sizeof(seen->fold), 0) != sizeof(seen->fold)) {
@@ -79,61 +60,71 @@ void seen_free(struct seen *seen)
 {
 	if (seen == NULL)
 		return;
-	for (guint i = 0; i < G_N_ELEMENTS(seen->tables); i++)
-		if (seen->tables[i].map != NULL)
-			munmap(seen->tables[i].map, seen->tables[i].map_len);
-	g_mutex_clear(&seen->lock);
+	g_free(seen->tables[0].rows);
+	g_free(seen->tables[1].rows);
 	g_free(seen);
 }
 
-/* What is in the small table is forgotten: it was little. Without memory it stays as it is. */
+/*
+ * Done once, by whoever added the last. What is in the small table is forgotten: it was little.
+ * Without memory all goes on with it.
+ */
 static void grow(struct seen *seen)
 {
-	g_mutex_lock(&seen->lock);
-	if (seen->table == &seen->tables[0] && seen->tables[1].map == NULL &&
-		table_init(&seen->tables[1], LARGE_BITS))
+	if (table_init(&seen->tables[1], LARGE_BITS))
 		__atomic_store_n(&seen->table, &seen->tables[1], __ATOMIC_RELEASE);
-	g_mutex_unlock(&seen->lock);
 }
 
 typedef guint8 lane __attribute__((vector_size(16)));
 
-/* A line ends before `at`, and the next is empty: nothing else comes as often, and as evenly. */
+/*
+ * A line ends before `at` that is empty, or whose last two characters add up to what those of one
+ * in sixteen do. Empty lines are best, for they stand between what is changed together, but not all
+ * texts have them.
+ */
 static inline gboolean is_cut(const guint8 *data, gsize at)
 {
-	return data[at - 1] == '\n' && (data[at] == '\n' || data[at] == '\r');
+	guint sum = 3u * data[at - 2] + data[at - 3];
+
+	return data[at - 1] == '\n' && (data[at - 2] == '\n' || (sum & 15) == 1);
+}
+
+static inline lane lane_at(const guint8 *data)
+{
+	lane bytes;
+
+	memcpy(&bytes, data, sizeof(bytes));
+	return bytes;
+}
+
+/* The same for 16 places at a time. */
+static inline gboolean has_cut(const guint8 *data, gsize at)
+{
+	const lane feed = {10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10};
+	lane last = lane_at(data + at - 2), sum = lane_at(data + at - 3) + last + last + last;
+	lane is_here = (lane)(lane_at(data + at - 1) == feed) &
+		       ((lane)(last == feed) | (lane)((sum & 15) == 1));
+	guint64 halves[2];
+
+	memcpy(halves, &is_here, sizeof(halves));
+	return (halves[0] | halves[1]) != 0;
 }
 
 gsize seen_chunk_end(const guint8 *data, gsize at, gsize to)
 {
-	const lane feed = {10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10};
-	const lane back = {13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13};
 	gsize most = to - at > SEEN_CHUNK_MAX ? at + SEEN_CHUNK_MAX : to;
 
 	if (to - at <= CHUNK_MIN)
 		return to;
-	for (at += CHUNK_MIN; at < most;) {
-		lane before, here;
-		guint64 halves[2];
-		if (most - at < sizeof(lane)) {
-			if (is_cut(data, at))
-				return at;
-			at++;
-			continue;
-		}
-		memcpy(&before, data + at - 1, sizeof(lane));
-		memcpy(&here, data + at, sizeof(lane));
-		before = (lane)(before == feed) & ((lane)(here == feed) | (lane)(here == back));
-		memcpy(halves, &before, sizeof(halves));
-		if ((halves[0] | halves[1]) != 0) {
-			while (!is_cut(data, at))
-				at++;
-			return at;
-		}
+	at += CHUNK_MIN;
+	while (most - at >= sizeof(lane) && !has_cut(data, at))
 		at += sizeof(lane);
-	}
-	return most;
+	while (at < most && !is_cut(data, at))
+		at++;
+	return at;
 }
+
+G_STATIC_ASSERT(CHUNK_MIN >= 3);
 
 static inline guint64 word_at(const guint8 *data)
 {
@@ -147,13 +138,23 @@ guint64 seen_hash(const struct seen *seen, const guint8 *data, gsize len, gsize 
 {
 	const guint64 *key = seen->key;
 	guint8 rest[16] = {0};
-	wide sum;
+	wide sum, other = 0;
 	gsize i = 0;
 
 	/* What was padded has another length. */
 	sum = (wide)(((guint64)len << 32 | from) + key[0]) * (to + key[1]);
-	for (key += 2; len - i >= sizeof(rest); i += sizeof(rest), key += 2)
+	/* Two sums at a time, for one would wait for itself. */
+	for (key += 2; len - i >= 2 * sizeof(rest); i += 2 * sizeof(rest), key += 4) {
 		sum += (wide)(word_at(data + i) + key[0]) * (word_at(data + i + 8) + key[1]);
+		other +=
+			(wide)(word_at(data + i + 16) + key[2]) * (word_at(data + i + 24) + key[3]);
+	}
+	sum += other;
+	if (len - i >= sizeof(rest)) {
+		sum += (wide)(word_at(data + i) + key[0]) * (word_at(data + i + 8) + key[1]);
+		i += sizeof(rest);
+		key += 2;
+	}
 	memcpy(rest, data + i, len - i);
 	sum += (wide)(word_at(rest) + key[0]) * (word_at(rest + 8) + key[1]);
 	guint64 high = (guint64)(sum >> 64), low = (guint64)sum;

@@ -37,6 +37,9 @@ static const char *const lines[] = {
 	"abcd1234",
 	"from here ",
 	"on to there;\n",
+	"KEY-abcd1234 # gitleaks:allow\n",
+	"KEY-00000000\n",
+	"KEY-example1\n",
 	"only\n",
 	"w_0123456789abcdefghijklmnopqrst\n",
 	"S0VZLWFiY2QxMjM0IGFuZCBzb21lIG1vcmUgdGV4dCBiZWhpbmQgaXQ=\n",
@@ -142,10 +145,16 @@ static void check_same(struct matcher_thread *thread, struct matcher_thread *ane
 	g_autoptr(GArray) found = ask(thread, text, ranges, n);
 
 	g_assert_cmpuint(found->len, ==, right->len);
-	for (guint i = 0; i < MIN(found->len, right->len); i++)
-		g_assert_cmpint(candidate_order(&g_array_index(found, struct candidate, i),
-					&g_array_index(right, struct candidate, i)),
-			==, 0);
+	for (guint i = 0; i < MIN(found->len, right->len); i++) {
+		struct candidate *one = &g_array_index(found, struct candidate, i);
+		struct candidate *other = &g_array_index(right, struct candidate, i);
+		g_assert_cmpint(candidate_order(one, other), ==, 0);
+		matcher_judge(thread, (const guint8 *)text->str, text->len, one);
+		matcher_judge(anew, (const guint8 *)text->str, text->len, other);
+		g_assert_cmpuint(one->verdict, ==, other->verdict);
+		g_assert_cmpuint(one->secret, ==, other->secret);
+		g_assert_cmpuint(one->secret_at, ==, other->secret_at);
+	}
 	*total += right->len;
 }
 
