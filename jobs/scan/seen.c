@@ -37,8 +37,11 @@ struct seen {
 
 static gboolean table_init(struct table *table, guint bits)
 {
+	gsize len = (gsize)ROW * sizeof(guint64) << bits;
+
 	table->bits = bits;
-	table->rows = memory_try_table0((gsize)ROW * sizeof(guint64) << bits);
+	/* Of the small one only what is used is touched. */
+	table->rows = bits == SMALL_BITS ? g_try_malloc0(len) : memory_try_table0(len);
 	return table->rows != NULL;
 }
 
