@@ -85,12 +85,18 @@ sub differences {
 	return @wrong;
 }
 
-# A scan with the state and one without say the same of what is there.
+# What a scan without a state says, and its exit code.
+sub wanted {
+	my ($rules, $repo) = @_;
+	return [scan($rules, $repo, '--no-state'), $exit];
+}
+
+# A scan with the state and one without say the same of what is there. $known: what the latter said, of
+# a repository that is as it was.
 sub agrees {
-	my ($rules, $repo, $name) = @_;
+	my ($rules, $repo, $name, $known) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $want = scan($rules, $repo, '--no-state');
-	my $want_exit = $exit;
+	my ($want, $want_exit) = @{ $known // wanted($rules, $repo) };
 	my $got = scan($rules, $repo, "--state=$state");
 	my @wrong = differences($want->{present}, $got->{present});
 	my $is_fine = is(scalar(@wrong), 0, $name) or diag(join "\n", @wrong[0 .. ($#wrong < 5 ? $#wrong : 5)]);
@@ -398,8 +404,9 @@ for my $what (sort keys %object) {
 		};
 		remove_tree($state);
 		$break->();
-		agrees('ab', $b, "$what, $how");
-		agrees('ab', $b, "$what, $how, once more");
+		my $broken = wanted('ab', $b);
+		agrees('ab', $b, "$what, $how", $broken);
+		agrees('ab', $b, "$what, $how, once more", $broken);
 		commit($b, "beside $what", date => 1_600_010_000 + int rand 1000);
 		agrees('ab', $b, "$what, $how, after a commit");
 		unlink $path;
@@ -456,13 +463,14 @@ is_deeply({ map { s{^.*/}{}r =~ s/-.*//r => s{^.*/}{}r } glob("$folder/*") }, \%
 system('cp', '-a', $folder, "$dir/good") == 0 or die;
 grow();
 
+my $whole = wanted('ab', $big);
 sub damaged {
 	my ($name, $break, $note) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	remove_tree($folder);
 	system('cp', '-a', "$dir/good", $folder) == 0 or die;
 	$break->($folder);
-	agrees('ab', $big, "$name: all is found");
+	agrees('ab', $big, "$name: all is found", $whole);
 	is(scalar(grep { !/damaged|cut off|is not one of ours|is not used|another/ } split /\n/, $error), 0, "$name: at most a note");
 	like($error, qr/^muster scan: what the last scan left .*\n\z/, "$name: a note, once") if $note;
 	scan('ab', $big, "--state=$state");
