@@ -7,7 +7,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
-use Compress::Zlib qw(compress);
+use Compress::Zlib qw(compress deflateInit Z_FULL_FLUSH);
 use Digest::SHA qw(sha1);
 use File::Path qw(remove_tree);
 use POSIX ();
@@ -60,6 +60,9 @@ sub partly {
 	return ok(!@wrong, $name) || diag(join "\n", @wrong);
 }
 
+# Enough for all that is done here, and for nothing that objects claim. Sanitizers need more than that.
+my $limit_data = slurp(scan_program()) =~ /__asan_init/ || !grep({ -x "$_/prlimit" } split /:/, $ENV{PATH}) ? [] : ['prlimit', '--data=' . (200 << 20)];
+
 my $secret = { type => 'blob', data => 'TOKEN=' . token(1) . "\n" };
 my $plain = { type => 'blob', data => 'OTHER=' . token(2) . "\n" . "text\n" x 40 };
 my $root = tree_of(['100644', 'a', oid($plain)], ['100644', 'b', oid($secret)]);
@@ -101,6 +104,31 @@ push @tags, { type => 'tag', data => 'object ' . oid($tags[-1]) . "\ntype $tags[
 partly(made_of([$secret, $plain, $root, @tags]), [], qr/too deep/, 'a tag of a tag of a tag');
 partly(made_of([$secret, $plain, $root, $main, commit_of(oid($root), (oid($main)) x 20000)]), ['a:1', 'b:1'], qr/too much/,
 	'a commit with 20 000 parents');
+
+# What claims to be larger than there is room for: the rest is found, and nothing is allocated for it.
+my $zeros = do {
+	my ($z) = deflateInit();
+	my $block = $z->deflate("\0" x (1 << 20)) . $z->flush(Z_FULL_FLUSH);
+	my $next = $z->deflate("\0" x (1 << 20)) . $z->flush(Z_FULL_FLUSH);
+	my $len = 2**32 + (1 << 20);
+	$block . $next x 4096 . "\1\0\0\xff\xff" . pack('nn', $len % 65521, 1);
+};
+for my $case (
+	['a file that claims 2^60 bytes', { type => 'blob', data => 'x', size => 2**60 }],
+	['one that claims 4 GB and its own', { type => 'blob', data => 'hello', size => 2**32 + 5 }],
+	['a folder that claims 2^60 bytes', { %{ tree_of(['100644', 'a', oid($plain)]) }, size => 2**60 }, '40000'],
+	['a file of 4 GB', { type => 'blob', data => '', oid => '4' x 40, size => 2**32 + (1 << 20), stored => $zeros }],
+) {
+	my ($what, $object, $mode) = @$case;
+	my $tree = tree_of(['100644', 'b', oid($secret)], [$mode // '100644', 'large', oid($object)]);
+	my $report = scan_json({ under => $limit_data }, '--no-state', made_of([$secret, $plain, $object, $tree, commit_of(oid($tree))]));
+	is_deeply([found($report)], ['b:1'], "$what: the others are found") or diag(scan_error());
+	if ($mode) {
+		is(scan_exit(), 3, "$what: it is not covered");
+	} else {
+		is($report->{coverage}{targets}[0]{skipped}{'too-big'}, 1, "$what: it is left out, and counted");
+	}
+}
 
 # Damage: the same findings, or it is said that something is missing.
 my $base = repo("$dir/base");
@@ -203,6 +231,35 @@ put("$marked/b", ('abcdefghijklmnopqrstuvwxyz' x 100000) . "Q\n");
 commit($marked, 'b');
 is_deeply([found(scan_json('--no-state', '--config', "$dir/everywhere.toml", '--no-builtin-rules', $marked))], ['b:1'],
 	'a sieve that matches everywhere');
+
+# A file that is another one when it is read again, for the samples: they show nothing of it. (One that the
+# kernel makes anew for each reader.)
+my $anew = '/proc/sys/kernel/random/uuid';
+SKIP: {
+	skip "$anew is not here", 3 if !-r $anew;
+	spew("$dir/anew.toml", "[[rules]]\nid = 'anew'\ndescription = 'a part of it'\nregex = '''([0-9a-f]{8})-[0-9a-f]{4}-'''\n");
+	spew("$dir/once", slurp($anew));
+	my ($still) = @{ scan_json('-w', '--config', "$dir/anew.toml", '--no-builtin-rules', "$dir/once")->{findings} };
+	like($still->{sample}, qr/^\*+-[0-9a-f]{4}-$/, 'a sample shows what is around');
+	my $report = scan_json('-w', '--config', "$dir/anew.toml", '--no-builtin-rules', $anew);
+	my ($finding) = @{ $report->{findings} };
+	is(scalar @{ $report->{findings} }, 1, 'a file that changes all the time: what was in it when it was scanned is found') or diag(scan_error());
+	is($finding->{sample}, $finding->{secret}, 'its sample is only masked, for what is around it now is something else');
+}
+
+# Naming takes milliseconds a secret: when the time is over, those without a name are counted, and nothing of
+# them is taken for known.
+my $names = repo("$dir/names");
+put("$names/many", join '', map { 'T=' . token(1000 + $_) . "\n" } 1 .. 1500);
+commit($names, 'many');
+my $unnamed = scan_json(qw(--threads 1 --timeout 1), $names);
+is(scan_exit(), 3, 'secrets that there was no time to name: the scan is not whole');
+like(scan_error(), qr/[0-9]+ more secrets were found when the time was over/, 'and says so');
+cmp_ok(scalar @{ $unnamed->{findings} }, '<', 1500, 'those that have no name are not told');
+SKIP: {
+	skip 'naming the others takes seconds: MUSTER_TEST_ALL=yes', 1 if ($ENV{MUSTER_TEST_ALL} // '') ne 'yes';
+	is(scalar @{ scan_json($names)->{findings} }, 1500, 'the next scan finds and names them all');
+}
 
 # A full disk, and what an earlier scan or another one leaves in the cache.
 my $small = repo("$dir/small");
