@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LARGE_PAGE_BYTES ((gsize)2 << 20)
+#define SPARSE_BYTES ((gsize)16 << 20)
 #define HEAP_PAGES_MAX 16u
 #define FIRST_BYTES (256 * 1024)   /* more than the heap has */
 #define USUAL_TOP_PAD (128 * 1024) /* of the C library */
@@ -29,7 +30,12 @@ gpointer memory_try_table(gsize bytes)
 
 gpointer memory_try_table0(gsize bytes)
 {
-	gpointer table = memory_try_table(bytes);
+	gpointer table;
+
+	/* Of a large one most may never be touched: then it takes no memory at all. */
+	if (bytes > SPARSE_BYTES)
+		return g_try_malloc0(bytes);
+	table = memory_try_table(bytes);
 
 	return table != NULL ? memset(table, 0, MAX(1, bytes)) : NULL;
 }

@@ -15,7 +15,7 @@
  *	g_free(rows);
  */
 
-/* NULL: there is not that much. The second one is cleared. */
+/* NULL: there is not that much. The second one is cleared; from 16 MiB on its pages are small. */
 gpointer memory_try_table(gsize bytes);
 gpointer memory_try_table0(gsize bytes);
 

@@ -15,7 +15,9 @@
  *
  * Refused: replace refs and grafts are not looked at, as in `git --no-replace-objects`. Trees
  * nested deeper than HISTORY_DEPTH_MAX and trees that hold more than HISTORY_PLACES_MAX places are
- * taken as empty. Missing and broken objects are counted and, some of them, named: never an error.
+ * taken as empty, and told: git itself goes no deeper (core.maxTreeDepth), and a place is a
+ * finding, of which a million fill gigabytes. Files in which nothing is found are no places.
+ * Missing and broken objects are counted and, some of them, named: never an error.
  *
  *	struct history_options options = {.tips = tips, .n_tips = n, …};
  *	g_autoptr(HistoryRun) run = history_run_new(depot, state, &options);
