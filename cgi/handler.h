@@ -22,6 +22,16 @@ gboolean session_refresh(struct route_call *call, GError **error);
 gboolean session_logout(struct route_call *call, GError **error);
 gboolean session_stream_token(struct route_call *call, GError **error);
 
+/* account.c: invitations, accounts that people make themselves, passwords. */
+gboolean invitation_add(struct route_call *call, GError **error);
+gboolean invitation_find(struct route_call *call, GError **error);
+gboolean invitation_accept(struct route_call *call, GError **error);
+gboolean invitation_join(struct route_call *call, GError **error);
+gboolean account_register(struct route_call *call, GError **error);
+gboolean account_password(struct route_call *call, GError **error);
+gboolean account_forgot(struct route_call *call, GError **error);
+gboolean account_reset(struct route_call *call, GError **error);
+
 /* token.c: the one answer that holds a new token. */
 gboolean token_add(struct route_call *call, GError **error);
 

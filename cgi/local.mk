@@ -4,6 +4,7 @@ pkglibexec_PROGRAMS += cgi/api.fcgi
 # All but the program itself, so that tests can take parts of it.
 noinst_LIBRARIES += cgi/libmuster-api.a
 cgi_libmuster_api_a_SOURCES = \
+	cgi/account.c \
 	cgi/api.h \
 	cgi/auth.c cgi/auth.h \
 	cgi/call.c cgi/call.h \
@@ -16,7 +17,9 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \
 	cgi/input.c cgi/input.h \
+	cgi/mail.c cgi/mail.h \
 	cgi/openapi.c cgi/openapi.h \
+	cgi/password.c cgi/password.h \
 	cgi/plain.c cgi/plain.h \
 	cgi/problem.c cgi/problem.h \
 	cgi/rate.c cgi/rate.h \
@@ -24,7 +27,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/response.c cgi/response.h \
 	cgi/route.c cgi/route.h cgi/routes.c \
 	cgi/serve.c cgi/serve.h \
-	cgi/session.c \
+	cgi/session.c cgi/session.h \
 	cgi/token.c
 
 # What is part of the program as it is.

@@ -3,6 +3,7 @@
 #include "cgi/route.h"
 
 #include "cgi/handler.h"
+#include "cgi/password.h"
 
 /*
  * Every route there is; api.fcgi --routes prints it, t/api/authz.t walks it as everybody. The
@@ -18,6 +19,10 @@
 /* clang-format off */
 #define SEVERITIES "critical|high|medium|low|info"
 #define STATES "open|in_progress|resolved|ignored"
+#define MEMBER_ROLES "viewer|developer|team_lead|org_admin"
+#define PASSWORD_INPUT { "password", INPUT_BODY, INPUT_SECRET, .min = PASSWORD_MIN_BYTES, \
+	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE }
+#define LINK_TOKEN_INPUT { "token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }
 #define FINDING_KINDS "secret|dependency|code"
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
 #define UUID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_UUID, .is_needed = TRUE }
@@ -65,6 +70,81 @@ const struct route routes[] = {
 	{ .method = "GET", .path = "/api/v1/auth/me", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "account_me", .schema = "Me",
 	  .help = "Who is signed in, with the CSRF token that writes by cookie need." },
+
+	{ .method = "PATCH", .path = "/api/v1/auth/me", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS({ "name", INPUT_BODY, INPUT_TEXT, .max = 200, .is_needed = TRUE }),
+	  .body_max_bytes = BODY_SMALL, .function = "account_rename", .schema = "Me", .is_write = TRUE,
+	  .help = "Changes one's name." },
+	{ .method = "POST", .path = "/api/v1/auth/register", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(
+		{ "email", INPUT_BODY, INPUT_TEXT, .min = 3, .max = 254, .is_needed = TRUE },
+		PASSWORD_INPUT,
+		{ "name", INPUT_BODY, INPUT_TEXT, .max = 200 },
+		{ "role", INPUT_BODY, INPUT_TEXT, .max = 50, .help = "Taken and not heeded" },
+		{ "organization_id", INPUT_BODY, INPUT_TEXT, .max = 63, .help = "Likewise: one comes in by invitation" }),
+	  .body_max_bytes = BODY_SMALL, .handler = account_register, .schema = "TokenPair", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Makes an account with an organization of its own, where the server allows it." },
+	{ .method = "POST", .path = "/api/v1/auth/password", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(
+		{ "current", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES,
+		  .is_needed = TRUE },
+		PASSWORD_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = account_password, .schema = "Ended", .is_write = TRUE,
+	  .help = "Changes one's password; one's other sessions end." },
+	{ .method = "POST", .path = "/api/v1/auth/forgot", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(
+		{ "email", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE }),
+	  .body_max_bytes = BODY_SMALL, .handler = account_forgot, .schema = "Status", .status = 202,
+	  .help = "Sends a link for a new password to the address, if it has an account." },
+	{ .method = "POST", .path = "/api/v1/auth/reset", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(LINK_TOKEN_INPUT, PASSWORD_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = account_reset, .schema = "TokenPair", .is_write = TRUE,
+	  .help = "A new password by such a link; all sessions end, and a new one begins." },
+	{ .method = "POST", .path = "/api/v1/auth/invitation", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(LINK_TOKEN_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = invitation_find, .schema = "InvitationSeen",
+	  .help = "What the invitation of a link is about." },
+	{ .method = "POST", .path = "/api/v1/auth/invitation/accept", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(LINK_TOKEN_INPUT, PASSWORD_INPUT,
+		{ "name", INPUT_BODY, INPUT_TEXT, .max = 200 }),
+	  .body_max_bytes = BODY_SMALL, .handler = invitation_accept, .schema = "TokenPair", .is_write = TRUE,
+	  .help = "Makes an account by an invitation and signs it in." },
+	{ .method = "POST", .path = "/api/v1/auth/invitation/join", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(LINK_TOKEN_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = invitation_join, .schema = "Me", .is_write = TRUE,
+	  .help = "Joins by an invitation with the account one has." },
+	{ .method = "POST", .path = "/api/v1/auth/organization", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS({ "organization", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 63, .is_needed = TRUE }),
+	  .body_max_bytes = BODY_SMALL, .function = "session_move", .schema = "Me", .is_write = TRUE,
+	  .help = "This session acts in another of one's organizations from now on." },
+	{ .method = "GET", .path = "/api/v1/sessions", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .function = "session_list", .answer = ANSWER_LIST, .schema = "Session",
+	  .help = "Where one is signed in." },
+	{ .method = "DELETE", .path = "/api/v1/sessions", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .function = "session_end_all", .schema = "Ended", .is_write = TRUE,
+	  .help = "Signs one out everywhere else. API tokens stay." },
+	{ .method = "DELETE", .path = "/api/v1/sessions/{session}", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("session")),
+	  .function = "session_end", .schema = "Session", .is_write = TRUE,
+	  .help = "Ends one of one's sessions." },
+
+	{ .method = "GET", .path = "/api/v1/invitations", .role = ROLE_ORG_ADMIN, .rate = RATE_READ,
+	  .function = "invitation_list", .answer = ANSWER_LIST, .schema = "Invitation",
+	  .help = "Invitations that nobody has used yet." },
+	{ .method = "POST", .path = "/api/v1/invitations", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "email", INPUT_BODY, INPUT_TEXT, .min = 3, .max = 254, .is_needed = TRUE },
+		{ "role", INPUT_BODY, INPUT_WORD, .words = MEMBER_ROLES, .is_needed = TRUE },
+		{ "days", INPUT_BODY, INPUT_INT, .min = 1, .max = 90, .help = "Until it ends; 7 without" }),
+	  .body_max_bytes = BODY_SMALL, .handler = invitation_add, .schema = "InvitationNew", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Invites somebody by mail; the link is in the answer, too." },
+	{ .method = "DELETE", .path = "/api/v1/invitations/{invitation}", .role = ROLE_ORG_ADMIN,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("invitation")),
+	  .function = "invitation_remove", .schema = "Invitation", .is_write = TRUE,
+	  .help = "Takes an invitation back." },
 
 	{ .method = "GET", .path = "/api/v1/tokens", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "token_list", .answer = ANSWER_LIST, .schema = "Token",
@@ -128,7 +208,7 @@ const struct route routes[] = {
 	  .help = "Who is in this organization, and as what." },
 	{ .method = "PATCH", .path = "/api/v1/members/{account}", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
 	  .inputs = INPUTS(UUID_INPUT("account"),
-		{ "role", INPUT_BODY, INPUT_WORD, .words = "viewer|developer|team_lead|org_admin",
+		{ "role", INPUT_BODY, INPUT_WORD, .words = MEMBER_ROLES,
 		  .is_needed = TRUE }),
 	  .body_max_bytes = BODY_SMALL, .function = "member_update", .schema = "Member", .is_write = TRUE,
 	  .help = "Gives a member another role, at once." },

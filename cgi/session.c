@@ -3,73 +3,16 @@
 #include "cgi/handler.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "cgi/auth.h"
 #include "cgi/call.h"
+#include "cgi/password.h"
 #include "cgi/problem.h"
+#include "cgi/session.h"
 #include "lib/error.h"
-#include "lib/file.h"
 
 #define ACCESS_TOKEN_S 1800
 #define STREAM_TOKEN_S 60
-#define PASSWORD_SLOTS 2
-#define PASSWORD_WAIT_MS 3000
-#define PASSWORD_POLL_MS 10
-
-/*
- * Verified when there is no such account, so that the answer takes as long as for one that is
- * there: argon2id of 32 random bytes that nobody kept, with the parameters of
- * secret_password_hash().
- */
-#define DECOY_HASH                                                                                 \
-	"$argon2id$v=19$m=19456,t=2,p=1$GsAC5J6Lq8dpQgJvc0MmEw$8Dec/"                              \
-	"tRdo1aYxbMOE5pM7JT24MIpyrICV1OVc/"                                                        \
-	"kGvnE"
-
-/*
- * One of the host's two places for argon2 (19 MiB and a core for 30 ms each), as the descriptor of
- * a lock file; -1 and MUSTER_ERROR_BUSY when none gets free in time. The kernel frees it with the
- * process.
- */
-static int password_slot_take(const struct api *api, GError **error)
-{
-	gint64 deadline = g_get_monotonic_time() + PASSWORD_WAIT_MS * 1000;
-
-	for (;;) {
-		for (int i = 0; i < PASSWORD_SLOTS; i++) {
-			g_autoptr(GError) failure = NULL;
-			g_autofree char *name = g_strdup_printf("login.%d.lock", i);
-			g_autofree char *path = conf_get_run_path(api->conf, name);
-			int fd = file_lock(path, &failure);
-			if (fd >= 0)
-				return fd;
-			if (!g_error_matches(failure, MUSTER_ERROR, MUSTER_ERROR_BUSY)) {
-				g_propagate_error(error, g_steal_pointer(&failure));
-				return -1;
-			}
-		}
-		if (g_get_monotonic_time() >= deadline) {
-			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
-				"many people are signing in just now");
-			return -1;
-		}
-		g_usleep(PASSWORD_POLL_MS * 1000);
-	}
-}
-
-static gboolean password_verify(const struct api *api, const char *hash, const char *password,
-	gboolean *is_valid, GError **error)
-{
-	int slot = password_slot_take(api, error);
-
-	if (slot < 0)
-		return FALSE;
-	gboolean is_right = secret_password_is_valid(hash != NULL ? hash : DECOY_HASH, password);
-	close(slot);
-	*is_valid = is_right && hash != NULL;
-	return TRUE;
-}
 
 /* A JWT for the session; scope NULL: for everything. Freed by the caller. */
 static char *token_sign(const struct api *api, const char *account, const char *organization,
@@ -141,7 +84,8 @@ static gboolean login_note(struct route_call *call, const char *is_ok, GError **
 	return result != NULL;
 }
 
-static gboolean session_open(struct route_call *call, const char *account, GError **error)
+gboolean session_open(
+	struct route_call *call, const char *account, const char *organization, GError **error)
 {
 	g_autofree char *token = secret_token_new("");
 	g_autofree char *refresh = secret_token_new("");
@@ -151,11 +95,9 @@ static gboolean session_open(struct route_call *call, const char *account, GErro
 	g_autofree char *csrf_text = secret_sign(call->api->key, SECRET_PURPOSE_CSRF, token_hash);
 	g_autofree char *csrf = auth_token_bytea(csrf_text);
 	g_autofree char *agent = agent_clip(call->request);
-	const char *params[] = {account, token_hash, csrf, refresh_hash,
-		route_value(call, "organization"), call->request->address, agent};
+	const char *params[] = {account, token_hash, csrf, refresh_hash, organization,
+		call->request->address, agent};
 
-	if (!login_note(call, "true", error))
-		return FALSE;
 	g_autoptr(db_result) result = db_query(call->api->db,
 		"select muster.session_add(p_account => $1, p_token_hash => $2, p_csrf => $3, "
 		"p_refresh_hash => $4, p_organization => $5, p_address => $6, p_agent => $7)",
@@ -189,7 +131,9 @@ gboolean session_login(struct route_call *call, GError **error)
 		    &is_valid, error))
 		return FALSE;
 	if (is_valid && db_result_get(found, 0, 0) != NULL)
-		return session_open(call, db_result_get(found, 0, 0), error);
+		return login_note(call, "true", error) &&
+		       session_open(call, db_result_get(found, 0, 0),
+			       route_value(call, "organization"), error);
 	if (!login_note(call, "false", error))
 		return FALSE;
 	g_set_error(

@@ -43,6 +43,10 @@ const struct conf_key conf_keys[] = {
 
 	{ "server.cors_origins", CONF_TYPE_STRING, "",
 	  .help = "Origins (https://app.example.org), separated by spaces, whose pages may use the API and the streams." },
+	{ "server.sendmail", CONF_TYPE_PATH, "/usr/sbin/sendmail",
+	  .help = "The program that takes letters (invitations, new passwords); msmtp-mta, postfix and exim bring one." },
+	{ "server.mail_from", CONF_TYPE_STRING, "",
+	  .help = "Who letters are from, as in Muster <muster@example.org>; empty: whom the mail program makes it." },
 	{ "server.trusted_proxies", CONF_TYPE_STRING, "",
 	  .help = "Addresses and networks (10.0.0.0/8), separated by spaces, whose X-Forwarded-For and X-Forwarded-Proto are believed." },
 

@@ -11,10 +11,12 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0006_told.sql \
 	sql/migration/0007_finding.sql \
 	sql/migration/0008_organization.sql \
+	sql/migration/0009_invitation.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/event.sql \
 	sql/api/finding.sql \
+	sql/api/invitation.sql \
 	sql/api/job.sql \
 	sql/api/organization.sql \
 	sql/api/overview.sql \
@@ -26,6 +28,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/rule.sql \
 	sql/api/run.sql \
 	sql/api/saved_search.sql \
+	sql/api/self.sql \
 	sql/api/session.sql \
 	sql/api/setting.sql \
 	sql/api/token.sql \

@@ -49,6 +49,8 @@ begin
 	v_done := v_done || jsonb_build_object('sessions', v_count);
 	delete from muster.refresh where expires_at < now();
 	delete from muster.token where expires_at < now();
+	delete from muster.invitation where expires_at < now();
+	delete from muster.password_reset where expires_at < now();
 	delete from muster.idempotency where created_at < now() - interval '1 day';
 	delete from muster.rate_limit where full_at < now();
 	delete from muster.login_limit where updated_at < now() - interval '2 days';

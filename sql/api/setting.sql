@@ -15,7 +15,9 @@ returns table (key text, standard jsonb, scope text, low integer, high integer, 
 language sql immutable parallel safe
 begin atomic
 	select * from (values
-		('event.retention_days', '7'::jsonb, 'platform', 1, 3650, null::text[],
+		('auth.register', '"closed"'::jsonb, 'platform', null::integer, null::integer,
+		 array['closed', 'open'], 'Whether people may make accounts themselves; invitations always work.'),
+		('event.retention_days', '7', 'platform', 1, 3650, null,
 		 'Events are kept this long; a page that was away for longer loads everything again.'),
 		('history.retention_days', '30', 'platform', 1, 3650, null,
 		 'Audits, runs and repositories that are gone are kept this long.'),

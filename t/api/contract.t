@@ -49,6 +49,10 @@ my %place = (
 	project => sub { $stack->db->value('insert into muster.project (organization_id, slug, name) values ('
 		. default() . q{, 'p' || left(gen_random_uuid()::text, 8), 'P') returning slug}) },
 	account => sub { $stack->db->value(q{select id from muster.account where email = 'vic@example.org'}) },
+	session => sub { $stack->session('ann@example.org')->{sid} },
+	invitation => sub { $stack->db->value('insert into muster.invitation (organization_id, email, role, token_hash,
+		expires_at) values (' . default() . q{, gen_random_uuid() || '@example.org', 'viewer',
+		sha256(gen_random_uuid()::text::bytea), now() + interval '1 day') returning id}) },
 	key => sub { 'event.retention_days' },
 	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
 	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
@@ -151,6 +155,7 @@ sub state {
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
 		'token', 'comment', 'waiver', 'saved_search', 'organization', 'project',
+		'invitation', 'account', 'membership', 'password_reset',
 		'trail', 'migration')});
 	return "$counts trail=" . $stack->db->value(q{select count(*) from muster.trail where action not like 'session.%'});
 }

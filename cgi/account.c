@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/handler.h"
+
+#include <string.h>
+
+#include "cgi/auth.h"
+#include "cgi/call.h"
+#include "cgi/mail.h"
+#include "cgi/password.h"
+#include "cgi/session.h"
+#include "lib/error.h"
+#include "lib/json.h"
+#include "lib/log.h"
+
+/*
+ * How accounts come to be and how they keep a password. What needs a token makes it here, stores
+ * its hash, and tells it once: in a letter, and to whoever invites also in the answer.
+ */
+
+#define INVITATION_PATH "/invitation#"
+#define RESET_PATH "/reset#"
+
+/* Tokens stand behind '#', which no server and no Referer header gets to see. */
+static char *link_make(const struct route_call *call, const char *path, const char *token)
+{
+	return g_strconcat(call->request->base, path, token, NULL);
+}
+
+gboolean invitation_add(struct route_call *call, GError **error)
+{
+	g_autofree char *token = secret_token_new("");
+	g_autofree char *hash = auth_token_bytea(token);
+	g_autofree char *link = link_make(call, INVITATION_PATH, token);
+	const char *email = route_value(call, "email");
+	const char *params[] = {
+		email, route_value(call, "role"), hash, route_value(call, "days"), link};
+	g_autoptr(db_result) result = NULL;
+	g_autoptr(GError) failure = NULL;
+
+	if (!call_run(call,
+		    "select f || jsonb_build_object('link', $5::text), o.name "
+		    "from muster.invitation_add($1, $2, $3::bytea, $4) f, muster.organization o "
+		    "where o.id = muster.organization()",
+		    G_N_ELEMENTS(params), params, &result, error))
+		return FALSE;
+	g_autoptr(json_object) answer = json_parse(db_result_get(result, 0, 0),
+		db_result_get_len(result, 0, 0), &json_limits_request, error);
+	if (answer == NULL)
+		return FALSE;
+	g_autofree char *subject =
+		g_strdup_printf("You are invited to %s", db_result_get(result, 0, 1));
+	g_autofree char *text = g_strdup_printf(
+		"You are invited to the organization %s on Muster.\n\nOpen this link to join:\n%s\n\n"
+		"Whoever has the link can use it, once. If you do not know what this is, do "
+		"nothing.\n",
+		db_result_get(result, 0, 1), link);
+	/* Without mail the link is given on by hand: it is in the answer. */
+	gboolean is_mailed = mail_send(call->api->conf, email, subject, text, &failure);
+	json_object_object_add(answer, "mailed", json_object_new_boolean(is_mailed));
+	json_object_object_add(answer, "mail_problem",
+		failure != NULL ? json_object_new_string(failure->message) : NULL);
+	call->response->status = 201;
+	response_take_text(call->response, RESPONSE_JSON,
+		g_strdup(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN)));
+	return TRUE;
+}
+
+gboolean invitation_find(struct route_call *call, GError **error)
+{
+	g_autofree char *hash = auth_token_bytea(route_value(call, "token"));
+	const char *params[] = {hash};
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.invitation_find(p_token_hash => $1)", 1, params, error);
+
+	if (result == NULL)
+		return FALSE;
+	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&result));
+	return TRUE;
+}
+
+/* A new account by an invitation, signed in at once. */
+gboolean invitation_accept(struct route_call *call, GError **error)
+{
+	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
+	g_autofree char *hash = NULL;
+
+	if (!auth_check_origin(call->api, call->request, error))
+		return FALSE;
+	hash = password_hash(call->api, route_value(call, "password"), error);
+	if (hash == NULL)
+		return FALSE;
+	const char *params[] = {token_hash, route_value(call, "name"), hash};
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.invitation_accept(p_token_hash => $1, p_name => $2, p_hash => $3)",
+		3, params, error);
+	return result != NULL && session_open(call, db_result_get(result, 0, 0), NULL, error);
+}
+
+/* Who has an account already joins with it. */
+gboolean invitation_join(struct route_call *call, GError **error)
+{
+	g_autofree char *hash = auth_token_bytea(route_value(call, "token"));
+	const char *params[] = {hash};
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call, "select muster.invitation_join(p_token_hash => $1::bytea)", 1, params,
+		    &result, error))
+		return FALSE;
+	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&result));
+	return TRUE;
+}
+
+/* What an organisation of one's own is called: the address's first part, and some letters. */
+static char *slug_make(const char *email)
+{
+	g_autofree char *local = g_strndup(email, MIN(strcspn(email, "@"), 40));
+	g_autofree char *lower = g_ascii_strdown(local, -1);
+
+	g_strcanon(lower, "abcdefghijklmnopqrstuvwxyz0123456789", '-');
+	return g_strdup_printf(
+		"%s%s-%08x", g_ascii_isalnum(*lower) ? "" : "a", lower, g_random_int());
+}
+
+gboolean account_register(struct route_call *call, GError **error)
+{
+	const char *email = route_value(call, "email");
+	g_autofree char *slug = slug_make(email);
+	g_autofree char *hash = NULL;
+
+	if (!auth_check_origin(call->api, call->request, error))
+		return FALSE;
+	hash = password_hash(call->api, route_value(call, "password"), error);
+	if (hash == NULL)
+		return FALSE;
+	const char *params[] = {email, route_value(call, "name"), hash, slug};
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.account_register(p_email => $1, p_name => $2, p_hash => $3, p_slug => $4)",
+		4, params, error);
+	if (result == NULL || !session_open(call, db_result_get(result, 0, 0), NULL, error))
+		return FALSE;
+	call->response->status = 201;
+	return TRUE;
+}
+
+gboolean account_password(struct route_call *call, GError **error)
+{
+	g_autoptr(db_result) old = NULL, done = NULL;
+	gboolean is_valid = FALSE;
+
+	if (!call_run(call, "select muster.account_password_get()", 0, NULL, &old, error))
+		return FALSE;
+	if (db_result_get(old, 0, 0) != NULL &&
+		!password_verify(call->api, db_result_get(old, 0, 0), route_value(call, "current"),
+			&is_valid, error))
+		return FALSE;
+	if (!is_valid) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_DENIED, "The current password is wrong.");
+		return FALSE;
+	}
+	g_autofree char *hash = password_hash(call->api, route_value(call, "password"), error);
+	const char *params[] = {hash};
+	if (hash == NULL ||
+		!call_run(call,
+			"select jsonb_build_object('ended', muster.account_password_set(p_hash => $1))",
+			1, params, &done, error))
+		return FALSE;
+	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&done));
+	return TRUE;
+}
+
+/* Who asks learns nothing of who has an account: the answer is one, and the letter goes later. */
+gboolean account_forgot(struct route_call *call, GError **error)
+{
+	g_autofree char *token = secret_token_new("");
+	g_autofree char *hash = auth_token_bytea(token);
+	g_autofree char *link = link_make(call, RESET_PATH, token);
+	const char *params[] = {route_value(call, "email"), hash};
+	g_autoptr(GError) failure = NULL;
+
+	if (!auth_check_origin(call->api, call->request, error))
+		return FALSE;
+	g_autoptr(db_result) found = db_query(call->api->db,
+		"select email, name from muster.password_reset_add(p_email => $1, p_token_hash => $2)",
+		2, params, error);
+	if (found == NULL)
+		return FALSE;
+	g_autofree char *text = g_strdup_printf(
+		"Somebody asked for a new password for this address on Muster.\n\nIf it was you, open "
+		"this link within an hour:\n%s\n\nIf not, do nothing: the old one stays.\n",
+		link);
+	if (db_result_rows(found) > 0 && !mail_send(call->api->conf, db_result_get(found, 0, 0),
+						 "Your password on Muster", text, &failure))
+		log_failure(LOG_LEVEL_WARNING, "a letter about a password was not sent", failure);
+	call->response->status = 202;
+	response_take_text(call->response, RESPONSE_JSON,
+		g_strdup("{\"status\":\"If there is such an account, a letter is on its way.\"}"));
+	return TRUE;
+}
+
+gboolean account_reset(struct route_call *call, GError **error)
+{
+	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
+	g_autofree char *hash = NULL;
+
+	if (!auth_check_origin(call->api, call->request, error))
+		return FALSE;
+	hash = password_hash(call->api, route_value(call, "password"), error);
+	if (hash == NULL)
+		return FALSE;
+	const char *params[] = {token_hash, hash};
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select muster.password_reset_use(p_token_hash => $1, p_hash => $2)", 2, params,
+		error);
+	return result != NULL && session_open(call, db_result_get(result, 0, 0), NULL, error);
+}

@@ -1,0 +1,165 @@
+-- SPDX-License-Identifier: MIT
+-- What people do with their own account: sessions, name, password, the organisation they act in.
+--
+--   session_list() → {"items": [{id, organization, created_at, expires_at, address, agent, current}],
+--       "next": null}, the newest first.
+--   session_end(p_session) → it: one of one's own. MU404.
+--   session_end_all() → {"ended"}: all but this one; API tokens stay, for programs use them.
+--   session_move(p_organization) → account_me(): this session acts there from now on. MU404.
+--   account_rename(p_name) → account_me().
+--   account_password_get() → the hash of one's own password, for C to verify; null: there is none.
+--   account_password_set(p_hash) → how many other sessions ended.
+--   password_reset_add(p_email, p_token_hash) → name and address of the account that there is, else
+--       no row: who asks is told the same either way. At most three an hour for an account.
+--   password_reset_use(p_token_hash, p_hash) → account id; its sessions end, and so do other tokens of
+--       the kind. MU404.
+
+create function muster.session_json(p_session muster.session) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return jsonb_build_object('id', (p_session).id,
+	'organization', (select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)
+			   from muster.organization o where o.id = (p_session).organization_id),
+	'created_at', muster.iso((p_session).created_at), 'expires_at', muster.iso((p_session).expires_at),
+	'address', (p_session).address, 'agent', (p_session).agent,
+	'current', (p_session).id::text = current_setting('muster.session', true));
+
+create function muster.session_list() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(muster.session_json(s) order by s.created_at desc, s.id), '[]')
+		  from (select * from muster.session
+			 where account_id = muster.account() and expires_at > now()
+			 order by created_at desc, id limit 200) s));
+end
+$$;
+
+create function muster.session_end(p_session uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_session muster.session;
+	v_json jsonb;
+begin
+	perform muster.organization_need();
+	select * into v_session from muster.session where id = p_session and account_id = muster.account();
+	if v_session.id is null then
+		raise exception using errcode = 'MU404', message = 'You have no such session.';
+	end if;
+	v_json := muster.session_json(v_session);
+	delete from muster.session where id = p_session;
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_session.organization_id, muster.account(), 'session.end', p_session::text);
+	return v_json;
+end
+$$;
+
+create function muster.session_end_all() returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_count bigint;
+begin
+	delete from muster.session
+	 where account_id = muster.account() and id::text <> current_setting('muster.session', true);
+	get diagnostics v_count = row_count;
+	insert into muster.trail (organization_id, account_id, action, data)
+	values (v_organization, muster.account(), 'session.end_all', jsonb_build_object('ended', v_count));
+	return jsonb_build_object('ended', v_count);
+end
+$$;
+
+create function muster.session_move(p_organization text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization muster.organization := muster.organization_own(p_organization);
+begin
+	update muster.session set organization_id = v_organization.id
+	 where id::text = current_setting('muster.session', true) and account_id = muster.account();
+	if not found then
+		raise exception using errcode = 'MU409', message = 'A token stays in its organization.';
+	end if;
+	update muster.refresh set organization_id = v_organization.id
+	 where session_id::text = current_setting('muster.session', true);
+	perform set_config('muster.organization', v_organization.id::text, true);
+	return muster.account_me();
+end
+$$;
+
+create function muster.account_rename(p_name text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	update muster.account set name = p_name where id = muster.account();
+	return muster.account_me();
+end
+$$;
+
+create function muster.account_password_get() returns text
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return (select password_hash from muster.account where id = muster.account());
+end
+$$;
+
+create function muster.account_password_set(p_hash text) returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_count bigint;
+begin
+	update muster.account set password_hash = p_hash where id = muster.account();
+	delete from muster.session
+	 where account_id = muster.account() and id::text <> current_setting('muster.session', true);
+	get diagnostics v_count = row_count;
+	delete from muster.password_reset where account_id = muster.account();
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_organization, muster.account(), 'account.password', muster.account()::text);
+	return v_count;
+end
+$$;
+
+create function muster.password_reset_add(p_email text, p_token_hash bytea)
+returns table (email text, name text)
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+#variable_conflict use_column
+declare
+	v_account muster.account;
+begin
+	select * into v_account from muster.account a
+	 where lower(a.email) = lower(p_email) and a.state = 'active' for update;
+	if v_account.id is null or (select count(*) from muster.password_reset r where r.account_id = v_account.id
+				      and r.created_at > now() - interval '1 hour') >= 3 then
+		return;
+	end if;
+	insert into muster.password_reset (token_hash, account_id, expires_at)
+	values (p_token_hash, v_account.id, now() + interval '1 hour');
+	insert into muster.trail (account_id, action, subject)
+	values (v_account.id, 'account.password_forgotten', v_account.id::text);
+	return query select v_account.email, v_account.name;
+end
+$$;
+
+create function muster.password_reset_use(p_token_hash bytea, p_hash text) returns uuid
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_account uuid;
+begin
+	select r.account_id into v_account
+	  from muster.password_reset r join muster.account a on a.id = r.account_id
+	 where r.token_hash = p_token_hash and r.expires_at > now() and a.state = 'active' for update of r;
+	if v_account is null then
+		raise exception using errcode = 'MU404',
+			message = 'This link is used up or has expired. Ask for another one.';
+	end if;
+	update muster.account set password_hash = p_hash where id = v_account;
+	delete from muster.password_reset where account_id = v_account;
+	delete from muster.session where account_id = v_account;
+	delete from muster.login_limit l using muster.account a
+	 where a.id = v_account and l.key = muster.login_key('account', a.email);
+	insert into muster.trail (account_id, action, subject)
+	values (v_account, 'account.password', v_account::text);
+	return v_account;
+end
+$$;
