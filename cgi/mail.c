@@ -22,7 +22,7 @@ static gboolean refuse(GError **error, enum muster_error code, const char *text)
 	return FALSE;
 }
 
-/* A header's value: as it is when it is plain, else in encoded words that end between characters. */
+/* A header's value: as it is, or in encoded words that end between characters. */
 static void words_append(GString *letter, const char *text)
 {
 	gboolean is_plain = strlen(text) <= 900;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "cgi/handler.h"
+#include "cgi/session.h"
 
 #include <string.h>
 
 #include "cgi/auth.h"
 #include "cgi/call.h"
+#include "cgi/handler.h"
 #include "cgi/password.h"
 #include "cgi/problem.h"
-#include "cgi/session.h"
 #include "lib/error.h"
 
 #define ACCESS_TOKEN_S 1800
