@@ -34,6 +34,7 @@ static const struct {
 	[INPUT_TEXTS]  = { json_type_array, "a list", "array", NULL },
 	[INPUT_UUIDS]  = { json_type_array, "a list", "array", NULL },
 	[INPUT_INTS]   = { json_type_array, "a list", "array", NULL },
+	[INPUT_OBJECTS] = { json_type_array, "a list", "array", NULL },
 	[INPUT_OBJECT] = { json_type_object, "an object", "object", NULL },
 	[INPUT_ANY]    = { json_type_null, "a value", NULL, NULL },
 };
@@ -172,6 +173,7 @@ char *input_text_fault(const struct input *input, const char *text)
 	case INPUT_TEXTS:
 	case INPUT_UUIDS:
 	case INPUT_INTS:
+	case INPUT_OBJECTS:
 	case INPUT_OBJECT:
 	case INPUT_ANY:
 	case INPUT_TYPE_UNSET:
@@ -190,6 +192,10 @@ static char *element_fault(const struct input *input, json_object *element, gsiz
 		.max = input->type == INPUT_TEXTS ? input->each_max : G_MAXINT64};
 	g_autofree char *fault = NULL;
 
+	if (input->type == INPUT_OBJECTS)
+		return json_object_is_type(element, json_type_object)
+			       ? NULL
+			       : g_strdup_printf("at %" G_GSIZE_FORMAT ": must be an object", i);
 	if (!json_object_is_type(element, types[each.type].json))
 		fault = g_strdup_printf("must be %s", types[each.type].what);
 	else
@@ -253,7 +259,9 @@ static json_object *elements_schema(const struct input *input)
 	json_object *items = json_object_new_object();
 
 	json_object_object_add(items, "type",
-		json_object_new_string(input->type == INPUT_INTS ? "integer" : "string"));
+		json_object_new_string(input->type == INPUT_INTS      ? "integer"
+				       : input->type == INPUT_OBJECTS ? "object"
+								      : "string"));
 	if (input->type == INPUT_UUIDS)
 		json_object_object_add(items, "format", json_object_new_string("uuid"));
 	if (input->type == INPUT_INTS)
@@ -323,6 +331,7 @@ json_object *input_schema(const struct input *input)
 	case INPUT_TEXTS:
 	case INPUT_UUIDS:
 	case INPUT_INTS:
+	case INPUT_OBJECTS:
 		json_object_object_add(schema, "items", elements_schema(input));
 		bound_add(schema, "minItems", input->min);
 		bound_add(schema, "maxItems", input->max);

@@ -34,14 +34,15 @@ enum input_type {
 	INPUT_BOOL,
 	INPUT_TIME, /* RFC 3339, with an offset */
 	INPUT_UUID,
-	INPUT_WORD,   /* one of words */
-	INPUT_WORDS,  /* some of words, separated by commas */
-	INPUT_EVENTS, /* types of events that clients may see, separated by commas */
-	INPUT_TEXTS,  /* a list of min to max texts, each of at most each_max characters */
-	INPUT_UUIDS,  /* a list of min to max UUIDs */
-	INPUT_INTS,   /* a list of min to max whole numbers, each from 0 */
-	INPUT_OBJECT, /* an object of any members, at most max bytes as JSON */
-	INPUT_ANY,    /* any JSON value, at most max bytes */
+	INPUT_WORD,    /* one of words */
+	INPUT_WORDS,   /* some of words, separated by commas */
+	INPUT_EVENTS,  /* types of events that clients may see, separated by commas */
+	INPUT_TEXTS,   /* a list of min to max texts, each of at most each_max characters */
+	INPUT_UUIDS,   /* a list of min to max UUIDs */
+	INPUT_INTS,    /* a list of min to max whole numbers, each from 0 */
+	INPUT_OBJECTS, /* a list of min to max objects */
+	INPUT_OBJECT,  /* an object of any members, at most max bytes as JSON */
+	INPUT_ANY,     /* any JSON value, at most max bytes */
 };
 
 struct input {

@@ -23,6 +23,15 @@
 #define PASSWORD_INPUT { "password", INPUT_BODY, INPUT_SECRET, .min = PASSWORD_MIN_BYTES, \
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE }
 #define LINK_TOKEN_INPUT { "token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }
+#define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
+#define RUN_KINDS "audit|scan|deps|analyze"
+#define DEPLOYMENT_STATUSES "pending|in_progress|completed|failed|rolled_back"
+#define ENVIRONMENTS "development|staging|production"
+#define RUN_LIST_INPUTS INPUTS( \
+	{ "status", INPUT_QUERY, INPUT_WORDS, .words = RUN_STATUSES }, \
+	{ "kind", INPUT_QUERY, INPUT_WORDS, .words = RUN_KINDS }, \
+	{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" }, \
+	LIMIT_INPUT, CURSOR_INPUT)
 #define FINDING_KINDS "secret|dependency|code"
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
 #define UUID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_UUID, .is_needed = TRUE }
@@ -432,6 +441,123 @@ const struct route routes[] = {
 	  .inputs = INPUTS(UUID_INPUT("search")),
 	  .function = "saved_search_remove", .schema = "SavedSearch", .is_write = TRUE,
 	  .help = "Removes it." },
+
+	{ .method = "GET", .path = "/api/runs", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = RUN_LIST_INPUTS,
+	  .function = "run_list", .answer = ANSWER_LIST, .schema = "Run",
+	  .help = "Runs: what was asked for, the newest first." },
+	{ .method = "GET", .path = "/api/runs/{run}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("run")),
+	  .function = "run_detail", .schema = "RunDetail",
+	  .help = "One run, with what it was the first to find." },
+	{ .method = "GET", .path = "/api/v1/runs", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = RUN_LIST_INPUTS,
+	  .function = "run_list", .answer = ANSWER_LIST, .schema = "Run",
+	  .help = "The same under this version." },
+	{ .method = "GET", .path = "/api/v1/runs/{run}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("run")),
+	  .function = "run_detail", .schema = "RunDetail",
+	  .help = "The same under this version." },
+	{ .method = "GET", .path = "/api/v1/runs/{run}/log", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("run"),
+		{ "after", INPUT_QUERY, INPUT_INT, .min = 0, .max = G_MAXINT32 }),
+	  .function = "run_log_list", .answer = ANSWER_LIST, .schema = "RunLog",
+	  .help = "What a run printed, behind the piece of that number." },
+	{ .method = "POST", .path = "/api/v1/runs/{run}/cancel", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(ID_INPUT("run")),
+	  .body_max_bytes = BODY_SMALL, .function = "run_cancel", .schema = "Run", .is_write = TRUE,
+	  .help = "Ends a run that waits or works." },
+
+	{ .method = "GET", .path = "/api/v1/deployments", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "status", INPUT_QUERY, INPUT_WORDS, .words = DEPLOYMENT_STATUSES },
+		{ "environment", INPUT_QUERY, INPUT_WORD, .words = ENVIRONMENTS },
+		{ "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" },
+		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 100 },
+		CURSOR_INPUT),
+	  .function = "deployment_list", .answer = ANSWER_LIST, .schema = "Deployment",
+	  .help = "Deployments, the newest first." },
+	{ .method = "POST", .path = "/api/v1/deployments", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "version", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "environment", INPUT_BODY, INPUT_WORD, .words = ENVIRONMENTS, .is_needed = TRUE },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .max = 100, .argument = "project" },
+		{ "repository_id", INPUT_BODY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
+		{ "commit", INPUT_BODY, INPUT_TEXT, .min = 7, .max = 64 },
+		{ "strategy", INPUT_BODY, INPUT_WORD, .words = "rolling|canary|blue_green|recreate" },
+		{ "notes", INPUT_BODY, INPUT_LINES, .max = 4000 },
+		{ "status", INPUT_BODY, INPUT_WORD, .words = "pending|in_progress" }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "deployment_new", .schema = "Deployment",
+	  .status = 201, .is_write = TRUE,
+	  .help = "Reports a deployment that is to be or has begun." },
+	{ .method = "GET", .path = "/api/v1/deployments/{deployment}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(UUID_INPUT("deployment")),
+	  .function = "deployment_get", .schema = "Deployment",
+	  .help = "One deployment." },
+	{ .method = "PATCH", .path = "/api/v1/deployments/{deployment}", .role = ROLE_DEVELOPER,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("deployment"),
+		{ "status", INPUT_BODY, INPUT_WORD, .words = DEPLOYMENT_STATUSES },
+		{ "notes", INPUT_BODY, INPUT_LINES, .max = 4000, .is_clearable = TRUE },
+		{ "error", INPUT_BODY, INPUT_LINES, .max = 4000, .is_clearable = TRUE },
+		IF_MATCH_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "deployment_update", .schema = "Deployment",
+	  .is_write = TRUE,
+	  .help = "How far it has come; a status goes forward only." },
+	{ .method = "POST", .path = "/api/v1/deployments/{deployment}/rollback", .role = ROLE_TEAM_LEAD,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("deployment"),
+		{ "notes", INPUT_BODY, INPUT_LINES, .max = 4000 }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "deployment_rollback", .schema = "Deployment",
+	  .status = 201, .is_write = TRUE,
+	  .help = "Takes a deployment back: a new one of the version before it." },
+
+	{ .method = "GET", .path = "/api/v1/test-runs", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" },
+		{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
+		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 100 },
+		CURSOR_INPUT),
+	  .function = "test_run_list", .answer = ANSWER_LIST, .schema = "TestRun",
+	  .help = "Test runs, the newest first." },
+	{ .method = "POST", .path = "/api/v1/test-runs", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "total", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32, .is_needed = TRUE },
+		{ "passed", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32, .is_needed = TRUE },
+		{ "failed", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32, .is_needed = TRUE },
+		{ "skipped", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32 },
+		{ "suite", INPUT_BODY, INPUT_TEXT, .max = 200 },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .max = 100, .argument = "project" },
+		{ "repository_id", INPUT_BODY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
+		{ "commit", INPUT_BODY, INPUT_TEXT, .min = 7, .max = 64 },
+		{ "branch", INPUT_BODY, INPUT_TEXT, .max = 300 },
+		{ "duration_ms", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32 },
+		{ "coverage", INPUT_BODY, INPUT_INT, .min = 0, .max = 100, .help = "Percent" },
+		{ "url", INPUT_BODY, INPUT_TEXT, .max = 2000 }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "test_run_add", .schema = "TestRun", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Reports tests that have run." },
+
+	{ .method = "GET", .path = "/api/v1/metrics/names", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .function = "metric_names", .answer = ANSWER_LIST, .schema = "MetricName",
+	  .help = "What is measured, each with its last value." },
+	{ .method = "GET", .path = "/api/v1/metrics", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "name", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "since", INPUT_QUERY, INPUT_TIME },
+		{ "until", INPUT_QUERY, INPUT_TIME },
+		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 1000 },
+		CURSOR_INPUT),
+	  .function = "metric_list", .answer = ANSWER_LIST, .schema = "Metric",
+	  .help = "One figure over time, the newest first." },
+	{ .method = "POST", .path = "/api/v1/metrics", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "metrics", INPUT_BODY, INPUT_OBJECTS, .min = 1, .max = 1000, .is_needed = TRUE,
+		  .help = "Each with name, value, and perhaps unit, at, tags" },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .max = 100, .argument = "project" }),
+	  .body_max_bytes = 1048576, .function = "metric_add", .schema = "Added", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Stores figures." },
 
 	{ .method = "GET", .path = "/audit", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(

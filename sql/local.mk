@@ -12,8 +12,10 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0007_finding.sql \
 	sql/migration/0008_organization.sql \
 	sql/migration/0009_invitation.sql \
+	sql/migration/0010_deployment.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
+	sql/api/deployment.sql \
 	sql/api/event.sql \
 	sql/api/finding.sql \
 	sql/api/invitation.sql \
@@ -31,5 +33,6 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/self.sql \
 	sql/api/session.sql \
 	sql/api/setting.sql \
+	sql/api/test_run.sql \
 	sql/api/token.sql \
 	sql/api/waiver.sql

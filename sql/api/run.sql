@@ -6,6 +6,11 @@
 --   run_progress(p_run) → the data of progress_update: {run_id, project_id, progress_percentage,
 --       message, timestamp}
 --   run_get(p_run) → the same, of the current organisation; MU404.
+--   run_list(p_status, p_kind, p_repo, p_limit, p_cursor) → {"items": [{id, …, repository, account,
+--       project_id}], "next"}, the newest first.
+--   run_detail(p_run) → one of these, with "results": what it was the first to find, at most 100.
+--   run_cancel(p_run) → it. MU404, MU409: it is over.
+--   run_log_list(p_run, p_after) → {"items": [{number, text, at}], "next": null}: what it printed.
 --   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
 --       watched root. Asked again while it is waiting or running: the same run; asked for a second
 --       repository of a root meanwhile: the whole root, so that neither report undoes the other.
@@ -35,6 +40,102 @@ begin
 		raise exception using errcode = 'MU404', message = 'There is no such run.';
 	end if;
 	return muster.run_status(p_run);
+end
+$$;
+
+create function muster.run_json(p_run muster.run) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return jsonb_build_object('id', (p_run).id) || muster.run_status((p_run).id)
+       || jsonb_build_object(
+		'project_id', (select p.slug from muster.project p where p.id = (p_run).project_id),
+		'repository', (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r
+				where r.id = (p_run).repo_id),
+		'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+			      from muster.account a where a.id = (p_run).account_id));
+
+create function muster.run_list(p_status text default null, p_kind text default null, p_repo text default null,
+				p_limit integer default null, p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
+	v_status text[] := string_to_array(nullif(p_status, ''), ',');
+	v_kind text[] := string_to_array(nullif(p_kind, ''), ',');
+	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+begin
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.run_json(x.r) order by x.k) filter (where x.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array(min((x.r).id) filter (where x.k <= v_limit))) end)
+		  from (select r, row_number() over (order by r.id desc) as k from muster.run r
+			 where r.organization_id = v_organization and r.id < v_before
+			   and (v_status is null or r.status = any (v_status))
+			   and (v_kind is null or r.kind = any (v_kind))
+			   and (v_repo is null or r.repo_id = v_repo)
+			 order by r.id desc limit v_limit + 1) x);
+end
+$$;
+
+create function muster.run_own(p_run bigint) returns muster.run
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_run muster.run;
+begin
+	select * into v_run from muster.run where id = p_run and organization_id = muster.organization_need();
+	if v_run.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such run.';
+	end if;
+	return v_run;
+end
+$$;
+
+create function muster.run_detail(p_run bigint) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_run muster.run := muster.run_own(p_run);
+begin
+	return muster.run_json(v_run)
+	       || jsonb_build_object('results', (
+			select coalesce(jsonb_agg(muster.finding_json(f) order by f.rank desc, f.id), '[]')
+			  from (select * from muster.finding
+				 where run_id = v_run.id and organization_id = v_run.organization_id
+				 order by rank desc, id limit 100) f));
+end
+$$;
+
+create function muster.run_cancel(p_run bigint) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_run muster.run := muster.run_own(p_run);
+begin
+	if v_run.status not in ('pending', 'in_progress') then
+		raise exception using errcode = 'MU409', message = format('The run is %s already.', v_run.status);
+	end if;
+	perform muster.job_cancel(j.id) from muster.job j
+	  where j.run_id = v_run.id and j.organization_id = v_run.organization_id
+	    and j.state in ('queued', 'running');
+	update muster.run set status = 'cancelled', completed_at = now()
+	 where id = v_run.id and status in ('pending', 'in_progress');
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_run.organization_id, muster.account(), 'run.cancel', v_run.id::text);
+	return muster.run_json(muster.run_own(p_run));
+end
+$$;
+
+create function muster.run_log_list(p_run bigint, p_after integer default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_run muster.run := muster.run_own(p_run);
+begin
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(jsonb_build_object('number', l.number, 'text', l.text, 'at', muster.iso(l.at))
+				order by l.number), '[]')
+		  from (select * from muster.run_log
+			 where run_id = v_run.id and number > coalesce(p_after, 0)
+			 order by number limit 200) l));
 end
 $$;
 

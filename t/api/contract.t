@@ -49,6 +49,12 @@ my %place = (
 	project => sub { $stack->db->value('insert into muster.project (organization_id, slug, name) values ('
 		. default() . q{, 'p' || left(gen_random_uuid()::text, 8), 'P') returning slug}) },
 	account => sub { $stack->db->value(q{select id from muster.account where email = 'vic@example.org'}) },
+	run => sub { $stack->db->value(q{insert into muster.run (organization_id, project_id, kind)
+		select organization_id, id, 'audit' from muster.project where organization_id = }
+		. default() . q{ limit 1 returning id}) },
+	deployment => sub { $stack->db->value(q{insert into muster.deployment (organization_id, project_id, environment,
+		version) select organization_id, id, 'staging', '1' from muster.project
+		where organization_id = } . default() . q{ limit 1 returning id}) },
 	session => sub { $stack->session('ann@example.org')->{sid} },
 	invitation => sub { $stack->db->value('insert into muster.invitation (organization_id, email, role, token_hash,
 		expires_at) values (' . default() . q{, gen_random_uuid() || '@example.org', 'viewer',
@@ -121,7 +127,7 @@ sub good {
 	}
 	return (JSON::PP::true, JSON::PP::false) if $type eq 'boolean';
 	return map { [($_) x ($schema->{minItems} || 1)] } good($schema->{items}) if $type eq 'array';
-	return ({}, { a => 1 }) if $type eq 'object';
+	return ({ name => 'a', value => 1 }, { name => 'b.c', value => 0.5, unit => 'ms' }) if $type eq 'object';
 	return (1, 'x');
 }
 
@@ -155,7 +161,8 @@ sub state {
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
 		'token', 'comment', 'waiver', 'saved_search', 'organization', 'project',
-		'invitation', 'account', 'membership', 'password_reset',
+		'invitation', 'account', 'membership', 'password_reset', 'run',
+		'deployment',
 		'trail', 'migration')});
 	return "$counts trail=" . $stack->db->value(q{select count(*) from muster.trail where action not like 'session.%'});
 }

@@ -20,6 +20,7 @@ my %tables = (
 	account => {},        # of no organisation: the owner's functions only
 	audit => { muster_api => 'SELECT' },
 	comment => {},
+	deployment => {},
 	event => { muster_api => 'SELECT' },
 	finding => {},
 	finding_count => {},
@@ -29,6 +30,7 @@ my %tables = (
 	job => { muster_api => 'INSERT SELECT' },
 	login_limit => {},    # likewise
 	membership => { muster_api => 'SELECT' },
+	metric => {},
 	migration => {},      # of no organisation
 	occurrence => {},
 	organization => { muster_api => 'SELECT' },
@@ -41,10 +43,12 @@ my %tables = (
 	root => { muster_api => 'SELECT' },
 	rule => {},
 	run => { muster_api => 'INSERT SELECT' },
+	run_log => {},
 	saved_search => {},
 	session => {},
 	setting => { muster_api => 'SELECT' },
 	stream => {},         # numbers of nobody
+	test_run => {},
 	token => {},
 	trail => { muster_api => 'INSERT SELECT' },
 	waiver => {},
@@ -86,6 +90,17 @@ my %functions = (
 	csv => { roles => ['muster_api'], is => 'pure' },
 	cursor_format => { roles => ['muster_api'], is => 'pure' },
 	cursor_parse => { roles => ['muster_api'], is => 'pure' },
+	deployment_change => { is => 'trigger' },
+	deployment_event => { is => 'internal' },
+	deployment_get => { roles => ['muster_api'], call => q{select muster.deployment_get('$deployment')}, error => 'MU404' },
+	deployment_json => { is => 'internal' },
+	deployment_list => { roles => ['muster_api'], call => 'select muster.deployment_list()' },
+	deployment_new => { roles => ['muster_api'], call => q{select muster.deployment_new('1', 'staging')} },
+	deployment_own => { is => 'internal' },
+	deployment_rollback => { roles => ['muster_api'], call => q{select muster.deployment_rollback('$deployment')},
+		error => 'MU404' },
+	deployment_update => { roles => ['muster_api'], call => q{select muster.deployment_update('$deployment', 'failed')},
+		error => 'MU404' },
 	enter => { roles => ['muster_api', 'muster_hook'], error => 'MU403',
 		call => q{select muster.enter('session', '$hash', 'other', 'viewer', null)} },
 	event_bounds => { roles => [qw(muster_api muster_jobs muster_push)], is => 'pure' },
@@ -161,6 +176,11 @@ my %functions = (
 	member_update => { roles => ['muster_api'], call => q{select muster.member_update('$account', 'viewer')},
 		error => 'MU404' },
 	membership_change => { is => 'trigger' },
+	metric_add => { roles => ['muster_api'], call => q{select muster.metric_add('[{"name": "a", "value": 1}]')} },
+	metric_json => { is => 'internal' },
+	metric_list => { roles => ['muster_api'], call => q{select muster.metric_list('other.metric')},
+		expect => '{"next": null, "items": []}' },
+	metric_names => { roles => ['muster_api'], call => 'select muster.metric_names()' },
 	notify_data_change => { is => 'trigger' },
 	organization => { roles => \@roles, is => 'pure' },
 	organization_add => { is => 'internal' },
@@ -231,8 +251,14 @@ my %functions = (
 	rule_list => { roles => ['muster_api'], call => 'select muster.rule_list()' },
 	rule_update => { roles => ['muster_api'], call => q{select muster.rule_update('$rule', 'low')},
 		error => 'MU404' },
+	run_cancel => { roles => ['muster_api'], call => q{select muster.run_cancel($run)}, error => 'MU404' },
 	run_change => { is => 'trigger' },
+	run_detail => { roles => ['muster_api'], call => q{select muster.run_detail($run)}, error => 'MU404' },
 	run_get => { roles => ['muster_api'], call => q{select muster.run_get($run)}, error => 'MU404' },
+	run_json => { is => 'internal' },
+	run_list => { roles => ['muster_api'], call => q{select muster.run_list()} },
+	run_log_list => { roles => ['muster_api'], call => q{select muster.run_log_list($run)}, error => 'MU404' },
+	run_own => { is => 'internal' },
 	run_progress => { is => 'internal' },
 	run_status => { is => 'internal' },
 	saved_search_add => { roles => ['muster_api'],
@@ -270,6 +296,9 @@ my %functions = (
 	stream_raise => { is => 'internal' },
 	summary_all => { is => 'internal' },
 	summary_join => { roles => ['muster_api'], is => 'pure' },
+	test_run_add => { roles => ['muster_api'], call => q{select muster.test_run_add(1, 1, 0)} },
+	test_run_json => { is => 'internal' },
+	test_run_list => { roles => ['muster_api'], call => 'select muster.test_run_list()' },
 	token_add => { roles => ['muster_api'],
 		call => q{select muster.token_add('mine', '["read"]', sha256('mine'), 'mst_mine')} },
 	token_announce => { is => 'internal' },
@@ -308,7 +337,7 @@ for my $single (0, 1) {
 		token => $db->value(q{insert into muster.token (organization_id, account_id, name, hint, token_hash,
 			scopes) values ($1, $2, 'other-token', 'mst_abcdef', sha256('other'), '{read}') returning id},
 			$other->{id}, $other->{people}{viewer}{id}),
-		finding($db, $other), invitation => $db->value(q{insert into muster.invitation (organization_id, email,
+		finding($db, $other), deployment($db, $other), invitation => $db->value(q{insert into muster.invitation (organization_id, email,
 			role, token_hash, expires_at) values ($1, 'other-guest@other.example', 'viewer', sha256('other-i'),
 			now() + interval '1 day') returning id}, $other->{id}), account => $other->{people}{viewer}{id},
 		project => $db->value('select id from muster.project where organization_id = $1 limit 1', $other->{id}),
@@ -376,6 +405,18 @@ sub tables {
 			'nothing is added to another organization: ' . substr $insert, 0, 5;
 	}
 	return;
+}
+
+# What the other organisation deploys, tests and measures.
+sub deployment {
+	my ($db, $other) = @_;
+	my $project = $db->value('select id from muster.project where organization_id = $1 limit 1', $other->{id});
+	$db->sql(q{insert into muster.test_run (organization_id, project_id, suite, total, passed, failed)
+		values ($1, $2, 'other-suite', 1, 1, 0)}, $other->{id}, $project);
+	$db->sql(q{insert into muster.metric (organization_id, project_id, name, value) values ($1, $2, 'other.metric', 1)},
+		$other->{id}, $project);
+	return (deployment => $db->value(q{insert into muster.deployment (organization_id, project_id, environment, version)
+		values ($1, $2, 'staging', 'other-1') returning id}, $other->{id}, $project));
 }
 
 # A finding of the other organisation, and what hangs on it.

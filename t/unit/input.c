@@ -96,6 +96,7 @@ static void test_structures(void)
 		"names", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 2, .each_max = 3};
 	const struct input ids = {"ids", INPUT_BODY, INPUT_INTS, .max = 3};
 	const struct input uuids = {"uuids", INPUT_BODY, INPUT_UUIDS, .max = 1};
+	const struct input objects = {"l", INPUT_BODY, INPUT_OBJECTS, .min = 1, .max = 2};
 	const struct input object = {"o", INPUT_BODY, INPUT_OBJECT, .max = 12};
 	const struct input any = {"a", INPUT_BODY, INPUT_ANY, .max = 12};
 
@@ -109,6 +110,9 @@ static void test_structures(void)
 	check_take(&ids, "[-1]", "!at 0: must be from 0 to 9223372036854775807");
 	check_take(&ids, "[1.5]", "!at 0: must be a whole number");
 	check_take(&uuids, "[\"x\"]", "!at 0: must be a UUID");
+	check_take(&objects, "[{\"a\":1}]", "[{\"a\":1}]");
+	check_take(&objects, "[{},1]", "!at 1: must be an object");
+	check_take(&objects, "[]", "!must not be empty");
 	check_take(&object, "{\"a\":[1,2]}", "{\"a\":[1,2]}");
 	check_take(&object, "{\"a\":[1,2,3]}", "!must have 0 to 12 bytes as JSON");
 	check_take(&object, "[]", "!must be an object");
