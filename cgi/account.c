@@ -215,3 +215,28 @@ gboolean account_reset(struct route_call *call, GError **error)
 		error);
 	return result != NULL && session_open(call, db_result_get(result, 0, 0), NULL, error);
 }
+
+/* The audit in a letter: to oneself, or to another member of this organisation. */
+gboolean summary_send(struct route_call *call, GError **error)
+{
+	const char *params[] = {route_value(call, "email")};
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call,
+		    "select a.email, s ->> 'subject', s ->> 'text', s ->> 'repos' "
+		    "from muster.summary_letter() s, muster.member_email($1) a (email)",
+		    1, params, &result, error))
+		return FALSE;
+	const char *email = db_result_get(result, 0, 0);
+	if (!mail_send(call->api->conf, email, db_result_get(result, 0, 1),
+		    db_result_get(result, 0, 2), error))
+		return FALSE;
+	g_autoptr(json_object) answer = json_object_new_object();
+	json_object_object_add(answer, "status", json_object_new_string("Email sent successfully"));
+	json_object_object_add(answer, "recipient", json_object_new_string(email));
+	json_object_object_add(
+		answer, "repos", json_object_new_int64(db_result_get_int(result, 0, 3)));
+	response_take_text(call->response, RESPONSE_JSON,
+		g_strdup(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN)));
+	return TRUE;
+}

@@ -31,6 +31,7 @@ gboolean account_register(struct route_call *call, GError **error);
 gboolean account_password(struct route_call *call, GError **error);
 gboolean account_forgot(struct route_call *call, GError **error);
 gboolean account_reset(struct route_call *call, GError **error);
+gboolean summary_send(struct route_call *call, GError **error);
 
 /* token.c: the one answer that holds a new token. */
 gboolean token_add(struct route_call *call, GError **error);

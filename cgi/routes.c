@@ -24,7 +24,9 @@
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE }
 #define LINK_TOKEN_INPUT { "token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }
 #define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
-#define RUN_KINDS "audit|scan|deps|analyze"
+#define RUN_KINDS "audit|scan|deps|analyze|remediate"
+#define REPO_BODY { "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
+#define DRY_RUN_INPUT { "dry_run", INPUT_BODY, INPUT_BOOL, .help = "Only say what would be done" }
 #define DEPLOYMENT_STATUSES "pending|in_progress|completed|failed|rolled_back"
 #define ENVIRONMENTS "development|staging|production"
 #define RUN_LIST_INPUTS INPUTS( \
@@ -577,6 +579,59 @@ const struct route routes[] = {
 		{ "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }),
 	  .handler = diff_get, .schema = "Diff",
 	  .help = "What has changed in a repository's working tree." },
+	{ .method = "GET", .path = "/audit/mismatch/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }),
+	  .function = "remediation_mismatch", .schema = "Mismatch",
+	  .help = "Which remote a repository has, and which it should have." },
+	{ .method = "POST", .path = "/audit/clone", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_BODY,
+		{ "clone_url", INPUT_BODY, INPUT_TEXT, .max = 2048, .help = "The one that the report has" },
+		DRY_RUN_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "remediation_clone", .schema = "Remediation",
+	  .status = 202, .is_write = TRUE,
+	  .help = "Clones a repository that is missing." },
+	{ .method = "POST", .path = "/audit/commit", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_BODY,
+		{ "message", INPUT_BODY, INPUT_LINES, .max = 10000 }, DRY_RUN_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "remediation_commit", .schema = "Remediation",
+	  .status = 202, .is_write = TRUE,
+	  .help = "Commits all that has changed." },
+	{ .method = "POST", .path = "/audit/discard", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_BODY, DRY_RUN_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "remediation_discard", .schema = "Remediation",
+	  .status = 202, .is_write = TRUE,
+	  .help = "Throws away all that has changed." },
+	{ .method = "POST", .path = "/audit/fix-remote", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_BODY,
+		{ "expected_url", INPUT_BODY, INPUT_TEXT, .max = 2048, .help = "The one that the report has" },
+		DRY_RUN_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "remediation_fix_remote", .schema = "Remediation",
+	  .status = 202, .is_write = TRUE,
+	  .help = "Sets origin to what it should be." },
+	{ .method = "POST", .path = "/audit/delete", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_BODY,
+		{ "confirm", INPUT_BODY, INPUT_TEXT, .max = REPO_MAX, .help = "The name once more" }, DRY_RUN_INPUT),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "remediation_delete", .schema = "Remediation",
+	  .status = 202, .is_write = TRUE,
+	  .help = "Moves what should not be there to the trash." },
+	{ .method = "POST", .path = "/audit/batch", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "operation", INPUT_BODY, INPUT_WORD, .words = "clone|fix-remote|delete", .is_needed = TRUE },
+		{ "repos", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE },
+		DRY_RUN_INPUT),
+	  .body_max_bytes = 1048576, .function = "remediation_batch", .schema = "RemediationBatch",
+	  .status = 202, .is_write = TRUE,
+	  .help = "The same to several, each by itself." },
+	{ .method = "POST", .path = "/audit/run-comprehensive", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .body_max_bytes = BODY_SMALL, .function = "audit_add", .schema = "AuditAsked", .status = 202,
+	  .is_write = TRUE,
+	  .help = "Audits everything now." },
+	{ .method = "POST", .path = "/audit/email-summary", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "email", INPUT_BODY, INPUT_TEXT, .max = 254, .help = "A member; oneself without" }),
+	  .body_max_bytes = BODY_SMALL, .handler = summary_send, .schema = "SummarySent",
+	  .help = "Sends the latest audit as a letter." },
 	{ .method = "GET", .path = "/audit/export/csv", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "audit_csv", .answer = ANSWER_CSV,
 	  .help = "The latest report as a table." },

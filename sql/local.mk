@@ -13,6 +13,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0008_organization.sql \
 	sql/migration/0009_invitation.sql \
 	sql/migration/0010_deployment.sql \
+	sql/migration/0011_remediation.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \
@@ -23,6 +24,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/organization.sql \
 	sql/api/overview.sql \
 	sql/api/project.sql \
+	sql/api/remediation.sql \
 	sql/api/repo.sql \
 	sql/api/report.sql \
 	sql/api/request.sql \

@@ -228,6 +228,25 @@ begin
 end
 $$;
 
+-- The address of a member, one's own without an argument: letters of ours go to nobody else. MU400.
+create function muster.member_email(p_email text default null) returns text
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_email text;
+begin
+	select a.email into v_email from muster.account a
+	 where case when coalesce(p_email, '') = '' then a.id = muster.account()
+		    else lower(a.email) = lower(p_email)
+			 and exists (select from muster.membership m
+				      where m.organization_id = v_organization and m.account_id = a.id) end;
+	if v_email is null then
+		perform muster.field_error('email', 'is of nobody in this organization');
+	end if;
+	return v_email;
+end
+$$;
+
 create function muster.member_update(p_account uuid, p_role text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare

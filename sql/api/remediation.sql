@@ -1,0 +1,208 @@
+-- SPDX-License-Identifier: MIT
+-- What people do about what an audit says: clone what is missing, commit or discard changes, mend a
+-- remote, delete what should not be there. All are runs of the kind "remediate", which jobs carry out on
+-- the repository's host; deleted ones go to the trash there. Each answers {"status": "queued", "run_id",
+-- "operation", "repo", "dry_run", "preview"}: preview is what would be done, in words.
+--
+--   remediation_clone(p_repo, p_clone_url, p_dry_run): a repository that the report misses. p_clone_url
+--       must be the report's own. MU400, MU404, MU409.
+--   remediation_commit(p_repo, p_message, p_dry_run): all changes, as one commit. MU409: there are none.
+--   remediation_discard(p_repo, p_dry_run): all changes are lost. MU409.
+--   remediation_fix_remote(p_repo, p_expected_url, p_dry_run): origin becomes what the report expects.
+--   remediation_delete(p_repo, p_confirm, p_dry_run): p_confirm is the name once more, as the preview of a
+--       dry run says.
+--   remediation_batch(p_operation, p_repos, p_dry_run) → {"operation", "results": [{repo, success, error,
+--       run_id}]}: each by itself.
+--   remediation_mismatch(p_repo) → {repo, currentUrl, expectedUrl, mismatch}.
+--   summary_letter() → {repos, subject, text}: the audit in a letter. MU404: there is none.
+--
+-- Nobody names a path or an address here: both are what the audit found, so that no request leads a
+-- host anywhere else. Asked twice while it waits, it is one run.
+
+create function muster.remediation_ask(p_operation text, p_repo text, p_statuses text[], p_request jsonb,
+				       p_preview text, p_dry_run boolean) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repo muster.repo;
+	v_root muster.root;
+	v_key text;
+	v_run bigint;
+begin
+	select * into v_repo from muster.repo
+	 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+	select * into v_root from muster.root where id = v_repo.root_id and organization_id = v_organization;
+	if not v_repo.status = any (p_statuses) then
+		raise exception using errcode = 'MU409',
+			message = format('%s is %s: there is nothing to %s.', v_repo.name, v_repo.status,
+					 replace(p_operation, '_', ' '));
+	end if;
+	if not v_root.watched then
+		raise exception using errcode = 'MU409',
+			message = 'Nothing is watched here: this report comes from elsewhere.';
+	end if;
+	if coalesce(p_dry_run, false) then
+		return jsonb_build_object('status', 'preview', 'run_id', null, 'operation', p_operation,
+			'repo', v_repo.name, 'dry_run', true, 'preview', format(p_preview, v_repo.name));
+	end if;
+	v_key := 'repo:' || v_repo.id || ':' || p_operation;
+	perform pg_advisory_xact_lock(19801, hashtext(v_key));
+	select run_id into v_run from muster.job
+	 where organization_id = v_organization and kind = 'remediate' and key = v_key
+	   and state in ('queued', 'running');
+	if v_run is null then
+		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request)
+		values (v_organization, v_repo.project_id, v_repo.id, muster.account(), 'remediate',
+			p_request || jsonb_build_object('operation', p_operation))
+		returning id into v_run;
+		insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
+		values (v_organization, v_run, 'remediate', v_key, v_root.host, 10, 1,
+			p_request || jsonb_build_object('operation', p_operation, 'repo_id', v_repo.id,
+				'name', v_repo.name, 'path', v_repo.path, 'root', v_root.slug, 'root_path', v_root.path,
+				'organization_id', v_organization));
+		insert into muster.trail (organization_id, account_id, action, subject, data)
+		values (v_organization, muster.account(), 'remediation.' || p_operation, v_repo.id::text,
+			jsonb_build_object('run_id', v_run, 'name', v_repo.name));
+	end if;
+	return jsonb_build_object('status', 'queued', 'run_id', v_run, 'operation', p_operation,
+		'repo', v_repo.name, 'dry_run', false, 'preview', format(p_preview, v_repo.name));
+end
+$$;
+
+-- A member of the repository's own object in the report.
+create function muster.remediation_fact(p_repo text, p_name text) returns text
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return muster.json_text(muster.repo_get(p_repo) -> 'report' -> p_name, 4096);
+end
+$$;
+
+create function muster.remediation_clone(p_repo text, p_clone_url text default null, p_dry_run boolean default null)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_url text := muster.remediation_fact(p_repo, 'clone_url');
+begin
+	if v_url is null then
+		raise exception using errcode = 'MU409', message = 'The report knows no address to clone it from.';
+	end if;
+	if p_clone_url is not null and p_clone_url <> v_url then
+		perform muster.field_error('clone_url', 'is not the one that the audit found');
+	end if;
+	return muster.remediation_ask('clone', p_repo, array['missing'], jsonb_build_object('url', v_url),
+				      'Clone %s from ' || replace(v_url, '%', '%%') || '.', p_dry_run);
+end
+$$;
+
+create function muster.remediation_commit(p_repo text, p_message text default null, p_dry_run boolean default null)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return muster.remediation_ask('commit', p_repo, array['dirty'],
+		jsonb_build_object('message', coalesce(nullif(p_message, ''), 'Auto commit from GitOps audit')),
+		'Commit all changes in %s.', p_dry_run);
+end
+$$;
+
+create function muster.remediation_discard(p_repo text, p_dry_run boolean default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return muster.remediation_ask('discard', p_repo, array['dirty'], '{}',
+		'Throw all changes in %s away, files that git does not know included.', p_dry_run);
+end
+$$;
+
+create function muster.remediation_fix_remote(p_repo text, p_expected_url text default null,
+					      p_dry_run boolean default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_url text := muster.remediation_fact(p_repo, 'expected_url');
+begin
+	if v_url is null then
+		raise exception using errcode = 'MU409', message = 'The report expects no other address.';
+	end if;
+	if p_expected_url is not null and p_expected_url <> v_url then
+		perform muster.field_error('expected_url', 'is not the one that the audit expects');
+	end if;
+	return muster.remediation_ask('fix_remote', p_repo, array['mismatched'], jsonb_build_object('url', v_url),
+				      'Set origin of %s to ' || replace(v_url, '%', '%%') || '.', p_dry_run);
+end
+$$;
+
+create function muster.remediation_delete(p_repo text, p_confirm text default null, p_dry_run boolean default null)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if not coalesce(p_dry_run, false) and p_confirm is distinct from (muster.repo_get(p_repo) ->> 'name') then
+		perform muster.field_error('confirm', 'must be the name of what is to be deleted');
+	end if;
+	return muster.remediation_ask('delete', p_repo, array['extra', 'not_git'], '{}',
+		'Move %s to the trash, from which it can be brought back.', p_dry_run);
+end
+$$;
+
+create function muster.remediation_batch(p_operation text, p_repos jsonb, p_dry_run boolean default null)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_repo text;
+	v_one jsonb;
+	v_results jsonb := '[]';
+begin
+	if p_operation = 'delete' and muster.role_rank(current_setting('muster.role')) < muster.role_rank('team_lead') then
+		raise exception using errcode = 'MU403', message = 'A team lead deletes.';
+	end if;
+	for v_repo in select jsonb_array_elements_text(p_repos) loop
+		begin
+			v_one := case p_operation
+				when 'clone' then muster.remediation_clone(v_repo, null, p_dry_run)
+				when 'fix-remote' then muster.remediation_fix_remote(v_repo, null, p_dry_run)
+				else muster.remediation_delete(v_repo, muster.repo_get(v_repo) ->> 'name', p_dry_run) end;
+			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', true, 'error', null,
+				'output', v_one -> 'preview', 'run_id', v_one -> 'run_id');
+		exception when sqlstate 'MU400' or sqlstate 'MU404' or sqlstate 'MU409' then
+			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', false, 'error', sqlerrm,
+				'output', null, 'run_id', null);
+		end;
+	end loop;
+	return jsonb_build_object('operation', p_operation, 'results', v_results);
+end
+$$;
+
+create function muster.remediation_mismatch(p_repo text) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_current text := coalesce(muster.remediation_fact(p_repo, 'remote_url'), muster.remediation_fact(p_repo, 'remote'));
+	v_expected text := muster.remediation_fact(p_repo, 'expected_url');
+begin
+	return jsonb_build_object('repo', muster.repo_get(p_repo) ->> 'name', 'currentUrl', v_current,
+		'expectedUrl', coalesce(v_expected, v_current),
+		'mismatch', muster.repo_get(p_repo) ->> 'status' = 'mismatched');
+end
+$$;
+
+create function muster.summary_letter() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_name text := (select name from muster.organization where id = v_organization);
+	v_summary record;
+	v_list text;
+begin
+	select * into v_summary from muster.summary_all(v_organization);
+	if v_summary.health_status is null then
+		raise exception using errcode = 'MU404', message = 'No audit data found.';
+	end if;
+	select string_agg(format('%s %s', rpad(w.status, 11), w.name), E'\n' order by w.rank, lower(w.name)) into v_list
+	  from (select r.status, r.name, muster.status_rank(r.status) as rank from muster.repo r
+		 where r.organization_id = v_organization and r.removed_at is null and r.status <> 'clean'
+		 order by muster.status_rank(r.status), lower(r.name) limit 500) w;
+	return jsonb_build_object('repos', v_summary.summary -> 'total',
+		'subject', format('%s: %s', v_name, v_summary.health_status),
+		'text', format(E'%s\n\nRepositories: %s\nClean: %s\nDirty: %s\nMissing: %s\nExtra: %s\nMismatched: %s\n\n%s\n',
+			v_name, v_summary.summary ->> 'total', v_summary.summary ->> 'clean',
+			v_summary.summary ->> 'dirty', v_summary.summary ->> 'missing', v_summary.summary ->> 'extra',
+			v_summary.summary ->> 'mismatched', coalesce(v_list, 'Nothing needs attention.')));
+end
+$$;
