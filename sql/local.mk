@@ -35,6 +35,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/self.sql \
 	sql/api/session.sql \
 	sql/api/setting.sql \
+	sql/api/statistics.sql \
 	sql/api/test_run.sql \
 	sql/api/token.sql \
 	sql/api/waiver.sql
