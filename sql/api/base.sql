@@ -83,7 +83,8 @@ return coalesce(muster.role_rank(nullif(pg_catalog.current_setting('muster.role'
 		>= muster.role_rank('org_admin'), false);
 
 -- p_now: what GET answers; its entity tag is half of the sha256 of that text (cgi/response.c). Null or
--- '' asks for nothing. The text must be made in the same way, so call this with the very function.
+-- '' asks for nothing. The text must be made in the same way, so call this with the very function, and
+-- lock the row before that.
 create function muster.match_check(p_if_match text, p_now jsonb) returns void
 language plpgsql immutable parallel safe set search_path = pg_catalog, muster, pg_temp as $$
 begin

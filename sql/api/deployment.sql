@@ -67,12 +67,12 @@ end
 $$;
 
 create function muster.deployment_own(p_deployment uuid) returns muster.deployment
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_deployment muster.deployment;
 begin
 	select * into v_deployment from muster.deployment
-	 where id = p_deployment and organization_id = muster.organization_need() for update;
+	 where id = p_deployment and organization_id = muster.organization_need();
 	if v_deployment.id is null then
 		raise exception using errcode = 'MU404', message = 'There is no such deployment.';
 	end if;
@@ -80,8 +80,18 @@ begin
 end
 $$;
 
-create function muster.deployment_get(p_deployment uuid) returns jsonb
+-- The same, held until the end: of two that saw the same only one may go on.
+create function muster.deployment_lock(p_deployment uuid) returns muster.deployment
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform 1 from muster.deployment
+	  where id = p_deployment and organization_id = muster.organization_need() for no key update;
+	return muster.deployment_own(p_deployment);
+end
+$$;
+
+create function muster.deployment_get(p_deployment uuid) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	return muster.deployment_json(muster.deployment_own(p_deployment));
 end
@@ -116,7 +126,7 @@ create function muster.deployment_update(p_deployment uuid, p_status text defaul
 					 p_error text default null, p_if_match text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_deployment muster.deployment := muster.deployment_own(p_deployment);
+	v_deployment muster.deployment := muster.deployment_lock(p_deployment);
 	v_order constant text[] := array['pending', 'in_progress', 'completed'];
 begin
 	perform muster.match_check(p_if_match, muster.deployment_json(v_deployment));
@@ -147,7 +157,7 @@ $$;
 create function muster.deployment_rollback(p_deployment uuid, p_notes text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_deployment muster.deployment := muster.deployment_own(p_deployment);
+	v_deployment muster.deployment := muster.deployment_lock(p_deployment);
 	v_last muster.deployment;
 	v_new muster.deployment;
 begin

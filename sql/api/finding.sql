@@ -430,6 +430,8 @@ create function muster.finding_update(p_finding bigint, p_state text default nul
 				      p_assignee text default null, p_if_match text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
+	perform 1 from muster.finding
+	  where id = p_finding and organization_id = muster.organization_need() for no key update;
 	perform muster.match_check(p_if_match, muster.finding_get(p_finding));
 	if muster.finding_decide(array[p_finding], p_state, p_reason, p_assignee) > 0 then
 		insert into muster.trail (organization_id, account_id, action, subject, data)

@@ -114,7 +114,9 @@ begin
 		raise exception using errcode = 'MU403',
 			message = 'The administrator of this server sets the limits.';
 	end if;
-	perform muster.match_check(p_if_match, muster.organization_json(v_organization));
+	-- Locked before it is compared: of two that saw the same only one may go on.
+	perform 1 from muster.organization where id = v_organization.id for no key update;
+	perform muster.match_check(p_if_match, muster.organization_get(v_organization.id::text));
 	update muster.organization o
 	   set name = coalesce(p_name, o.name), slug = coalesce(p_slug, o.slug),
 	       max_repositories = coalesce(p_max_repositories, o.max_repositories),
@@ -157,7 +159,9 @@ begin
 	end loop;
 	delete from muster.event where organization_id = p_organization;
 	delete from muster.organization where id = p_organization; -- the rest goes with it
-	delete from muster.outbox where organization_id = p_organization;
+	-- But that sessions and tokens have ended is still to be told.
+	delete from muster.outbox
+	 where organization_id = p_organization and type is distinct from 'session-change';
 	return v_removed;
 end
 $$;
@@ -218,7 +222,7 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_member muster.membership;
 begin
-	perform 1 from muster.organization where id = muster.organization_need() for update;
+	perform 1 from muster.organization where id = muster.organization_need() for no key update;
 	select * into v_member from muster.membership
 	 where organization_id = muster.organization() and account_id = p_account;
 	if v_member.account_id is null then

@@ -87,6 +87,8 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_project muster.project := muster.project_own(p_project);
 begin
+	perform 1 from muster.project where id = v_project.id for no key update;
+	v_project := muster.project_own(v_project.slug);
 	perform muster.match_check(p_if_match, muster.project_json(v_project));
 	if coalesce(p_completed_tasks, v_project.completed_tasks, 0)
 	   > coalesce(p_total_tasks, v_project.total_tasks, p_completed_tasks, 0) then

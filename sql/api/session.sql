@@ -126,7 +126,8 @@ begin
 		end if;
 		-- A row a read is too much: about when is enough.
 		if v_token.used_at is null or v_token.used_at < now() - interval '10 minutes' then
-			update muster.token t set used_at = now() where t.id = v_token.id;
+			update muster.token t set used_at = now()
+			 where t.id = (select l.id from muster.token l where l.id = v_token.id for update skip locked);
 		end if;
 	end if;
 	-- Compared by hash, so that the time taken tells nothing about the token.

@@ -6,6 +6,7 @@ use warnings;
 use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use POSIX ();
 use Test::More;
 use Muster::Test;
 use Muster::Stack;
@@ -106,6 +107,20 @@ subtest 'two who change the same thing do not undo each other' => sub {
 	is ask(PATCH => "findings/$id", '{"state": "in_progress"}', undef,
 		'If-Match' => ask(GET => "findings/$id")->{head}{etag})->{status}, 200, 'and may look again';
 	is_deeply [list('assignee=me')], ['one'], 'it is in the list of whose it is';
+	$tag = ask(GET => "findings/$id")->{head}{etag};
+	my @pids = map {
+		my $pid = fork // die;
+		POSIX::_exit(ask(PATCH => "findings/$id", qq({"state": "resolved", "reason": "the $_"}), undef,
+			'If-Match' => $tag)->{status} == 200 ? 0 : 1) if !$pid;
+		$pid;
+	} 1 .. 4;
+	my $through = 0;
+	for (@pids) {
+		waitpid $_, 0;
+		$through++ if !$?;
+	}
+	is $through, 1, 'of four at the same moment one goes through';
+	ask(PATCH => "findings/$id", '{"state": "in_progress"}');
 	is ask(PATCH => "findings/$id", '{"assignee": null}')->{json}{assignee}, undef, "and can be nobody's";
 	is ask(PATCH => "findings/$id", '{"assignee": "00000000-0000-4000-8000-000000000000"}')->{status}, 400,
 		"but not a stranger's";

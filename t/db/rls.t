@@ -95,6 +95,7 @@ my %functions = (
 	deployment_get => { roles => ['muster_api'], call => q{select muster.deployment_get('$deployment')}, error => 'MU404' },
 	deployment_json => { is => 'internal' },
 	deployment_list => { roles => ['muster_api'], call => 'select muster.deployment_list()' },
+	deployment_lock => { is => 'internal' },
 	deployment_new => { roles => ['muster_api'], call => q{select muster.deployment_new('1', 'staging')} },
 	deployment_own => { is => 'internal' },
 	deployment_rollback => { roles => ['muster_api'], call => q{select muster.deployment_rollback('$deployment')},
