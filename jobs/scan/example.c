@@ -157,7 +157,9 @@ static gsize find_token(const struct expansion *e, const char *others)
 	while (at > 0 && (g_ascii_isalnum(e->out->str[at - 1]) ||
 				 (e->out->str[at - 1] && strchr(others, e->out->str[at - 1]))))
 		at--;
-	return e->secret_at > 0 && e->secret_end == 0 ? MAX(at, e->secret_at - 1) : at;
+	/* The marks count in the outermost text. */
+	gboolean is_marked = e->depth == 0 && e->secret_at > 0 && e->secret_end == 0;
+	return is_marked ? MAX(at, e->secret_at - 1) : at;
 }
 
 static gboolean expand_checksum(struct expansion *e, const char *name)

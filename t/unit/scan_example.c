@@ -66,6 +66,12 @@ static void test_mark(void)
 	g_assert_cmpuint(example.secret_at, ==, 4);
 	g_assert_cmpuint(example.secret_len, ==, 6);
 	example_clear(&example);
+
+	/* A mark outside says nothing of the text that is being encoded. */
+	g_autofree char *alone = expand("{b64:x{crc32_62}}");
+	g_assert_true(example_expand("key={<}{b64:x{crc32_62}}{>}", EXAMPLE_SEED, &example, NULL));
+	g_assert_cmpstr(example.text->str + strlen("key="), ==, alone);
+	example_clear(&example);
 }
 
 static void test_checksums(void)
