@@ -100,9 +100,9 @@ static void answer_write(int fd, guint status, const char *type, const char *mor
 	}
 }
 
-void gate_answer_json(int fd, guint status, const char *json)
+void gate_answer_json(int fd, guint status, const char *more, const char *json)
 {
-	answer_write(fd, status, "application/json", "", json);
+	answer_write(fd, status, "application/json", more, json);
 }
 
 void gate_answer(int fd, guint status, const char *detail)
@@ -150,7 +150,8 @@ static void status_give(
 		return;
 	}
 	g_autoptr(json_object) answer = route->status(gate->hub, session);
-	gate_answer_json(fd, 200,
+	g_autofree char *cors = head_cors(head, gate->conf);
+	gate_answer_json(fd, 200, cors,
 		json_object_to_json_string_ext(
 			answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	close(fd);
@@ -178,7 +179,7 @@ static void live_give(struct gate *gate, const struct route *route, int fd, cons
 	else if (route->dialect != NULL)
 		ws_open_client(gate->ws, fd, head, route->dialect, session, after);
 	else
-		stream_open_client(gate->hub, fd, head, session, after);
+		stream_open_client(gate->hub, fd, head, gate->conf, session, after);
 }
 
 /* A whole head; fd is taken over. */

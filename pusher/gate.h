@@ -27,8 +27,11 @@ struct gate *gate_new(struct hub *hub, struct identity *identity, struct ws *ws,
 /* Closes the listening sockets and what has not been read yet. */
 void gate_free(struct gate *gate);
 
-/* One answer to fd, which the caller closes. Problems are application/problem+json (RFC 7807). */
+/*
+ * One answer to fd, which the caller closes. Problems are application/problem+json (RFC 7807). more:
+ * further headers, each with its line's end.
+ */
 void gate_answer(int fd, guint status, const char *detail);
-void gate_answer_json(int fd, guint status, const char *json);
+void gate_answer_json(int fd, guint status, const char *more, const char *json);
 
 #endif

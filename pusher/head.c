@@ -104,6 +104,7 @@ static const struct {
 	{ "last-event-id", G_STRUCT_OFFSET(struct head, last_event_id) },
 	{ "x-forwarded-host", G_STRUCT_OFFSET(struct head, forwarded_host) },
 	{ "x-forwarded-proto", G_STRUCT_OFFSET(struct head, forwarded_proto) },
+	{ "x-api-key", G_STRUCT_OFFSET(struct head, api_key) },
 	{ "authorization", G_STRUCT_OFFSET(struct head, bearer) },
 };
 /* clang-format on */
@@ -251,11 +252,22 @@ static gboolean origin_matches(const struct head *head, const struct conf *conf)
 
 gboolean head_check_origin(const struct head *head, const struct conf *conf, GError **error)
 {
-	if (head->origin == NULL || origin_matches(head, conf))
+	if (head->origin == NULL || origin_matches(head, conf) ||
+		conf_has_word(conf, "server.cors_origins", head->origin))
 		return TRUE;
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_DENIED,
 		"Another site's page may not open a live connection.");
 	return FALSE;
+}
+
+char *head_cors(const struct head *head, const struct conf *conf)
+{
+	/* A word of the setting, so it is no more than a word. */
+	if (head->origin == NULL || !conf_has_word(conf, "server.cors_origins", head->origin))
+		return g_strdup("");
+	return g_strdup_printf("Access-Control-Allow-Origin: %s\r\n"
+			       "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n",
+		head->origin);
 }
 
 gboolean head_is_upgrade(const struct head *head)

@@ -25,7 +25,7 @@ struct head {
 	char *method, *path;
 	GHashTable *arguments; /* name -> value; the first of a name counts */
 	char *host, *origin, *upgrade, *connection, *key, *version;
-	char *cookie, *bearer, *token, *last_event_id;
+	char *cookie, *bearer, *token, *api_key, *last_event_id;
 	char *forwarded_host, *forwarded_proto, *address; /* address: an IP address or NULL */
 };
 
@@ -46,9 +46,16 @@ gboolean head_cursor(const struct head *head, gint64 *after, GError **error);
 
 /*
  * Whether a page of ours may have sent it: Origin is absent (no browser, or the same origin), or it
- * is server.public_url's, or without that setting the host that was asked. MUSTER_ERROR_DENIED.
+ * is server.public_url's, or without that setting the host that was asked, or server.cors_origins
+ * names it. MUSTER_ERROR_DENIED.
  */
 gboolean head_check_origin(const struct head *head, const struct conf *conf, GError **error);
+
+/*
+ * Headers of the answer, a line each, that let a page of a named origin read it (Fetch standard,
+ * "CORS protocol"); "" for all others. Freed by the caller.
+ */
+char *head_cors(const struct head *head, const struct conf *conf);
 
 /* MUSTER_ERROR_INPUT unless it is a WebSocket handshake (RFC 6455, 4.2.1). */
 gboolean head_check_upgrade(const struct head *head, GError **error);

@@ -8,6 +8,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 
+#define API_TOKEN_PREFIX "mst_"
 /* Sessions are read again for unknown tokens at most this often. */
 #define RELOAD_LEAST_S 1.0
 #define TICK_S 0.5
@@ -277,23 +278,14 @@ static struct session *session_of_token(
 	return session;
 }
 
-struct session *identity_find(struct identity *identity, const struct head *head, GError **error)
+/* What the mirror has under the hash of it: a session's cookie, or an API token. */
+static struct session *session_of_bytes(
+	struct identity *identity, const char *bytes, GError **error)
 {
-	if (!identity->hub->has_sessions) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
-			"Live updates are starting. Try again in a moment.");
-		return NULL;
-	}
-	if (head->bearer != NULL || head->token != NULL)
-		return session_of_token(
-			identity, head->bearer != NULL ? head->bearer : head->token, error);
-	if (head->cookie == NULL) {
-		auth_refuse(error);
-		return NULL;
-	}
 	guchar hash[SECRET_HASH_BYTES];
 	char hex[2 * SECRET_HASH_BYTES + 1];
-	secret_token_hash(head->cookie, hash);
+
+	secret_token_hash(bytes, hash);
 	for (guint i = 0; i < SECRET_HASH_BYTES; i++)
 		g_snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 	struct session *session = g_hash_table_lookup(identity->by_hash, hex);
@@ -302,6 +294,26 @@ struct session *identity_find(struct identity *identity, const struct head *head
 		return NULL;
 	}
 	return session;
+}
+
+struct session *identity_find(struct identity *identity, const struct head *head, GError **error)
+{
+	if (!identity->hub->has_sessions) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+			"Live updates are starting. Try again in a moment.");
+		return NULL;
+	}
+	const char *token = head->bearer != NULL  ? head->bearer
+			    : head->token != NULL ? head->token
+						  : head->api_key;
+	if (token != NULL && g_str_has_prefix(token, API_TOKEN_PREFIX))
+		return session_of_bytes(identity, token, error);
+	if (token != NULL)
+		return session_of_token(identity, token, error);
+	if (head->cookie != NULL)
+		return session_of_bytes(identity, head->cookie, error);
+	auth_refuse(error);
+	return NULL;
 }
 
 struct identity *identity_new(struct hub *hub, struct lane *lane, const struct secret_key *key)

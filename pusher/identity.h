@@ -15,11 +15,11 @@
  * push_sessions() and kept by the events "session-change". It refuses to guess: without the mirror
  * nobody is known, and identity_find() says so with MUSTER_ERROR_BUSY.
  *
- * Credentials, first found wins: "Authorization: Bearer", "?token=" (both a JWT of the API), the
- * cookie muster_session. A JWT that is valid but names a session that the mirror does not have (it
+ * Credentials, first found wins: "Authorization: Bearer", "?token=" (a JWT of the API or an API token,
+ * which begins with mst_), "X-API-Key" (an API token), the cookie muster_session. A JWT that is valid but names a session that the mirror does not have (it
  * is milliseconds old) is taken, held, and given nothing until the sessions were read again.
  *
- * When a session ends, loses its role or changes its organisation, its clients are closed at once.
+ * When a session or a token ends, loses its role or changes its organisation, its clients are closed at once.
  */
 
 struct identity;

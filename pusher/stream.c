@@ -23,7 +23,7 @@
 #define HEAD                                                                                       \
 	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"                    \
 	"Cache-Control: no-cache, no-store\r\nX-Accel-Buffering: no\r\n"                           \
-	"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+	"X-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 
 struct stream {
 	struct client client;
@@ -35,6 +35,7 @@ struct stream {
 	guint rubbish; /* bytes that the client sent after its request */
 	/* Long-poll only. */
 	ev_timer timer;
+	char *cors; /* headers of the answer */
 	GString *events;
 	guint events_count, events_max;
 };
@@ -157,6 +158,7 @@ static void stream_free(struct client *client)
 	ev_timer_stop(loop, &stream->timer);
 	close(stream->fd);
 	frame_unref(stream->rest);
+	g_free(stream->cors);
 	if (stream->events != NULL)
 		g_string_free(stream->events, TRUE);
 	g_free(stream);
@@ -198,7 +200,7 @@ void stream_poll_answer(struct client *client, gboolean is_reset, gint64 head)
 	g_string_append_printf(body,
 		"],\"last_event_id\":\"%" G_GINT64_FORMAT "\",\"reset\":%s,\"poll_after_s\":0}",
 		head, is_reset ? "true" : "false");
-	gate_answer_json(stream->fd, 200, body->str);
+	gate_answer_json(stream->fd, 200, stream->cors, body->str);
 	g_string_free(g_steal_pointer(&stream->events), TRUE);
 	client_gone(client);
 }
@@ -254,8 +256,8 @@ static guint limit_of(const struct head *head)
 	return (guint)limit;
 }
 
-void stream_open_client(
-	struct hub *hub, int fd, const struct head *head, struct session *session, gint64 after)
+void stream_open_client(struct hub *hub, int fd, const struct head *head, const struct conf *conf,
+	struct session *session, gint64 after)
 {
 	struct stream *stream = g_new0(struct stream, 1);
 	struct client *client = &stream->client;
@@ -270,6 +272,7 @@ void stream_open_client(
 	client->form = !g_strcmp0(head_argument(head, "named"), "1") ? FORM_SSE_NAMED : FORM_SSE;
 	dialect_filter_text(client, head_argument(head, "event_types"));
 	stream->fd = fd;
+	stream->cors = head_cors(head, conf);
 	ev_io_init(&stream->in, in_ready, fd, EV_READ);
 	ev_io_init(&stream->out, out_ready, fd, EV_WRITE);
 	ev_timer_init(&stream->timer, poll_timeout, timeout_of(head), 0.);
@@ -280,7 +283,7 @@ void stream_open_client(
 		stream->events_max = limit_of(head);
 		ev_timer_start(hub->loop, &stream->timer);
 	} else {
-		g_autofree char *answer = g_strdup_printf(HEAD "retry: %d\n\n",
+		g_autofree char *answer = g_strdup_printf(HEAD "%s\r\nretry: %d\n\n", stream->cors,
 			RETRY_LEAST_MS + g_random_int_range(0, RETRY_SPREAD_MS));
 		/* A fresh socket takes this much. */
 		bytes_send(stream, answer, strlen(answer));

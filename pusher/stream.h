@@ -15,8 +15,8 @@
  */
 
 /* Takes fd over, which answers with a stream (or one long-poll answer) and is closed in the end. */
-void stream_open_client(
-	struct hub *hub, int fd, const struct head *head, struct session *session, gint64 after);
+void stream_open_client(struct hub *hub, int fd, const struct head *head, const struct conf *conf,
+	struct session *session, gint64 after);
 
 /* Ends a long-poll: events so far, and where the client stands. */
 void stream_poll_answer(struct client *client, gboolean is_reset, gint64 head);
