@@ -28,8 +28,8 @@ struct gate *gate_new(struct hub *hub, struct identity *identity, struct ws *ws,
 void gate_free(struct gate *gate);
 
 /*
- * One answer to fd, which the caller closes. Problems are application/problem+json (RFC 7807). more:
- * further headers, each with its line's end.
+ * One answer to fd, which the caller closes. Problems are application/problem+json (RFC 7807).
+ * more: further headers, each with its line's end.
  */
 void gate_answer(int fd, guint status, const char *detail);
 void gate_answer_json(int fd, guint status, const char *more, const char *json);

@@ -19,7 +19,8 @@
  * which begins with mst_), "X-API-Key" (an API token), the cookie muster_session. A JWT that is valid but names a session that the mirror does not have (it
  * is milliseconds old) is taken, held, and given nothing until the sessions were read again.
  *
- * When a session or a token ends, loses its role or changes its organisation, its clients are closed at once.
+ * When a session or a token ends, loses its role or changes its organisation, its clients are
+ * closed at once.
  */
 
 struct identity;
