@@ -21,6 +21,14 @@
 #define INVITATION_PATH "/invitation#"
 #define RESET_PATH "/reset#"
 
+/* The new password of somebody who is not signed in, hashed; NULL also for another site's page. */
+static char *password_take(struct route_call *call, GError **error)
+{
+	return auth_check_origin(call->api, call->request, error)
+		       ? password_hash(call->api, route_value(call, "password"), error)
+		       : NULL;
+}
+
 /* Tokens stand behind '#', which no server and no Referer header gets to see. */
 static char *link_make(const struct route_call *call, const char *path, const char *token)
 {
@@ -83,11 +91,8 @@ gboolean invitation_find(struct route_call *call, GError **error)
 gboolean invitation_accept(struct route_call *call, GError **error)
 {
 	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
-	g_autofree char *hash = NULL;
+	g_autofree char *hash = password_take(call, error);
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	hash = password_hash(call->api, route_value(call, "password"), error);
 	if (hash == NULL)
 		return FALSE;
 	const char *params[] = {token_hash, route_value(call, "name"), hash};
@@ -126,11 +131,8 @@ gboolean account_register(struct route_call *call, GError **error)
 {
 	const char *email = route_value(call, "email");
 	g_autofree char *slug = slug_make(email);
-	g_autofree char *hash = NULL;
+	g_autofree char *hash = password_take(call, error);
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	hash = password_hash(call->api, route_value(call, "password"), error);
 	if (hash == NULL)
 		return FALSE;
 	const char *params[] = {email, route_value(call, "name"), hash, slug};
@@ -202,11 +204,8 @@ gboolean account_forgot(struct route_call *call, GError **error)
 gboolean account_reset(struct route_call *call, GError **error)
 {
 	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
-	g_autofree char *hash = NULL;
+	g_autofree char *hash = password_take(call, error);
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	hash = password_hash(call->api, route_value(call, "password"), error);
 	if (hash == NULL)
 		return FALSE;
 	const char *params[] = {token_hash, hash};

@@ -456,17 +456,6 @@ json_object *openapi_document(void)
 	return document;
 }
 
-const char *openapi_missing_schema(void)
-{
-	g_autoptr(json_object) schemas = json_tokener_parse(embedded_schema());
-
-	for (gsize i = 0; i < routes_len; i++)
-		if (routes[i].schema != NULL &&
-			!json_object_object_get_ex(schemas, routes[i].schema, NULL))
-			return routes[i].schema;
-	return NULL;
-}
-
 gboolean openapi_get(struct route_call *call, GError **error)
 {
 	static char *document; /* the same for as long as the program runs */

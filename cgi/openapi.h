@@ -17,7 +17,4 @@
  */
 json_object *openapi_document(void);
 
-/* A component's name that the built-in schemas lack, or NULL. Borrowed from the table of routes. */
-const char *openapi_missing_schema(void);
-
 #endif

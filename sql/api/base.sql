@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Small pieces that the other files use. None of them reads a table but setting_get().
+-- Small pieces that the other files use. Only the last three read a table.
 --
 --   account()                   who acts in this transaction
 --   iso(timestamptz)            RFC 3339 text in UTC with milliseconds and Z
@@ -15,6 +15,7 @@
 --   organization_need()         the organisation of this transaction, MU401 without one
 --   cursor_format / cursor_parse       an opaque cursor around a jsonb array
 --   limit_check(int)            1 to 200, default 50, else MU400
+--   person_json(account) · repo_brief(repo)   what answers say of either: {id, email, name}, {id, name}
 --   setting_get(key, default)   the organisation's setting, else everybody's, else the default
 --
 -- Functions of one row that are called often are plpgsql where they cannot be inlined: a session keeps
@@ -154,6 +155,15 @@ begin
 	return p_limit;
 end
 $$;
+
+create function muster.person_json(p_account uuid) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+	  from muster.account a where a.id = p_account);
+
+create function muster.repo_brief(p_repo uuid) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r where r.id = p_repo);
 
 create function muster.setting_get(p_key text, p_default jsonb default null,
 				   p_organization uuid default muster.organization()) returns jsonb

@@ -19,10 +19,8 @@ return jsonb_build_object('id', (p_deployment).id, 'version', (p_deployment).ver
 	'strategy', (p_deployment).strategy, 'commit', (p_deployment).commit, 'notes', (p_deployment).notes,
 	'error', (p_deployment).error, 'rollback_of', (p_deployment).rollback_of,
 	'project_id', (select p.slug from muster.project p where p.id = (p_deployment).project_id),
-	'repository', (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r
-			where r.id = (p_deployment).repo_id),
-	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-		      from muster.account a where a.id = (p_deployment).account_id),
+	'repository', muster.repo_brief((p_deployment).repo_id),
+	'account', muster.person_json((p_deployment).account_id),
 	'created_at', muster.iso((p_deployment).created_at), 'started_at', muster.iso((p_deployment).started_at),
 	'completed_at', muster.iso((p_deployment).completed_at),
 	'duration_seconds', round(extract(epoch from (p_deployment).completed_at - (p_deployment).started_at)));

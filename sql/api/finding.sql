@@ -258,8 +258,7 @@ return (select jsonb_build_object('id', (p_finding).id, 'kind', (p_finding).kind
 		'occurrences', (p_finding).occurrences, 'fingerprint', (p_finding).fingerprint,
 		'secret_id', (p_finding).secret_id,
 		'repository', jsonb_build_object('id', r.id, 'name', r.name),
-		'assignee', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-			       from muster.account a where a.id = (p_finding).assignee_id),
+		'assignee', muster.person_json((p_finding).assignee_id),
 		'first_seen_at', muster.iso((p_finding).first_seen_at),
 		'last_seen_at', muster.iso(case when (p_finding).gone_at is null then r.scanned_at
 						else (p_finding).seen_at end),
@@ -470,8 +469,7 @@ begin
 	return jsonb_build_object('next', null, 'items', (
 		select coalesce(jsonb_agg(jsonb_build_object('before', s.before, 'after', s.after,
 				'reason', s.reason, 'at', muster.iso(s.at),
-				'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-					      from muster.account a where a.id = s.account_id))
+				'account', muster.person_json(s.account_id))
 				order by s.id desc), '[]')
 		  from (select * from muster.finding_state where finding_id = v_finding.id
 			 order by id desc limit 200) s));
@@ -533,8 +531,7 @@ create function muster.comment_json(p_comment muster.comment) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return jsonb_build_object('id', (p_comment).id, 'text', (p_comment).text,
 	'created_at', muster.iso((p_comment).created_at),
-	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-		      from muster.account a where a.id = (p_comment).account_id));
+	'account', muster.person_json((p_comment).account_id));
 
 create function muster.comment_list(p_finding bigint) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$

@@ -17,8 +17,7 @@
 create function muster.invitation_json(p_invitation muster.invitation) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return jsonb_build_object('id', (p_invitation).id, 'email', (p_invitation).email, 'role', (p_invitation).role,
-	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-		      from muster.account a where a.id = (p_invitation).account_id),
+	'account', muster.person_json((p_invitation).account_id),
 	'created_at', muster.iso((p_invitation).created_at), 'expires_at', muster.iso((p_invitation).expires_at));
 
 create function muster.invitation_list() returns jsonb

@@ -20,8 +20,7 @@ language plpgsql stable security definer set search_path = pg_catalog, muster, p
 begin
 	return jsonb_build_object('id', (p_organization).id, 'slug', (p_organization).slug,
 		'name', (p_organization).name, 'personal', (p_organization).personal,
-		'owner', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-			    from muster.account a where a.id = (p_organization).owner_id),
+		'owner', muster.person_json((p_organization).owner_id),
 		'members', (select count(*) from muster.membership m where m.organization_id = (p_organization).id),
 		'projects', (select count(*) from muster.project p where p.organization_id = (p_organization).id),
 		'repositories', (select count(*) from muster.repo r

@@ -48,10 +48,8 @@ language sql stable security definer set search_path = pg_catalog, muster, pg_te
 return jsonb_build_object('id', (p_run).id) || muster.run_status((p_run).id)
        || jsonb_build_object(
 		'project_id', (select p.slug from muster.project p where p.id = (p_run).project_id),
-		'repository', (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r
-				where r.id = (p_run).repo_id),
-		'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-			      from muster.account a where a.id = (p_run).account_id));
+		'repository', muster.repo_brief((p_run).repo_id),
+		'account', muster.person_json((p_run).account_id));
 
 create function muster.run_list(p_status text default null, p_kind text default null, p_repo text default null,
 				p_limit integer default null, p_cursor text default null) returns jsonb

@@ -98,8 +98,7 @@ begin
 	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('id', t.id,
 				'action', t.action, 'subject', t.subject, 'data', t.data, 'address', t.address,
 				'at', muster.iso(t.at),
-				'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-					      from muster.account a where a.id = t.account_id))
+				'account', muster.person_json(t.account_id))
 				order by t.id desc) filter (where t.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then muster.cursor_format(
 				jsonb_build_array(min(t.id) filter (where t.k <= v_limit))) end)

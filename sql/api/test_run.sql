@@ -16,8 +16,7 @@ return jsonb_build_object('id', (p_run).id, 'suite', (p_run).suite, 'commit', (p
 	'skipped', (p_run).skipped, 'duration_ms', (p_run).duration_ms, 'coverage', (p_run).coverage,
 	'url', (p_run).url, 'at', muster.iso((p_run).at),
 	'project_id', (select p.slug from muster.project p where p.id = (p_run).project_id),
-	'repository', (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r
-			where r.id = (p_run).repo_id));
+	'repository', muster.repo_brief((p_run).repo_id));
 
 create function muster.test_run_list(p_project text default null, p_repo text default null,
 				     p_limit integer default null, p_cursor text default null) returns jsonb

@@ -29,8 +29,7 @@ create function muster.token_json(p_token muster.token) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return jsonb_build_object('id', (p_token).id, 'name', (p_token).name, 'hint', (p_token).hint,
 	'scopes', to_jsonb((p_token).scopes),
-	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-		      from muster.account a where a.id = (p_token).account_id),
+	'account', muster.person_json((p_token).account_id),
 	'created_at', muster.iso((p_token).created_at), 'expires_at', muster.iso((p_token).expires_at),
 	'used_at', muster.iso((p_token).used_at));
 

@@ -13,10 +13,8 @@ create function muster.waiver_json(p_waiver muster.waiver) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return jsonb_build_object('id', (p_waiver).id, 'reason', (p_waiver).reason, 'rule', (p_waiver).rule,
 	'path', (p_waiver).path, 'fingerprint', (p_waiver).fingerprint,
-	'repository', (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r
-			where r.id = (p_waiver).repo_id),
-	'account', (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-		      from muster.account a where a.id = (p_waiver).account_id),
+	'repository', muster.repo_brief((p_waiver).repo_id),
+	'account', muster.person_json((p_waiver).account_id),
 	'findings', (select count(*) from muster.finding f where f.waiver_id = (p_waiver).id),
 	'created_at', muster.iso((p_waiver).created_at), 'expires_at', muster.iso((p_waiver).expires_at));
 
