@@ -35,7 +35,7 @@ begin
 			('muster_api', array['enter', 'login_find', 'login_note', 'session_add', 'session_rotate',
 				'session_remove', 'account_me', 'overview_get', 'report_get', 'audit_history',
 				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get', 'repo_place',
-				'event_list', 'event_bounds', 'stream_position', 'sequence_events', 'run_get',
+				'event_list', 'event_bounds', 'stream_position', 'sequence_events',
 				'rate_take', 'idempotency_take', 'idempotency_keep',
 				'token_list', 'token_add', 'token_remove',
 				'finding_list', 'finding_get', 'finding_update', 'finding_bulk', 'finding_history',

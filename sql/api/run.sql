@@ -5,10 +5,9 @@
 --       total_results, error, repository_id, created_at, started_at, completed_at}
 --   run_progress(p_run) → the data of progress_update: {run_id, project_id, progress_percentage,
 --       message, timestamp}
---   run_get(p_run) → the same, of the current organisation; MU404.
 --   run_list(p_status, p_kind, p_repo, p_limit, p_cursor) → {"items": [{id, …, repository, account,
 --       project_id}], "next"}, the newest first.
---   run_detail(p_run) → one of these, with "results": what it was the first to find, at most 100.
+--   run_detail(p_run) → one of these, with "results": what it was the first to find, at most 100. MU404.
 --   run_cancel(p_run) → it. MU404, MU409: it is over.
 --   run_log_list(p_run, p_after) → {"items": [{number, text, at}], "next": null}: what it printed.
 --   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
@@ -30,18 +29,6 @@ return (select jsonb_build_object('run_id', r.id, 'project_id', p.slug,
 		'progress_percentage', r.progress, 'message', r.message,
 		'timestamp', muster.iso(now()))
 	  from muster.run r join muster.project p on p.id = r.project_id where r.id = p_run);
-
-create function muster.run_get(p_run bigint) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
-declare
-	v_organization uuid := muster.organization_need();
-begin
-	if not exists (select from muster.run where id = p_run and organization_id = v_organization) then
-		raise exception using errcode = 'MU404', message = 'There is no such run.';
-	end if;
-	return muster.run_status(p_run);
-end
-$$;
 
 create function muster.run_json(p_run muster.run) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp

@@ -151,12 +151,12 @@ isnt $whole, $run->{run_id}, 'but one of a single repository is not one of all';
 is $db->value('select payload ->> $2 from muster.job where run_id = $1', $whole, 'repo'), undef, 'which looks at all';
 is ask(q{audit_add('eps "x", y'); commit})->{run_id}, $whole, 'another repository is among those';
 is ask(q{audit_add(); commit})->{run_id}, $whole, 'and asked again it is the same one, too';
-is ask("run_get($run->{run_id})")->{status}, 'pending', 'a run can be looked at';
-is refused('run_get(999999)'), 'MU404', 'one that is missing is missing';
+is ask("run_detail($run->{run_id})")->{status}, 'pending', 'a run can be looked at';
+is refused('run_detail(999999)'), 'MU404', 'one that is missing is missing';
 my ($job) = $db->as('muster_jobs')->rows(q{select id, lease_id, payload from muster.job_claim('here', '{audit}', 5, 30)
 	where run_id = $1}, $run->{run_id});
 is +JSON::PP::decode_json($job->[2])->{repo}, $one->{id}, 'the job names the repository';
-is ask("run_get($run->{run_id})")->{status}, 'in_progress', 'the run is in progress with its job';
+is ask("run_detail($run->{run_id})")->{status}, 'in_progress', 'the run is in progress with its job';
 is $api->error(enter($who, 'viewer') . 'select muster.audit_add($1)',
 	$db->value(q{select r.id from muster.repo r join muster.root t on t.id = r.root_id
 	where t.slug = 'second'})), 'MU409', 'what jobs do not watch cannot be audited by one';

@@ -268,7 +268,6 @@ my %functions = (
 	run_cancel => { roles => ['muster_api'], call => q{select muster.run_cancel($run)}, error => 'MU404' },
 	run_change => { is => 'trigger' },
 	run_detail => { roles => ['muster_api'], call => q{select muster.run_detail($run)}, error => 'MU404' },
-	run_get => { roles => ['muster_api'], call => q{select muster.run_get($run)}, error => 'MU404' },
 	run_json => { is => 'internal' },
 	run_list => { roles => ['muster_api'], call => q{select muster.run_list()} },
 	run_log_list => { roles => ['muster_api'], call => q{select muster.run_log_list($run)}, error => 'MU404' },
