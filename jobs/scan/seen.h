@@ -14,8 +14,8 @@
  * the bytes around it that matter: two different ones have the same with a probability of 2^-61 at
  * most, one and any of a full table's with 2^-40, whoever wrote them: the key is random, of this
  * process, and universal hashing (NH of 64-bit words, then a multiplication) knows no bad inputs.
- * Only what gave nothing is remembered, so there is nothing else to remember of it. Windows that the
- * judge refused are remembered alike. Part of the matcher.
+ * Only what gave nothing is remembered, so there is nothing else to remember of it. Windows that
+ * the judge refused are remembered alike. Part of the matcher.
  *
  *	gsize end = seen_chunk_end(data, at, to);
  *	guint64 chunk = seen_hash(seen, data + window, window_len, at - window, end - window);
