@@ -6,10 +6,14 @@
  *	const { body, position } = await api_get("/api/v1/repos", { q: "lib" }, signal);
  *	await api_send("POST", "/api/v1/audits", {});
  *
- * Writes carry the session's CSRF token (csrf_set). Whoever is signed out is told through
- * api_on_sign_out, once for each refusal.
+ * Writes carry the session's CSRF token (csrf_set); one that is asked for before the session is known
+ * waits for it. Whoever is signed out is told through api_on_sign_out, once for each refusal.
  */
 let csrf = null;
+let csrf_come = null;
+const csrf_known = new Promise((done) => {
+	csrf_come = done;
+});
 let sign_out = () => {};
 
 export class Problem extends Error {
@@ -25,6 +29,7 @@ export class Problem extends Error {
 
 export function csrf_set(token) {
 	csrf = token ?? null;
+	csrf_come();
 }
 
 export function api_on_sign_out(call) {
@@ -55,12 +60,13 @@ async function problem_read(response) {
 
 async function request(method, path, { body, signal } = {}) {
 	const headers = { Accept: "application/json" };
+	const mine = csrf;
 	let response;
 
 	if (body !== undefined)
 		headers["Content-Type"] = "application/json";
-	if (method !== "GET" && csrf)
-		headers["X-CSRF-Token"] = csrf;
+	if (method !== "GET" && mine)
+		headers["X-CSRF-Token"] = mine;
 	try {
 		/* "no-cache" asks again with the ETag; an unchanged answer costs no body */
 		response = await fetch(path, { method, headers, signal, cache: "no-cache",
@@ -73,7 +79,8 @@ async function request(method, path, { body, signal } = {}) {
 	}
 	if (!response.ok) {
 		const problem = await problem_read(response);
-		if (response.status === 401)
+		/* a refusal of what was asked before signing in says nothing of who is here now */
+		if (response.status === 401 && mine === csrf)
 			sign_out(problem);
 		throw problem;
 	}
@@ -85,6 +92,12 @@ export function api_get(path, query, signal) {
 	return request("GET", api_url(path, query), { signal });
 }
 
-export function api_send(method, path, body, signal) {
+export async function api_send(method, path, body, signal) {
+	await csrf_known;
 	return request(method, path, { body, signal });
+}
+
+/* Becoming somebody, which nobody may. */
+export function api_sign_in(email, password) {
+	return request("POST", "/api/v1/auth/login", { body: { email, password } });
 }

@@ -37,7 +37,7 @@ const KEY = {
 export function key_start() {
 	document.addEventListener("keydown", (event) => {
 		const { key, target } = event;
-		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !page.session
+		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || page.session === null
 		    || target.closest?.("input, textarea, select, [contenteditable]"))
 			return;
 		if (Date.now() - prefix_at < 1000 && GO[key]) {

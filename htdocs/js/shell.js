@@ -45,6 +45,7 @@ const AGAIN_MS = 5000;
 
 /* what is shown: { view, params, module, root, data, position, problem, loading, abort } */
 let shown = null;
+let began = null;         /* the position from which on events come */
 let recent = [];          /* events, for data that was asked for before they came */
 let reload_timer = null;
 let reloaded_at = 0;
@@ -147,6 +148,12 @@ function reload_soon() {
 	}, wait);
 }
 
+/* What happened between the data and the first event was told to nobody. */
+function gap_close(target) {
+	if (target?.position && began && id_is_after(began, target.position))
+		reload_soon();
+}
+
 /* Loads what `target` shows; an older load of the same target is given up. */
 async function load(target) {
 	target.abort?.abort();
@@ -166,6 +173,7 @@ async function load(target) {
 			page.live.seen(position);
 		for (const event of recent)
 			event_apply(target, event);
+		gap_close(target);
 	} catch (error) {
 		if (error.name === "AbortError" || abort.signal.aborted)
 			return;
@@ -325,8 +333,11 @@ function run_take(event) {
 function session_set(session, position = null) {
 	page.session = session;
 	csrf_set(session?.csrf_token);
-	if (session)
+	if (session) {
+		began = position;
 		page.live.start(position);
+		gap_close(shown);
+	}
 	header_draw();
 }
 
@@ -342,6 +353,7 @@ function signed_out() {
 	session_set(null);
 	page.live.stop();
 	page.live.cursor = null;
+	began = null;
 	recent = [];
 	page.runs.clear();
 	if (shown?.view !== "sign_in")

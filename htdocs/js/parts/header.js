@@ -55,7 +55,7 @@ function keys() {
 
 export function header({ view, state, now, busy, session, sign_out }) {
 	const account = session?.account ?? null;
-	const inside = session !== null;
+	const inside = session !== null && view !== "sign_in";
 
 	return [
 		h("a", { class: "brand", href: "/" }, shape("mark"), h("span", null, "Muster")),

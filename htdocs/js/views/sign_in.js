@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Signing in; afterwards the page goes on where the person wanted to be. */
-import { Problem, api_send } from "../api.js";
+import { Problem, api_sign_in } from "../api.js";
 import { h, patch } from "../dom.js";
 import { page } from "../page.js";
 import { problem_facts } from "../parts/notice.js";
@@ -32,7 +32,7 @@ async function submit(event, params) {
 
 	page.update({ problem: null, busy: true });
 	try {
-		const { body } = await api_send("POST", "/api/v1/auth/login", { email, password });
+		const { body } = await api_sign_in(email, password);
 		form.elements.password.value = "";
 		await page.signed_in({ account: body.account, csrf_token: body.csrf_token }, next_parse(params.next ?? ""));
 	} catch (problem) {

@@ -115,7 +115,8 @@ export async function visitor(email = null, options = {}) {
 	if (email) {
 		await it.go("/sign-in");
 		await it.sign_in(email);
-		await until(() => it.count(".nav"), "signed in");
+		/* not the header: it is there as long as nobody knows who is here */
+		await until(async () => !(await it.path()).startsWith("/sign-in"), "signed in");
 	}
 	return it;
 }

@@ -155,6 +155,34 @@ export default async function (test, assert) {
 		await ann.until(async () => (await ann.names()).length === 40, "rows");
 	});
 
+	await test("while it is not known who is here keys work, a change is not lost, and a write waits", async () => {
+		await ask("root", "/srv/git");
+		await ask("report", repos(40));
+		let release = null;
+		const held = new Promise((done) => {
+			release = done;
+		});
+		await ann.tab.route("**/api/v1/auth/me", async (route) => {
+			await held;
+			await route.continue();
+		});
+		await ann.go("/");
+		await ann.sees("40 Clean 0 Dirty", ".figures");
+		await ann.tab.getByRole("button", { name: "Audit now" }).click();
+		await ann.tab.keyboard.press("g");
+		await ann.tab.keyboard.press("r");
+		await ann.until(async () => (await ann.names()).length === 40, "rows");
+		await ask("report", repos(40, { r007: dirty }));
+		assert.equal(await ask("sql", "select count(*) from muster.job where kind = 'audit' and state = 'queued'"), "0");
+		release();
+		await ann.sees("Dirty", "tr:has(a[href='/audit/r007'])");
+		await ann.until(async () => (await ask("sql",
+			"select count(*) from muster.job where kind = 'audit' and state = 'queued'")) === "1", "one job");
+		await ann.tab.unroute("**/api/v1/auth/me");
+		await ask("sql", "update muster.run set status = 'completed', completed_at = now() returning 1");
+		await ask("sql", "delete from muster.job returning 1");
+	});
+
 	await test("an audit can be asked for; the button says how far it is", async () => {
 		await ask("root", "/srv/git");
 		await ann.go("/");
