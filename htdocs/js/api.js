@@ -97,7 +97,7 @@ export async function api_send(method, path, body, signal) {
 	return request(method, path, { body, signal });
 }
 
-/* Becoming somebody, which nobody may. */
-export function api_sign_in(email, password) {
-	return request("POST", "/api/v1/auth/login", { body: { email, password } });
+/* What somebody who is not signed in may ask below /api/v1/auth. */
+export function api_open(path, body, signal) {
+	return request("POST", `/api/v1/auth/${path}`, { body, signal });
 }

@@ -14,7 +14,7 @@ export const page = {
 	run() {},              /* (repo or null) → asks for an audit now */
 	toast() {},            /* (text, { tone }) → a passing message */
 	say() {},              /* (text) → for screen readers only */
-	signed_in() {},        /* (session, url) → somebody signed in: go on there */
+	signed_in() {},        /* (the server's answer, url) → somebody signed in: go on there */
 };
 
 /* A link that stays inside: the address changes, the page does not load again. */
@@ -30,5 +30,5 @@ export function link_follow(event) {
 	if (url.pathname === location.pathname && url.search === location.search && url.hash)
 		return; /* a jump inside of the page is the browser's */
 	event.preventDefault();
-	page.go(url.pathname + url.search);
+	page.go(url.pathname + url.search + url.hash);
 }

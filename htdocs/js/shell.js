@@ -25,7 +25,7 @@ import { header } from "./parts/header.js";
 import { problem_part, stale_notice } from "./parts/notice.js";
 import { toast_add } from "./parts/toast.js";
 import { pref_get } from "./pref.js";
-import { next_parse, url_format, url_parse } from "./url.js";
+import { next_parse, url_format, url_parse, view_is_outside } from "./url.js";
 
 const VIEW = {
 	overview: () => import("./views/overview.js"),
@@ -34,6 +34,10 @@ const VIEW = {
 	audit_list: () => import("./views/audit_list.js"),
 	audit: () => import("./views/audit.js"),
 	sign_in: () => import("./views/sign_in.js"),
+	forgot: () => import("./views/forgot.js"),
+	register: () => import("./views/register.js"),
+	reset: () => import("./views/reset.js"),
+	invitation: () => import("./views/invitation.js"),
 	missing: () => import("./views/missing.js"),
 };
 const RECENT = 500;
@@ -70,7 +74,7 @@ function header_draw() {
 function notice() {
 	const { mode, at } = page.live.state();
 
-	if (!shown?.data || shown.view === "sign_in" || shown.view === "missing")
+	if (!shown?.data || view_is_outside(shown.view) || shown.view === "missing")
 		return null;
 	if (!shown.problem && (mode === "off" || mode === "live" || at === null || Date.now() - at < STALE_MS))
 		return null;
@@ -197,12 +201,12 @@ async function load(target) {
 async function show(url, { scroll = 0, focus = true } = {}) {
 	const { view, params } = url_parse(url);
 
-	if (page.session === null && view !== "sign_in") {
+	if (page.session === null && !view_is_outside(view)) {
 		await page.go(url_format("sign_in", { next: url === "/" ? "" : url }), { replace: true });
 		return;
 	}
 	if (page.session && view === "sign_in") {
-		await page.go(next_parse(params.next), { replace: true });
+		await page.go(next_parse(params.next) + location.hash, { replace: true });
 		return;
 	}
 	const again = shown?.view === view && shown.module?.is_same?.(shown.params, params);
@@ -338,12 +342,11 @@ function session_set(session, position = null) {
 		page.live.start(position);
 		gap_close(shown);
 	}
-	header_draw();
+	draw();
 }
 
-/* The sign-in view calls it with the server's answer. */
-page.signed_in = (session, next) => {
-	session_set(session);
+page.signed_in = ({ account, csrf_token }, next) => {
+	session_set({ account, csrf_token });
 	return page.go(next, { replace: true });
 };
 
@@ -356,7 +359,7 @@ function signed_out() {
 	began = null;
 	recent = [];
 	page.runs.clear();
-	if (shown?.view !== "sign_in")
+	if (!view_is_outside(shown?.view))
 		show(location.pathname + location.search);
 }
 

@@ -22,7 +22,12 @@ const ROUTE = [
 	  query: { action: ACTIONS, diff: ["", "split", "unified"] } },
 	{ view: "audit_list", path: /^\/audits\/?$/, base: "/audits", query: {} },
 	{ view: "audit", path: /^\/audits\/(?<file>[^/]+)\/?$/, base: "/audits/:file", query: {} },
-	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null } },
+	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null }, outside: true },
+	{ view: "forgot", path: /^\/forgot\/?$/, base: "/forgot", query: {}, outside: true },
+	{ view: "register", path: /^\/register\/?$/, base: "/register", query: {}, outside: true },
+	/* links of letters, with a token behind '#' */
+	{ view: "reset", path: /^\/reset\/?$/, base: "/reset", query: {}, outside: true },
+	{ view: "invitation", path: /^\/invitation\/?$/, base: "/invitation", query: {}, outside: true },
 ];
 
 function query_parse(query, search) {
@@ -56,6 +61,11 @@ export function url_parse(url) {
 		return { view, params };
 	}
 	return { view: "missing", params: { path: pathname } };
+}
+
+/* Whether it is for those, too, who are not signed in. */
+export function view_is_outside(view) {
+	return ROUTE.find((row) => row.view === view)?.outside ?? false;
 }
 
 export function url_format(view, params = {}) {

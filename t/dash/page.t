@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Test::More;
 use Muster::Test;
@@ -19,7 +20,7 @@ plan skip_all => 'playwright-core is not installed: npm ci in t/dash'
 	unless -e "$FindBin::Bin/node_modules/playwright-core/package.json";
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
-my ($stack, $folder);
+my ($stack, $folder, $box);
 
 # The file's bytes, as `muster audit` gives them.
 sub audit {
@@ -44,6 +45,10 @@ my %command = (
 	report => sub { return $stack->report(@_) },
 	root => sub { return $stack->root(@_) },
 	sql => sub { return $stack->db->value(@_) },
+	organization => sub { $stack->organization(@_); return },
+	account => sub { $stack->account(@_); return },
+	# The path and token of the last letter's link.
+	letter => sub { return (decode_base64((split /\n\n/, slurp($box))[-1]) =~ m{https?://[^/]+(/\S+)})[0] },
 	pusher_stop => sub { $stack->pusher->stop if $stack->pusher; return },
 	pusher_start => sub { $stack->start_pusher; return },
 	api_stop => sub { $stack->api->stop; return },
@@ -52,7 +57,12 @@ my %command = (
 
 sub run_file {
 	my ($name) = @_;
-	$stack = Muster::Stack->new(conf => { 'api.workers' => 4 });
+	my $stand = Muster::Test->new;
+	# A sendmail that keeps what it is given.
+	$box = $stand->dir . '/letters';
+	my $sendmail = spew($stand->dir . '/sendmail', "#!/bin/sh\ncat >>'$box'\n");
+	chmod 0755, $sendmail;
+	$stack = Muster::Stack->new(stand => $stand, conf => { 'api.workers' => 4, 'server.sendmail' => $sendmail });
 	$stack->account('ann@example.org', 'org_admin');
 	$stack->account('vic@example.org', 'viewer');
 	# For real repositories.

@@ -4,7 +4,7 @@
 const { page, tests } = require("./lib/tap.js");
 
 tests(async (test, assert) => {
-	const { next_parse, repo_key, repo_url, url_format, url_parse } = await page("js/url.js");
+	const { next_parse, repo_key, repo_url, url_format, url_parse, view_is_outside } = await page("js/url.js");
 
 	await test("the first page is the overview", () =>
 		assert.deepEqual(url_parse("/"), { view: "overview", params: {} }));
@@ -43,6 +43,12 @@ tests(async (test, assert) => {
 		assert.equal(repo_key({ id: "7", name: "a b" }), "7");
 		assert.equal(repo_key({ id: "7", name: ".." }), "7");
 		assert.equal(repo_url({ id: "7", name: "a/b" }, { action: "diff" }), "/audit/7?action=diff");
+	});
+	await test("whoever is not signed in comes to the forms alone", () => {
+		for (const url of ["/sign-in?next=/repos", "/forgot", "/register", "/reset#token", "/invitation#token"])
+			assert.ok(view_is_outside(url_parse(url).view), url);
+		for (const url of ["/", "/repos", "/audit/x", "/audits", "/nowhere"])
+			assert.ok(!view_is_outside(url_parse(url).view), url);
 	});
 	await test("signing in never leads to another site", () => {
 		for (const next of ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "", "/\n/x"])

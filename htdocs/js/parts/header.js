@@ -5,6 +5,7 @@ import { page } from "../page.js";
 import { pref_get, pref_set } from "../pref.js";
 import { connection_button, connection_panel } from "./connection.js";
 import { shape } from "./shape.js";
+import { view_is_outside } from "../url.js";
 
 const NAV = [
 	{ href: "/", word: "Overview", views: ["overview"] },
@@ -55,7 +56,7 @@ function keys() {
 
 export function header({ view, state, now, busy, session, sign_out }) {
 	const account = session?.account ?? null;
-	const inside = session !== null && view !== "sign_in";
+	const inside = session !== null && !view_is_outside(view);
 
 	return [
 		h("a", { class: "brand", href: "/" }, shape("mark"), h("span", null, "Muster")),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-import { ask, dirty, repos, url, visitor } from "./browser.mjs";
+import { ask, dirty, password, repos, url, visitor } from "./browser.mjs";
 
 export default async function (test, assert) {
 	await ask("report", repos(12, { r003: dirty, r007: dirty }));
@@ -66,5 +66,101 @@ export default async function (test, assert) {
 		const button = vic.tab.getByRole("button", { name: "Audit now" });
 		assert.equal(await button.isDisabled(), true);
 		await vic.close();
+	});
+
+	/* By the page's own session, as a script on it would. */
+	const send = (who, path, body) => who.tab.evaluate(async ([to, what]) => {
+		const me = await (await fetch("/api/v1/auth/me")).json();
+		const answer = await fetch(to, { method: "POST", body: JSON.stringify(what),
+			headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf_token } });
+		return { status: answer.status, body: await answer.json() };
+	}, [path, body]);
+
+	await test("a forgotten password is replaced by a letter's link, which works once", async () => {
+		const old = await visitor("vic@example.org");
+		const vic = await visitor();
+		await vic.go("/sign-in");
+		await vic.tab.getByRole("link", { name: "Forgot the password?" }).click();
+		await vic.tab.locator("[name=email]").fill("vic@example.org");
+		await vic.tab.locator("[type=submit]").click();
+		await vic.sees("Look into your mail");
+		await vic.shot("forgot");
+		const link = await ask("letter");
+		assert.match(link, /^\/reset#/);
+		await vic.go(link);
+		await vic.tab.locator("[name=password]").fill("short");
+		await vic.tab.locator("[type=submit]").click();
+		await vic.sees("request ", ".form-problem");
+		await vic.shot("reset");
+		await vic.tab.locator("[name=password]").fill(`${password} and more`);
+		await vic.tab.locator("[type=submit]").click();
+		await vic.sees("Repositories", ".figures");
+		assert.equal(vic.tab.url(), `${url}/`);
+		await old.go("/");
+		await old.sees("Do your repositories pass muster?");
+		await old.go(link);
+		await old.tab.locator("[name=password]").fill(password);
+		await old.tab.locator("[type=submit]").click();
+		await old.sees("request ", ".form-problem");
+		assert.deepEqual([...vic.trouble, ...old.trouble], []);
+		await vic.close();
+		await old.close();
+	});
+
+	await test("whoever is invited makes an account, or joins with the one they have", async () => {
+		const ann = await visitor("ann@example.org");
+		const invite = async (email) => {
+			const { status } = await send(ann, "/api/v1/invitations", { email, role: "developer" });
+			assert.equal(status, 201);
+			return ask("letter");
+		};
+		const link = await invite("neu@example.org");
+		const neu = await visitor();
+		await neu.go(link);
+		await neu.sees("Join", "h1");
+		await neu.sees("You are invited as developer.");
+		assert.equal(await neu.tab.locator("[name=email]").inputValue(), "neu@example.org");
+		await neu.shot("invitation");
+		await neu.tab.locator("[name=name]").fill("Neu");
+		await neu.tab.locator("[name=password]").fill(password);
+		await neu.tab.locator("[type=submit]").click();
+		await neu.sees("Repositories", ".figures");
+		await neu.go(link);
+		await neu.sees("used up or has expired", ".problem");
+
+		/* one of another organization, signed out: signing in leads back to the invitation */
+		await ask("organization", "far");
+		await ask("account", "far@example.org", "developer", "far");
+		const far = await visitor();
+		await far.go(await invite("far@example.org"));
+		await far.sees("has an account here");
+		await far.tab.locator("[type=submit]").click();
+		await far.sees("Do your repositories pass muster?");
+		await far.sign_in("far@example.org");
+		await far.sees("You are signed in as far@example.org.");
+		await far.shot("join");
+		await far.tab.locator("[type=submit]").click();
+		await far.sees("12 Repositories", ".figures");
+		assert.deepEqual([...ann.trouble, ...neu.trouble, ...far.trouble], []);
+		for (const who of [ann, neu, far])
+			await who.close();
+	});
+
+	await test("an account of one's own is made where the server allows it, and refused with a sentence where not", async () => {
+		const eve = await visitor();
+		await eve.go("/register");
+		await eve.tab.locator("[name=name]").fill("Eve");
+		await eve.tab.locator("[name=email]").fill("eve@example.org");
+		await eve.tab.locator("[name=password]").fill(password);
+		await eve.tab.locator("[type=submit]").click();
+		await eve.sees("Ask for an invitation", ".form-problem");
+		assert.equal(await eve.tab.locator("[name=email]").inputValue(), "eve@example.org");
+		await eve.shot("register");
+		await ask("sql", "insert into muster.setting (organization_id, key, value) values (null, 'auth.register', '\"open\"') returning 1");
+		await eve.tab.locator("[name=password]").fill(password);
+		await eve.tab.locator("[type=submit]").click();
+		await eve.until(async () => (await eve.path()) === "/", "the overview");
+		assert.deepEqual(eve.trouble, []);
+		await eve.close();
 	});
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The small forms of those who are not inside yet: signing in, a new password, an invitation. Their
+ * data is { problem, busy } and what they know besides.
+ */
+import { Problem } from "../api.js";
+import { h } from "../dom.js";
+import { page } from "../page.js";
+import { problem_facts } from "./notice.js";
+import { shape } from "./shape.js";
+
+export const FORM = { problem: null, busy: false };
+
+function field_problem(problem, name) {
+	return problem?.errors.find((error) => error.field === name)?.message ?? null;
+}
+
+/* With `fixed` it shows that and can't be changed; else what is typed into it is left alone. */
+export function field({ name, word, type, complete, problem = null, arrive = false, needed = true, fixed = null }) {
+	const message = field_problem(problem, name);
+
+	return h("label", { class: "field" }, h("span", null, word),
+		h("input", { ...fixed && { value: fixed, readonly: true }, name, type, required: needed,
+			     autocomplete: complete, maxlength: "320", spellcheck: "false", autocapitalize: "none",
+			     "data-arrive": arrive, "aria-invalid": message ? "true" : null, "aria-describedby": message ? `${name}-problem` : null }),
+		message && h("span", { class: "field-problem", id: `${name}-problem` }, message));
+}
+
+export function password_new(problem, options = {}) {
+	return field({ name: "password", word: "New password", type: "password", complete: "new-password", problem, ...options });
+}
+
+/* Sends the form's values by `call`; a refusal is shown in the form, which can be sent again. */
+async function form_send(event, data, call) {
+	event.preventDefault();
+	const form = event.currentTarget;
+	const values = Object.fromEntries(new FormData(form));
+
+	page.update({ ...data, problem: null, busy: true });
+	try {
+		await call(values);
+	} catch (problem) {
+		if (!(problem instanceof Problem))
+			throw problem;
+		page.update({ ...data, problem, busy: false });
+		form.elements.password?.select();
+	}
+}
+
+/* { title, lead, fields, word: the button's and while it is busy, foot, call(values) } */
+export function form({ data, title, lead, fields, word, foot = null, call }) {
+	const { problem, busy } = data ?? FORM;
+	const insecure = location.protocol === "http:" && !/^(localhost|127\.|\[::1\])/.test(location.hostname);
+
+	return h("form", { class: "sign-in", method: "post", onsubmit: (event) => form_send(event, data, call) },
+		h("div", { class: "sign-in-mark" }, shape("mark")),
+		h("h1", null, title), h("p", { class: "quiet" }, lead),
+		insecure && h("p", { class: "warning" }, shape("dirty"), h("span", null,
+			"This connection is not encrypted: others on the network can read the password.")),
+		fields,
+		problem && h("div", { class: "form-problem", role: "alert" }, shape("error"),
+			h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem))),
+		h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
+		foot && h("p", { class: "quiet foot-links" }, foot));
+}
+
+/* What a letter's link carries behind '#', which no server gets to see. */
+export function link_token() {
+	return location.hash.slice(1);
+}
