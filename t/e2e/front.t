@@ -146,6 +146,12 @@ for my $front (@fronts) {
 		};
 		like $post->(0, "2\r\n{}\r\n0\r\n\r\n", 'Transfer-Encoding: chunked'), qr/^HTTP\/1.1 202 /,
 			'a body in chunks';
+		like $post->(0, '', 'Content-Length: 0'), qr/^HTTP\/1.1 202 /, 'a write without a body that says so';
+		is $ann->post('/api/v1/audits', '', 'Content-Type' => 'application/x-www-form-urlencoded')->{status},
+			202, "as curl -d '' does";
+		# lighttpd wants a length in each POST of HTTP/1, whatever its configuration says.
+		my $silent = $front eq 'lighttpd' ? 411 : 202;
+		like $post->(0, ''), qr/^HTTP\/1.1 $silent /, "one that does not is answered with $silent";
 		my $cut = $post->(1, '{"repo":', 'Content-Length: 20');
 		unlike $cut, qr/^HTTP\/1.1 2/, 'a truncated body is refused';
 		is $stack->db->value(q{select count(*) from muster.job where payload ->> 'repo' is not null}), 0,
