@@ -29,7 +29,7 @@ for my $wanted ('POST /api/v1/auth/login', 'POST /api/v1/auth/logout', 'POST /ap
 }
 is scalar(grep { @$_ != 8 || $_->[7] eq '' } @rows), 0, 'every row has a line of help';
 
-my $stack = Muster::Stack->new(front => 'none');
+my $stack = Muster::Stack->new(front => 'fastcgi');
 $stack->organization('other');
 my %who;
 for my $role (@roles[1 .. $#roles]) {
@@ -48,6 +48,18 @@ my $none = '00000000-0000-4000-8000-000000000000';
 my %path = ('{repo}' => 'a', '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
 	'{organization}' => 'default', '{project}' => 'default', '{account}' => $none,
 	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{key}' => 'event.retention_days', '{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
+
+# Tokens that may all, had they not ended, and one for each scope alone.
+my %token;
+for my $name (qw(expired revoked read write run)) {
+	my $made = $stack->cgi(POST => '/api/v1/tokens', session => $who{platform_admin}, body => JSON::PP->new->encode(
+		{ name => $name, scopes => [$name =~ /ed\z/ ? 'admin' : $name] }))->{json};
+	$token{$name} = $made->{token};
+	$stack->db->sql("update muster.token set created_at = now() - interval '2 days',
+		expires_at = now() - interval '1 second' where id = '$made->{id}'") if $name eq 'expired';
+	$stack->cgi(DELETE => "/api/v1/tokens/$made->{id}", session => $who{platform_admin}) if $name eq 'revoked';
+}
+my $document = JSON::PP->new->utf8->decode((run_program([program('api.fcgi'), '--openapi']))[1]);
 
 # What nobody may call says so in the row; that it works is for the tests of its subject.
 for my $row (@rows) {
@@ -78,6 +90,13 @@ for my $row (@rows) {
 	is $stack->cgi($method, $uri, @body, session => $who{stranger},
 		header => { 'Muster-Organization' => 'default' })->{status}, 403,
 		"a member of another organization may not $method $pattern here";
+
+	my $with = sub { return $stack->cgi($method, $uri, @body, header => { Authorization => "Bearer $token{$_[0]}" })->{status} };
+	is $with->($_), 401, "a token that is $_ is nobody for $method $pattern" for qw(expired revoked);
+	my $scope = $document->{paths}{$pattern}{lc $method}{'x-scope'};
+	for my $other (grep { $scope ne 'read' && $_ ne $scope } qw(read write run)) {
+		is $with->($other), 403, "a token to $other may not $method $pattern";
+	}
 
 	next if $method eq 'GET';
 	my $quiet = $pattern =~ /logout/ ? $stack->session('org_admin@example.org') : $who{org_admin};

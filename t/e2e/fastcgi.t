@@ -8,10 +8,10 @@ use lib "$FindBin::Bin/../harness";
 use IO::Socket::UNIX;
 use POSIX ();
 use Test::More;
+use Muster::FastCGI;
 use Muster::Test;
 use Muster::Stack;
 
-my ($BEGIN, $ABORT, $END, $PARAMS, $STDIN, $STDOUT) = (1, 2, 3, 4, 5, 6);
 my $stack = Muster::Stack->new(front => 'none', conf => { 'api.workers' => 2 });
 $stack->account('ann@example.org', 'developer');
 $stack->root('/srv/git');
@@ -19,70 +19,48 @@ my $ann = $stack->session('ann@example.org');
 $stack->start_api;
 my $socket = $stack->stand->run_dir . '/api.sock';
 
-sub record {
-	my ($type, $content) = @_;
-	return pack('CCnnCC', 1, $type, 1, length $content, 0, 0) . $content;
-}
-
-sub params {
-	my (%pair) = @_;
-	return join '', map { (pack 'NN', length($_) | 1 << 31, length($pair{$_}) | 1 << 31) . $_ . $pair{$_} }
-		sort keys %pair;
+# (status, output, whether the request was ended properly)
+sub ask {
+	my ($out, $ended) = fcgi_ask(@_);
+	my ($status) = $out =~ /^Status: (\d+)/;
+	return ($status // 0, $out, $ended);
 }
 
 sub begin {
-	my ($flags, %env) = @_;
-	return record($BEGIN, pack 'nCx5', 1, $flags) . record($PARAMS, params(
-		REQUEST_METHOD => 'GET', REQUEST_URI => '/healthz', QUERY_STRING => '', REMOTE_ADDR => '::1',
-		%env)) . record($PARAMS, '');
-}
-
-# Sends, reads to the end: (status, output, whether the request was ended properly).
-sub ask {
-	my ($path, @records) = @_;
-	my $client = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!\n";
-	syswrite $client, $_ for @records;
-	my ($bytes, $out, $ended) = ('', '', 0);
-	while (sysread $client, $bytes, 65536, length $bytes) {}
-	while (length $bytes >= 8) {
-		my (undef, $type, undef, $len, $pad) = unpack 'CCnnC', $bytes;
-		$out .= substr $bytes, 8, $len if $type == $STDOUT;
-		$ended = 1 if $type == $END;
-		substr $bytes, 0, 8 + $len + $pad, '';
-	}
-	my ($status) = $out =~ /^Status: (\d+)/;
-	return ($status // 0, $out, $ended);
+	my ($keep, %env) = @_;
+	return fcgi_begin(keep => $keep, REQUEST_METHOD => 'GET', REQUEST_URI => '/healthz', QUERY_STRING => '',
+		REMOTE_ADDR => '::1', %env);
 }
 
 my %post = (REQUEST_METHOD => 'POST', REQUEST_URI => '/api/v1/audits', CONTENT_TYPE => 'application/json',
 	HTTP_COOKIE => "muster_session=$ann->{token}", HTTP_X_CSRF_TOKEN => $ann->{csrf});
 
-my ($status, $out, $ended) = ask($socket, begin(0), record($STDIN, ''));
+my ($status, $out, $ended) = ask($socket, begin(0), fcgi_record($FCGI_STDIN, ''));
 is $status, 200, 'a request is answered';
 is $ended, 1, 'and ended';
 
-($status, undef, $ended) = ask($socket, begin(1), record($STDIN, ''));
+($status, undef, $ended) = ask($socket, begin(1), fcgi_record($FCGI_STDIN, ''));
 is "$status $ended", '200 1', 'a connection that is to be kept is closed all the same';
 
-is +(ask($socket, begin(0, %post, CONTENT_LENGTH => 2), record($STDIN, '{'), record($STDIN, '}'),
-	record($STDIN, '')))[0], 202, 'a body in pieces';
-is +(ask($socket, begin(0, %post), record($STDIN, '{}'), record($STDIN, '')))[0], 202,
+is +(ask($socket, begin(0, %post, CONTENT_LENGTH => 2), fcgi_record($FCGI_STDIN, '{'), fcgi_record($FCGI_STDIN, '}'),
+	fcgi_record($FCGI_STDIN, '')))[0], 202, 'a body in pieces';
+is +(ask($socket, begin(0, %post), fcgi_record($FCGI_STDIN, '{}'), fcgi_record($FCGI_STDIN, '')))[0], 202,
 	'a body of no announced length';
-is +(ask($socket, begin(0, %post, CONTENT_LENGTH => 10), record($STDIN, '{}'), record($STDIN, '')))[0], 400,
+is +(ask($socket, begin(0, %post, CONTENT_LENGTH => 10), fcgi_record($FCGI_STDIN, '{}'), fcgi_record($FCGI_STDIN, '')))[0], 400,
 	'a body shorter than announced';
-is +(ask($socket, begin(0, %post), (record($STDIN, ' ' x 60000)) x 2, record($STDIN, '')))[0], 413,
+is +(ask($socket, begin(0, %post), (fcgi_record($FCGI_STDIN, ' ' x 60000)) x 2, fcgi_record($FCGI_STDIN, '')))[0], 413,
 	'a body too long, of no announced length';
-is +(ask($socket, begin(0, HTTP_COOKIE => 'x' x 60000), record($STDIN, '')))[0], 200, 'a long header';
+is +(ask($socket, begin(0, HTTP_COOKIE => 'x' x 60000), fcgi_record($FCGI_STDIN, '')))[0], 200, 'a long header';
 
 # Connections that end in the middle, wherever.
-my $whole = begin(0, %post, CONTENT_LENGTH => 2) . record($STDIN, '{}') . record($STDIN, '');
+my $whole = begin(0, %post, CONTENT_LENGTH => 2) . fcgi_record($FCGI_STDIN, '{}') . fcgi_record($FCGI_STDIN, '');
 for my $cut (grep { $_ % 7 == 0 } 1 .. length($whole) - 1) {
 	local $SIG{PIPE} = 'IGNORE';
 	my $client = IO::Socket::UNIX->new(Peer => $socket) or die;
 	syswrite $client, substr $whole, 0, $cut;
 	close $client;
 }
-is +(ask($socket, begin(0), record($STDIN, '')))[0], 200, 'connections that end in the middle do no harm';
+is +(ask($socket, begin(0), fcgi_record($FCGI_STDIN, '')))[0], 200, 'connections that end in the middle do no harm';
 my ($before) = $stack->db->value('select count(*) from muster.run');
 is $before, 1, 'and nothing was done for them';
 unlike $stack->api->output, qr/crashed/, 'no worker crashed';
@@ -98,7 +76,7 @@ subtest 'a socket that is handed over on standard input' => sub {
 		{ no warnings 'exec'; exec program('api.fcgi'); }
 		POSIX::_exit(127);
 	}
-	is +(ask($path, begin(0), record($STDIN, '')))[0], 200, 'is served';
+	is +(ask($path, begin(0), fcgi_record($FCGI_STDIN, '')))[0], 200, 'is served';
 	kill 'TERM', $pid;
 	waitpid $pid, 0;
 	is $?, 0, 'until it is stopped';

@@ -21,9 +21,10 @@ package Muster::Stack;
 #	$stack->url;				# http://127.0.0.1:PORT, for a browser
 #
 # Options of new(): conf => { 'api.workers' => 2, … }, front => 'lighttpd' (or 'apache',
-# 'nginx'; 'none': plain CGI only), pusher => 0, htdocs => a folder, api => 0 (not started), stand => one of yours.
+# 'nginx'; 'none': plain CGI only; 'fastcgi': workers without a web server), pusher => 0,
+# htdocs => a folder, api => 0 (not started), stand => one of yours.
 #
-# Without a web server, the program as plain CGI, a process a request:
+# Without a web server, the program as plain CGI, a process a request, or by front 'fastcgi':
 #
 #	my $answer = $stack->cgi(GET => '/api/v1/repos', cookie => $token, env => { … }, body => '…');
 
@@ -33,6 +34,7 @@ use Digest::SHA ();
 use IO::Socket::UNIX;
 use JSON::PP ();
 
+use Muster::FastCGI;
 use Muster::Test;
 use Muster::Stack::Client;
 
@@ -52,15 +54,15 @@ sub new {
 		'paths.muster' => build_dir() . '/jobs/muster',
 		'paths.htdocs' => $option{htdocs} // src_dir() . '/htdocs', 'server.host' => 'localhost',
 		# Tests ask more than people.
-		($option{front} // '') eq 'none' ? ('api.rate_limit' => 'false') : (),
+		($option{front} // '') =~ /^(?:none|fastcgi)$/ ? ('api.rate_limit' => 'false') : (),
 		%{ $option{conf} // {} });
 	$self->key_make;
 	$self->organization('default');
 	my $front = $option{front} // 'lighttpd';
 	if ($front ne 'none') {
 		$self->start_api if $option{api} // 1;
-		$self->start_pusher if $option{pusher} // -x build_dir() . '/pusher/muster-pusher';
-		$self->can("start_$front")->($self);
+		$self->start_pusher if $option{pusher} // $front ne 'fastcgi' && -x build_dir() . '/pusher/muster-pusher';
+		$self->can("start_$front")->($self) if $front ne 'fastcgi';
 	}
 	return $self;
 }
@@ -273,7 +275,16 @@ sub session {
 	return { token => $token, csrf => $csrf, sid => $session->{sid}, refresh => "refresh$token" };
 }
 
-# One request as plain CGI. Options: session (of session()), cookie, body, env, header (a hash),
+# A process of its own: (output, log).
+sub cgi_process {
+	my ($self, $env, $body, $timeout_s) = @_;
+	my ($code, $out, $err) = run_program([program('api.fcgi')], env => $env,
+		stdin => spew($self->stand->dir . "/body.$$", $body), timeout_s => $timeout_s);
+	die "api.fcgi ended with $code:\n$err\n" if $code != 0;
+	return ($out, $err);
+}
+
+# One request without a web server. Options: session (of session()), cookie, body, env, header (a hash),
 # https, timeout_s. The answer: {status, head (lower-case names), body, json, log}.
 sub cgi {
 	my ($self, $method, $uri, %option) = @_;
@@ -298,12 +309,11 @@ sub cgi {
 	}
 	%env = (%env, %{ $option{env} // {} });
 	delete $env{$_} for grep { !defined $env{$_} } keys %env;
-	my $stdin = spew($self->stand->dir . "/body.$$", $body // '');
-	my ($code, $out, $err) = run_program([program('api.fcgi')], env => \%env,
-		stdin => $stdin, timeout_s => $option{timeout_s} // 60);
-	die "api.fcgi ended with $code:\n$err\n" if $code != 0;
+	my ($out, $err) = ($self->{option}{front} // '') eq 'fastcgi'
+		? ((fcgi_ask($self->stand->run_dir . '/api.sock', fcgi_begin(%env), fcgi_body($body // '')))[0], '')
+		: $self->cgi_process(\%env, $body // '', $option{timeout_s} // 60);
 	my ($head, $rest) = split /\r\n\r\n/, $out, 2;
-	my %answer = (code => $code, log => $err, body => $rest // '', head => {});
+	my %answer = (log => $err, body => $rest // '', head => {});
 	for my $line (split /\r\n/, $head // '') {
 		my ($name, $value) = split /: /, $line, 2;
 		my $known = $answer{head}{ lc $name };
