@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "jobs/migrate.h"
 #include "jobs/muster_server.h"
+#include "jobs/verb.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/file.h"
@@ -18,17 +18,22 @@
 
 struct account_options {
 	char *name;
+	char *email;
 	char *organization;
 	char *role;
 	char *password_file;
+	char *address;
+	gboolean is_sure;
 };
 
 static void account_options_clear(struct account_options *options)
 {
 	g_free(options->name);
+	g_free(options->email);
 	g_free(options->organization);
 	g_free(options->role);
 	g_free(options->password_file);
+	g_free(options->address);
 }
 typedef struct account_options account_options;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(account_options, account_options_clear)
@@ -69,225 +74,141 @@ static char *password_hash(const char *path, char **made, GError **error)
 	return hash;
 }
 
-static void table_print(const struct db_result *rows)
+/* Stores the hash that sql puts at $n; what was made up is printed when that went well. */
+static int password_store(const struct verb_call *call, const char *sql, int n, const char **params)
 {
-	for (guint i = 0; i < db_result_rows(rows); i++)
-		for (guint c = 0; c < db_result_columns(rows); c++) {
-			const char *value = db_result_get(rows, i, c);
-			printf("%s%s", value != NULL && *value != '\0' ? value : "-",
-				c + 1 < db_result_columns(rows) ? "\t" : "\n");
-		}
-}
-
-/* Calls a function; prints its rows when asked. */
-static int call(struct db *db, const char *sql, int n, const char *const *params, gboolean print)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(db_result) result = db_query(db, sql, n, params, &error);
-
-	if (result == NULL)
-		return error->code == MUSTER_ERROR_DB ? migrate_fail(db, error)
-						      : server_fail(error);
-	if (print)
-		table_print(result);
-	return EXIT_FINE;
-}
-
-static int account_add(struct db *db, const struct account_options *options, char **words)
-{
+	const struct account_options *options = call->options;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *made = NULL;
 	g_autofree char *hash = password_hash(options->password_file, &made, &error);
 
 	if (hash == NULL)
 		return server_fail(error);
-	const char *params[] = {words[0], options->name, hash,
-		options->organization != NULL ? options->organization : "default",
-		options->role != NULL ? options->role : "developer"};
-	int exit_code = call(db, "select muster.account_add($1, $2, $3, $4, $5)", 5, params, FALSE);
+	params[n - 1] = hash;
+	int exit_code = verb_do(call, sql, n, params);
 	if (exit_code == EXIT_FINE && made != NULL)
 		printf("%s\n", made);
 	return exit_code;
-}
-
-static int account_password(struct db *db, const struct account_options *options, char **words)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *made = NULL;
-	g_autofree char *hash = password_hash(options->password_file, &made, &error);
-
-	if (hash == NULL)
-		return server_fail(error);
-	const char *params[] = {words[0], hash};
-	int exit_code = call(db, "select muster.account_password($1, $2)", 2, params, FALSE);
-	if (exit_code == EXIT_FINE && made != NULL)
-		printf("%s\n", made);
-	return exit_code;
-}
-
-struct verb {
-	const char *name;
-	int words; /* that follow it */
-	int words_max;
-	int (*run)(struct db *db, const struct account_options *options, char **words);
-};
-
-/* The verb that argv[1] names, with as many words behind it as it wants; NULL: told already. */
-static const struct verb *verb_find(
-	const struct verb *verbs, gsize n, int argc, char **argv, int *exit_code)
-{
-	for (gsize i = 0; argc > 1 && i < n; i++)
-		if (!strcmp(verbs[i].name, argv[1])) {
-			if (argc - 2 >= verbs[i].words && argc - 2 <= verbs[i].words_max)
-				return &verbs[i];
-			*exit_code = server_usage("'%s' has too %s words behind it", argv[1],
-				argc - 2 < verbs[i].words ? "few" : "many");
-			return NULL;
-		}
-	*exit_code = argc > 1 ? server_usage("'%s' is not one of its verbs", argv[1])
-			      : server_usage("it wants a verb");
-	return NULL;
 }
 
 static const char *organization_of(const struct account_options *options)
 {
-	return options->organization != NULL ? options->organization : "default";
+	return options->organization != NULL ? options->organization : ORGANIZATION_DEFAULT;
 }
 
-static int account_list(struct db *db, const struct account_options *options, char **words)
+static int account_add(const struct verb_call *call)
 {
-	return call(db,
+	const struct account_options *options = call->options;
+	const char *params[] = {call->words[0], options->name, organization_of(options),
+		options->role != NULL ? options->role : "developer", NULL};
+	return password_store(call,
+		"select muster.account_add(p_email => $1, p_name => $2, p_organization => $3, "
+		"p_role => $4, p_hash => $5)",
+		5, params);
+}
+
+static int account_password(const struct verb_call *call)
+{
+	const char *params[] = {call->words[0], NULL};
+	return password_store(call, "select muster.account_password($1, $2)", 2, params);
+}
+
+static int account_list(const struct verb_call *call)
+{
+	static const char *const titles[] = {
+		"EMAIL", "NAME", "ORGANIZATION", "ROLE", "STATE", "SIGNED IN"};
+	return verb_list(call,
 		"select email, name, organization, role, state, muster.iso(signed_in_at) "
 		"  from muster.account_list()",
-		0, NULL, TRUE);
+		0, NULL, titles, NULL);
 }
 
-static int account_role(struct db *db, const struct account_options *options, char **words)
+static int account_edit(const struct verb_call *call)
 {
-	const char *params[] = {words[0], organization_of(options), words[1]};
-	return call(db, "select muster.account_role($1, $2, $3)", 3, params, FALSE);
+	const struct account_options *options = call->options;
+	const char *params[] = {call->words[0], options->name, options->email};
+
+	if (options->name == NULL && options->email == NULL)
+		return server_usage("edit wants --name or --email");
+	return verb_do(call, "select muster.account_edit($1, $2, $3)", 3, params);
 }
 
-static int account_disable(struct db *db, const struct account_options *options, char **words)
+static int account_remove(const struct verb_call *call)
 {
-	const char *params[] = {words[0], "disabled"};
-	return call(db, "select muster.account_state($1, $2)", 2, params, FALSE);
+	static const char *const titles[] = {"GOES WITH IT", "ROWS"};
+	const struct account_options *options = call->options;
+	const char *params[] = {call->words[0], options->is_sure ? "true" : "false"};
+	int exit_code = verb_list(call, "select what, rows from muster.account_drop($1, $2)", 2,
+		params, titles, NULL);
+
+	if (exit_code != EXIT_FINE || options->is_sure)
+		return exit_code;
+	fprintf(stderr, "%s: nothing was removed; --yes removes the account\n", g_get_prgname());
+	return EXIT_ATTENTION;
 }
 
-static int account_enable(struct db *db, const struct account_options *options, char **words)
+static int account_role(const struct verb_call *call)
 {
-	const char *params[] = {words[0], "active"};
-	return call(db, "select muster.account_state($1, $2)", 2, params, FALSE);
+	const char *params[] = {call->words[0], organization_of(call->options), call->words[1]};
+	return verb_do(call, "select muster.account_role($1, $2, $3)", 3, params);
 }
 
-static int organization_add(struct db *db, const struct account_options *options, char **words)
+static int account_disable(const struct verb_call *call)
 {
-	const char *params[] = {words[0], words[1]};
-	return call(db, "select muster.organization_add($1, $2)", 2, params, FALSE);
+	const char *params[] = {call->words[0]};
+	return verb_do(call, "select muster.account_state($1, 'disabled')", 1, params);
 }
 
-static int organization_list(struct db *db, const struct account_options *options, char **words)
+static int account_enable(const struct verb_call *call)
 {
-	return call(db, "select slug, name from muster.organization order by slug", 0, NULL, TRUE);
+	const char *params[] = {call->words[0]};
+	return verb_do(call, "select muster.account_state($1, 'active')", 1, params);
 }
 
-static int project_add(struct db *db, const struct account_options *options, char **words)
+static int account_unlock(const struct verb_call *call)
 {
-	const char *params[] = {organization_of(options), words[0], words[1]};
-	return call(db, "select muster.project_add($1, $2, $3)", 3, params, FALSE);
-}
-
-static int project_list(struct db *db, const struct account_options *options, char **words)
-{
-	return call(db,
-		"select o.slug, p.slug, p.name from muster.project p "
-		"  join muster.organization o on o.id = p.organization_id order by 1, 2",
-		0, NULL, TRUE);
+	const struct account_options *options = call->options;
+	const char *params[] = {call->words[0], options->address};
+	return verb_do(call, "select muster.account_unlock($1, $2)", 2, params);
 }
 
 /* clang-format off */
-static const struct verb account_verbs[] = {
+static const struct verb verbs[] = {
 	{ "add", 1, 1, account_add },
 	{ "list", 0, 0, account_list },
-	{ "password", 1, 1, account_password },
+	{ "edit", 1, 1, account_edit },
+	{ "remove", 1, 1, account_remove },
 	{ "role", 2, 2, account_role },
 	{ "disable", 1, 1, account_disable },
 	{ "enable", 1, 1, account_enable },
-};
-
-static const struct verb organization_verbs[] = {
-	{ "add", 1, 2, organization_add },
-	{ "list", 0, 0, organization_list },
-};
-
-static const struct verb project_verbs[] = {
-	{ "add", 1, 2, project_add },
-	{ "list", 0, 0, project_list },
+	{ "password", 1, 1, account_password },
+	{ "unlock", 1, 1, account_unlock },
 };
 /* clang-format on */
-
-static int verb_run(const struct conf *conf, const struct verb *verbs, gsize n,
-	const struct account_options *options, int argc, char **argv)
-{
-	g_autoptr(GError) error = NULL;
-	int exit_code;
-	const struct verb *verb = verb_find(verbs, n, argc, argv, &exit_code);
-
-	if (verb == NULL)
-		return exit_code;
-	g_autoptr(db) db = migrate_open_owner(conf, &error);
-	if (db == NULL)
-		return server_fail(error);
-	/* argv ends with NULL: a word that may be left out is NULL then. */
-	return verb->run(db, options, argv + 2);
-}
 
 int account_main(int argc, char **argv)
 {
 	g_auto(account_options) options = {0};
 	const GOptionEntry entries[] = {
 		{"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "the person's name", "NAME"},
+		{"email", 0, 0, G_OPTION_ARG_STRING, &options.email, "edit: the new address",
+			"EMAIL"},
 		{"organization", 0, 0, G_OPTION_ARG_STRING, &options.organization,
 			"where they belong (default)", "SLUG"},
 		{"role", 0, 0, G_OPTION_ARG_STRING, &options.role,
 			"viewer, developer, team_lead, org_admin or platform_admin", "ROLE"},
 		{"password-file", 0, 0, G_OPTION_ARG_FILENAME, &options.password_file,
 			"take the password from its first line; - is standard input", "FILE"},
+		{"address", 0, 0, G_OPTION_ARG_STRING, &options.address,
+			"unlock: this client's address too", "ADDRESS"},
+		{"yes", 0, 0, G_OPTION_ARG_NONE, &options.is_sure,
+			"remove: do it, instead of saying what would go", NULL},
 		{NULL}};
 	int exit_code;
-	g_autoptr(conf) conf =
-		server_start("account add|list|password|role|disable|enable [EMAIL [ROLE]]",
-			entries, &argc, &argv, &exit_code);
+	g_autoptr(conf) conf = server_start(
+		"account add|list|edit|remove|role|disable|enable|password|unlock [EMAIL [ROLE]]",
+		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, account_verbs, G_N_ELEMENTS(account_verbs), &options,
-				      argc, argv);
-}
-
-int organization_main(int argc, char **argv)
-{
-	const struct account_options options = {0};
-	int exit_code;
-	g_autoptr(conf) conf =
-		server_start("organization add|list [SLUG [NAME]]", NULL, &argc, &argv, &exit_code);
-
-	return conf == NULL ? exit_code
-			    : verb_run(conf, organization_verbs, G_N_ELEMENTS(organization_verbs),
-				      &options, argc, argv);
-}
-
-int project_main(int argc, char **argv)
-{
-	g_auto(account_options) options = {0};
-	const GOptionEntry entries[] = {
-		{"organization", 0, 0, G_OPTION_ARG_STRING, &options.organization,
-			"where it belongs (default)", "SLUG"},
-		{NULL}};
-	int exit_code;
-	g_autoptr(conf) conf =
-		server_start("project add|list [SLUG [NAME]]", entries, &argc, &argv, &exit_code);
-
-	return conf == NULL ? exit_code
-			    : verb_run(conf, project_verbs, G_N_ELEMENTS(project_verbs), &options,
-				      argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
 }

@@ -59,9 +59,13 @@ jobs_muster_server_SOURCES = \
 	jobs/job_kinds.c \
 	jobs/migrate.c jobs/migrate.h \
 	jobs/muster_server.c \
+	jobs/organization.c \
 	jobs/repo.c \
 	jobs/repo_clone.c jobs/repo_clone.h \
-	jobs/repo_finding.c jobs/repo_finding.h
+	jobs/repo_finding.c jobs/repo_finding.h \
+	jobs/rows.c jobs/rows.h \
+	jobs/token.c \
+	jobs/verb.c jobs/verb.h
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
 	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS)

@@ -20,15 +20,16 @@ struct command {
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "account", account_main, "add, list and change the accounts of people" },
+	{ "account", account_main, "add, list, change and remove the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
 	{ "job-helper", helper_main, NULL },
 	{ "migrate", migrate_main, "bring the database to this version" },
-	{ "organization", organization_main, "add and list organizations" },
+	{ "organization", organization_main, "add, list, change and remove organizations" },
 	{ "project", project_main, "add and list the projects of an organization" },
 	{ "repo", repo_main, "say which folders are watched" },
 	{ "run", run_main, "do the work that is due: what cron starts" },
+	{ "token", token_main, "make, list and end API tokens" },
 };
 /* clang-format on */
 

@@ -11,6 +11,7 @@ use Muster::Tree;
 
 # Functions that put SQL text together, and what goes into it. Nothing else may.
 my %puts_together = (
+	'account_drop' => 'names of the catalogue',
 	'finding_list' => 'constants of its own, by what is asked for',
 	'organization_erase' => 'names of the catalogue',
 	'repo_list' => 'a clause out of its own array',
