@@ -14,6 +14,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0009_invitation.sql \
 	sql/migration/0010_deployment.sql \
 	sql/migration/0011_remediation.sql \
+	sql/migration/0012_reference.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \

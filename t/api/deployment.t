@@ -58,12 +58,16 @@ subtest 'runs' => sub {
 };
 
 subtest 'a deployment goes forward' => sub {
+	my $listener = $db->session;
+	$listener->ask('listen data_changes');
 	my $new = ask(POST => '/api/v1/deployments', { version => 'v1', environment => 'production', repository_id => 'a',
 		commit => 'abcdef1' });
 	is $new->{status}, 201, 'is reported';
 	is $new->{json}{status}, 'pending', 'before it begins';
 	is_deeply [told('deployment_started')], [], 'and not told yet';
 	my $uri = "/api/v1/deployments/$new->{json}{id}";
+	like $listener->ask('select 1'), qr/"data_changes" with payload "\{"table" : "deployments", "operation" : "INSERT", "id" : "$new->{json}{id}"\}"/,
+		'but whoever listens to the database knows';
 	is ask(PATCH => $uri, '{"status": "in_progress"}')->{json}{status}, 'in_progress', 'begins';
 	is +(told('deployment_started'))[0]{version}, 'v1', 'which is told';
 	is ask(PATCH => $uri, '{"status": "pending"}')->{status}, 409, 'never goes back';
