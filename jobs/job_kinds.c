@@ -18,6 +18,10 @@ const struct job_kind job_kinds[] = {
 		.record = job_audit_record,
 		.help = "look at every repository below a watched folder",
 	},
+	{
+		.name = "prune",
+		.help = "forget what is older than an organization's settings say",
+	},
 };
 /* clang-format on */
 

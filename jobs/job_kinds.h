@@ -59,7 +59,10 @@ struct job_kind {
 	gboolean may_connect, may_execute; /* sockets; other programs */
 	/* NULL: no file but those that every program needs. */
 	void (*confine)(json_object *params, struct sandbox *sandbox);
-	/* The result's JSON, freed by the caller. An error of code INPUT or MISSING is not retried.
+	/*
+	 * The result's JSON, freed by the caller. An error of code INPUT or MISSING is not retried.
+	 * NULL: the database does it, a piece at a time (job_step() in sql/api/job.sql); there is
+	 * no child, and nothing above or below holds.
 	 */
 	char *(*run)(struct job_child *child, json_object *params, GError **error);
 	/* NULL: nothing is kept in files. May be called again with the same result. */

@@ -69,8 +69,9 @@ struct runner {
 	guint work_source;
 	gint64 woken_us;
 	gboolean is_scheduled; /* the audits that were due when --once began are in the queue */
+	gboolean has_steps;    /* the database has a job of its own to go on with */
 	gboolean is_committed; /* something was written whose events need numbers */
-	gint64 schedule_at_us, renewed_us, renew_at_us, reports_at_us;
+	gint64 schedule_at_us, step_at_us, renewed_us, renew_at_us, reports_at_us;
 	GHashTable *reports; /* path of a report file -> its stamp when it was handed over */
 
 	GHashTable *jobs; /* token -> struct run_job; those that are not settled yet */

@@ -16,7 +16,7 @@ struct queue {
 	const struct conf *conf;
 	struct db *db;
 	const char *host;
-	char *kinds; /* all we know, as an array literal; their names need no quoting */
+	char *kinds; /* all that we run, as an array literal; their names need no quoting */
 	gboolean is_away;
 	gint64 away_since_us, retry_at_us;
 	guint wait_ms;
@@ -36,7 +36,9 @@ struct queue *queue_open(const struct conf *conf, GError **error)
 	struct queue *queue = g_new0(struct queue, 1);
 	GString *kinds = g_string_new("{");
 	for (gsize i = 0; i < job_kinds_len; i++)
-		g_string_append_printf(kinds, "%s%s", i > 0 ? "," : "", job_kinds[i].name);
+		if (job_kinds[i].run != NULL)
+			g_string_append_printf(
+				kinds, "%s%s", kinds->len > 1 ? "," : "", job_kinds[i].name);
 	queue->kinds = g_string_free(g_string_append_c(kinds, '}'), FALSE);
 	queue->conf = conf;
 	queue->db = db;
@@ -220,14 +222,14 @@ gboolean queue_ingest(struct queue *queue, const char *organization, const char 
 
 gboolean queue_prune(struct queue *queue, GError **error)
 {
-	g_autofree char *history = g_strdup_printf(
-		"%" G_GINT64_FORMAT, conf_get_int(queue->conf, "audit.retention_days"));
-	g_autofree char *event = g_strdup_printf(
-		"%" G_GINT64_FORMAT, conf_get_int(queue->conf, "event.retention_days"));
-	const char *params[] = {history, event};
-	g_autoptr(db_result) result = queue_query(
-		queue, "select muster.prune_hourly($1::integer, $2::integer)", 2, params, error);
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.prune_hourly()", 0, NULL, error);
 	return result != NULL;
+}
+
+gboolean queue_step(struct queue *queue, gboolean *is_done, GError **error)
+{
+	return queue_ask(queue, "select muster.job_step()", 0, NULL, is_done, error);
 }
 
 gboolean queue_sequence(struct queue *queue, GError **error)

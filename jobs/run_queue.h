@@ -41,7 +41,7 @@ gboolean queue_is_away(const struct queue *queue);
 /* Adds the audit jobs of this host that are due. */
 gboolean queue_schedule(struct queue *queue, GError **error);
 
-/* Claims at most limit jobs of the kinds we know; elements struct queue_job. */
+/* Claims at most limit jobs of the kinds we run; elements struct queue_job. */
 GArray *queue_claim(struct queue *queue, guint limit, GError **error);
 
 /* *is_ours FALSE: the lease is lost, or the job was cancelled. */
@@ -64,6 +64,12 @@ gboolean queue_ingest(struct queue *queue, const char *organization, const char 
 
 /* Forgets what is too old, unless somebody did in the last hour. */
 gboolean queue_prune(struct queue *queue, GError **error);
+
+/*
+ * One piece of a job that the database does itself (a kind without run). *is_done FALSE: there was
+ * none to do.
+ */
+gboolean queue_step(struct queue *queue, gboolean *is_done, GError **error);
 
 /* Numbers the events of what was committed, and wakes this host's pusher. */
 gboolean queue_sequence(struct queue *queue, GError **error);

@@ -63,8 +63,6 @@ const struct conf_key conf_keys[] = {
 	  .help = "How other hosts hear of new events: LISTEN/NOTIFY, or polling alone." },
 	{ "event.poll_ms", CONF_TYPE_INT, "200", .min = 10, .max = 60000,
 	  .help = "Backstop poll of the event log." },
-	{ "event.retention_days", CONF_TYPE_INT, "7", .min = 1, .max = 3650,
-	  .help = "Events are kept this long; a page that was away for longer loads everything again." },
 
 	{ "pusher.live", CONF_TYPE_BOOL, "true",
 	  .help = "Live connections; false: pages poll instead." },
@@ -95,8 +93,6 @@ const struct conf_key conf_keys[] = {
 	  .help = "Names of folders, separated by ';' (* and ? allowed), that are not searched for repositories." },
 	{ "audit.history_keep", CONF_TYPE_INT, "100", .min = 1, .max = 100000,
 	  .help = "Report files kept in history/ of a report folder." },
-	{ "audit.retention_days", CONF_TYPE_INT, "30", .min = 1, .max = 36500,
-	  .help = "What audits found is kept in the database this long; the latest report always." },
 
 	{ "job.concurrency", CONF_TYPE_INT, "0", .min = 0, .max = 1024,
 	  .help = "Jobs that may run at once on this host; 0 is the number of processors." },

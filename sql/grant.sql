@@ -65,7 +65,7 @@ begin
 				'file_name', 'summary_join', 'health_worst', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
 			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
-				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_cancel', 'job_due', 'job_status',
+				'job_progress', 'job_complete', 'job_fail', 'job_release', 'job_step', 'job_cancel', 'job_due', 'job_status',
 				'finding_import', 'waiver_expire',
 				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
 				'prune_hourly',

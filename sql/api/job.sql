@@ -19,6 +19,10 @@
 --   job_status() → {"queued", "running", "done" (in the last hour), "dead" (in the last day), "jobs":
 --       running ones, the next 20 queued ones and the last 10 dead ones}, for `muster run --status`.
 --   job_due(p_host, p_kinds) → seconds until the next job could be claimed; null: none is queued.
+--   job_step() → whether it did something: one piece of the next job that is done here and not by a
+--       child (kind prune). Such a job is queued until it is done: the lock on its row is the
+--       lease, and what a piece did is committed with how far it came. One that fails is tried again
+--       later, from there.
 --
 -- The run that a job carries out follows: in_progress, completed, failed, cancelled.
 
@@ -238,6 +242,39 @@ begin
 	end if;
 	update muster.run set status = 'cancelled', completed_at = now()
 	 where id = v_run and status in ('pending', 'in_progress');
+	return true;
+end
+$$;
+
+create function muster.job_step() returns boolean
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_job muster.job;
+	v_is_more boolean;
+begin
+	select * into v_job from muster.job j
+	 where j.state = 'queued' and j.run_at <= now() and j.kind = 'prune'
+	 order by j.priority desc, j.run_at, j.id
+	 limit 1 for update skip locked;
+	if v_job.id is null then
+		return false;
+	end if;
+	begin
+		v_is_more := muster.prune_step(v_job);
+		-- Behind the others, so that a long one does not keep them waiting.
+		update muster.job
+		   set state = case when v_is_more then 'queued' else 'done' end, run_at = now(), attempt = 0,
+		       started_at = coalesce(started_at, now()), error = null,
+		       finished_at = case when not v_is_more then now() end
+		 where id = v_job.id;
+	exception when others then
+		update muster.job
+		   set attempt = attempt + 1, error = left(sqlerrm, 2000),
+		       state = case when attempt + 1 >= attempts_max then 'dead' else 'queued' end,
+		       finished_at = case when attempt + 1 >= attempts_max then now() end,
+		       run_at = now() + least(5 + power(attempt + 1, 4), 3600) * interval '1 second'
+		 where id = v_job.id;
+	end;
 	return true;
 end
 $$;

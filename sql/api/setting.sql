@@ -3,11 +3,14 @@
 --
 --   setting_list() → {"items": [{key, value, default, low, high, words, scope, help,
 --       updated_at}], "next": null}: all there
---       are. scope: "organization", or "platform" for what holds for the whole server.
+--       are. scope: "organization", or "platform" for what holds for the whole server. default is what
+--       holds without the organisation's own value.
 --   setting_update(p_key, p_value) → it. Null gives the default back. MU400, MU403, MU404.
 --   trail_list(p_action, p_account, p_subject, p_since, p_until, p_limit, p_cursor) → {"items": [{id,
 --       action, subject, account, data, address, at}], "next"}, the newest first. p_action: the whole
 --       word, or its beginning up to a dot ("token.").
+--   setting_value(p_key, p_organization) → what holds there: its own, else everybody's, else ours.
+--       Internal.
 
 -- Every setting that there is. kind: days (low to high), words (one of them).
 create function muster.setting_known()
@@ -17,19 +20,37 @@ begin atomic
 	select * from (values
 		('auth.register', '"closed"'::jsonb, 'platform', null::integer, null::integer,
 		 array['closed', 'open'], 'Whether people may make accounts themselves; invitations always work.'),
-		('event.retention_days', '7', 'platform', 1, 3650, null,
-		 'Events are kept this long; a page that was away for longer loads everything again.'),
-		('history.retention_days', '30', 'platform', 1, 3650, null,
-		 'Audits, runs and repositories that are gone are kept this long.'),
 		('organization.create', '"administrator"', 'platform', null, null,
-		 array['administrator', 'everybody'], 'Who may make organizations.')) k;
+		 array['administrator', 'everybody'], 'Who may make organizations.'),
+		('retention.audit_days', '30', 'organization', 1, 36500, null,
+		 'Audits are kept this long; the latest of each folder always.'),
+		('retention.deployment_days', '365', 'organization', 1, 36500, null,
+		 'Deployments are kept this long; the latest of each environment always.'),
+		('retention.event_days', '7', 'platform', 1, 3650, null,
+		 'Events are kept this long; a page that was away for longer loads everything again.'),
+		('retention.finding_days', '365', 'organization', 1, 36500, null,
+		 'Findings are kept this long after they are gone, with their history and comments.'),
+		('retention.metric_days', '90', 'organization', 1, 36500, null, 'Figures are kept this long.'),
+		('retention.repo_days', '30', 'organization', 1, 36500, null,
+		 'Repositories that are gone are kept this long, with their findings.'),
+		('retention.run_days', '30', 'organization', 1, 36500, null,
+		 'Runs are kept this long after they ended.'),
+		('retention.run_log_days', '14', 'organization', 1, 36500, null,
+		 'What runs printed is kept this long.'),
+		('retention.test_run_days', '365', 'organization', 1, 36500, null,
+		 'Test runs are kept this long.')) k;
 end;
+
+create function muster.setting_value(p_key text, p_organization uuid) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select muster.setting_get(k.key, k.standard, p_organization) from muster.setting_known() k where k.key = p_key);
 
 create function muster.setting_json(p_key text) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('key', k.key, 'scope', k.scope, 'help', k.help, 'default', k.standard,
-		'value', coalesce(s.value, k.standard), 'low', k.low, 'high', k.high, 'words', to_jsonb(k.words),
-		'updated_at', muster.iso(s.updated_at))
+return (select jsonb_build_object('key', k.key, 'scope', k.scope, 'help', k.help,
+		'default', case k.scope when 'organization' then muster.setting_value(k.key, null) else k.standard end,
+		'value', muster.setting_value(k.key, muster.organization()),
+		'low', k.low, 'high', k.high, 'words', to_jsonb(k.words), 'updated_at', muster.iso(s.updated_at))
 	  from muster.setting_known() k
 	  left join muster.setting s on s.key = k.key
 	   and s.organization_id is not distinct from case when k.scope = 'organization' then muster.organization() end

@@ -47,7 +47,7 @@ $stack->report([ { name => 'a', status => 'clean', path => "$root/a" } ],
 my $none = '00000000-0000-4000-8000-000000000000';
 my %path = ('{repo}' => 'a', '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
 	'{organization}' => 'default', '{project}' => 'default', '{account}' => $none,
-	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{key}' => 'event.retention_days', '{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
+	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{key}' => 'retention.event_days', '{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
 
 # Tokens that may all, had they not ended, and one for each scope alone.
 my %token;

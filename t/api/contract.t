@@ -59,7 +59,7 @@ my %place = (
 	invitation => sub { $stack->db->value('insert into muster.invitation (organization_id, email, role, token_hash,
 		expires_at) values (' . default() . q{, gen_random_uuid() || '@example.org', 'viewer',
 		sha256(gen_random_uuid()::text::bytea), now() + interval '1 day') returning id}) },
-	key => sub { 'event.retention_days' },
+	key => sub { 'retention.event_days' },
 	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
 	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
 		select ' . default() . ', max(id), ' . ann() . q{, 'x' from muster.finding returning id}) },

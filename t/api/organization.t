@@ -107,11 +107,11 @@ subtest 'settings' => sub {
 	$stack->account('root@example.org', 'platform_admin');
 	my $root = $stack->session('root@example.org');
 	my %setting = map { $_->{key} => $_ } @{ ask(GET => 'settings')->{json}{items} };
-	is $setting{'event.retention_days'}{value}, 7, 'have their default';
-	is ask(PUT => 'settings/event.retention_days', '{"value": 0}', $root)->{status}, 400, 'and their bounds';
+	is $setting{'retention.event_days'}{value}, 7, 'have their default';
+	is ask(PUT => 'settings/retention.event_days', '{"value": 0}', $root)->{status}, 400, 'and their bounds';
 	is ask(PUT => 'settings/no.such', '{"value": 1}')->{status}, 404, 'are those that there are';
-	is ask(PUT => 'settings/event.retention_days', '{"value": 9}', $root)->{json}{value}, 9, 'are changed';
-	is ask(PUT => 'settings/event.retention_days', '{"value": null}', $root)->{json}{value}, 7, 'and given back';
+	is ask(PUT => 'settings/retention.event_days', '{"value": 9}', $root)->{json}{value}, 9, 'are changed';
+	is ask(PUT => 'settings/retention.event_days', '{"value": null}', $root)->{json}{value}, 7, 'and given back';
 };
 
 subtest 'the trail' => sub {
