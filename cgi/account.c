@@ -78,10 +78,10 @@ gboolean invitation_find(struct route_call *call, GError **error)
 {
 	g_autofree char *hash = auth_token_bytea(route_value(call, "token"));
 	const char *params[] = {hash};
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select muster.invitation_find(p_token_hash => $1)", 1, params, error);
+	g_autoptr(db_result) result = NULL;
 
-	if (result == NULL)
+	if (!call_run(call, "select muster.invitation_find(p_token_hash => $1::bytea)", 1, params,
+		    &result, error))
 		return FALSE;
 	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&result));
 	return TRUE;
@@ -93,13 +93,15 @@ gboolean invitation_accept(struct route_call *call, GError **error)
 	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
 	g_autofree char *hash = password_take(call, error);
 
-	if (hash == NULL)
-		return FALSE;
 	const char *params[] = {token_hash, route_value(call, "name"), hash};
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select muster.invitation_accept(p_token_hash => $1, p_name => $2, p_hash => $3)",
-		3, params, error);
-	return result != NULL && session_open(call, db_result_get(result, 0, 0), NULL, error);
+	g_autoptr(db_result) result = NULL;
+
+	return hash != NULL &&
+	       call_run(call,
+		       "select muster.invitation_accept(p_token_hash => $1::bytea, p_name => $2, "
+		       "p_hash => $3)",
+		       3, params, &result, error) &&
+	       session_open(call, db_result_get(result, 0, 0), NULL, "invitation", error);
 }
 
 /* Who has an account already joins with it. */
@@ -133,13 +135,15 @@ gboolean account_register(struct route_call *call, GError **error)
 	g_autofree char *slug = slug_make(email);
 	g_autofree char *hash = password_take(call, error);
 
-	if (hash == NULL)
-		return FALSE;
 	const char *params[] = {email, route_value(call, "name"), hash, slug};
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select muster.account_register(p_email => $1, p_name => $2, p_hash => $3, p_slug => $4)",
-		4, params, error);
-	if (result == NULL || !session_open(call, db_result_get(result, 0, 0), NULL, error))
+	g_autoptr(db_result) result = NULL;
+
+	if (hash == NULL ||
+		!call_run(call,
+			"select muster.account_register(p_email => $1, p_name => $2, p_hash => $3, "
+			"p_slug => $4)",
+			4, params, &result, error) ||
+		!session_open(call, db_result_get(result, 0, 0), NULL, "register", error))
 		return FALSE;
 	call->response->status = 201;
 	return TRUE;
@@ -172,29 +176,75 @@ gboolean account_password(struct route_call *call, GError **error)
 	return TRUE;
 }
 
-/* Who asks learns nothing of who has an account: the answer is one, and the letter goes later. */
-gboolean account_forgot(struct route_call *call, GError **error)
-{
-	g_autofree char *token = secret_token_new("");
-	g_autofree char *hash = auth_token_bytea(token);
-	g_autofree char *link = link_make(call, RESET_PATH, token);
-	const char *params[] = {route_value(call, "email"), hash};
-	g_autoptr(GError) failure = NULL;
+/* A letter about a forgotten password, once the answer is out. */
+struct forgotten {
+	struct api_task task;
+	char *email, *hash, *address, *link, *request;
+};
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	g_autoptr(db_result) found = db_query(call->api->db,
-		"select email, name from muster.password_reset_add(p_email => $1, p_token_hash => $2)",
-		2, params, error);
-	if (found == NULL)
-		return FALSE;
+static void forgotten_free(struct api_task *task)
+{
+	struct forgotten *forgotten = (struct forgotten *)task;
+
+	g_free(forgotten->email);
+	g_free(forgotten->hash);
+	g_free(forgotten->address);
+	g_free(forgotten->link);
+	g_free(forgotten->request);
+	g_free(forgotten);
+}
+
+static gboolean forgotten_send(struct api *api, const struct forgotten *forgotten, GError **error)
+{
+	const char *params[] = {forgotten->email, forgotten->hash, forgotten->address};
+	g_autoptr(db_result) found = db_query(api->db,
+		"select email, name from muster.password_reset_add(p_email => $1, "
+		"p_token_hash => $2, p_address => $3)",
+		3, params, error);
+
+	if (found == NULL || db_result_rows(found) == 0)
+		return found != NULL;
 	g_autofree char *text = g_strdup_printf(
 		"Somebody asked for a new password for this address on Muster.\n\nIf it was you, open "
 		"this link within an hour:\n%s\n\nIf not, do nothing: the old one stays.\n",
-		link);
-	if (db_result_rows(found) > 0 && !mail_send(call->api->conf, db_result_get(found, 0, 0),
-						 "Your password on Muster", text, &failure))
+		forgotten->link);
+	return mail_send(
+		api->conf, db_result_get(found, 0, 0), "Your password on Muster", text, error);
+}
+
+static void forgotten_run(struct api *api, struct api_task *task)
+{
+	const struct forgotten *forgotten = (const struct forgotten *)task;
+	g_autoptr(GError) failure = NULL;
+
+	log_set_prefix("request", forgotten->request);
+	if (!forgotten_send(api, forgotten, &failure))
 		log_failure(LOG_LEVEL_WARNING, "a letter about a password was not sent", failure);
+	log_set_prefix(NULL, NULL);
+}
+
+/*
+ * Who asks learns nothing of who has an account: the answer is one, and it is out before anybody
+ * looks whether there is one.
+ */
+gboolean account_forgot(struct route_call *call, GError **error)
+{
+	g_autofree char *token = secret_token_new("");
+	g_autoptr(db_result) result = NULL;
+
+	if (!auth_check_origin(call->api, call->request, error) ||
+		!call_run(call, "select 1", 0, NULL, &result, error))
+		return FALSE;
+	struct forgotten *forgotten = g_new(struct forgotten, 1);
+	*forgotten = (struct forgotten){
+		.task = {forgotten_run, forgotten_free},
+		.email = g_strdup(route_value(call, "email")),
+		.hash = auth_token_bytea(token),
+		.address = g_strdup(call->request->address),
+		.link = link_make(call, RESET_PATH, token),
+		.request = g_strdup(call->request->id),
+	};
+	call->api->later = &forgotten->task;
 	call->response->status = 202;
 	response_take_text(call->response, RESPONSE_JSON,
 		g_strdup("{\"status\":\"If there is such an account, a letter is on its way.\"}"));
@@ -206,13 +256,14 @@ gboolean account_reset(struct route_call *call, GError **error)
 	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
 	g_autofree char *hash = password_take(call, error);
 
-	if (hash == NULL)
-		return FALSE;
 	const char *params[] = {token_hash, hash};
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select muster.password_reset_use(p_token_hash => $1, p_hash => $2)", 2, params,
-		error);
-	return result != NULL && session_open(call, db_result_get(result, 0, 0), NULL, error);
+	g_autoptr(db_result) result = NULL;
+
+	return hash != NULL &&
+	       call_run(call,
+		       "select muster.password_reset_use(p_token_hash => $1::bytea, p_hash => $2)",
+		       2, params, &result, error) &&
+	       session_open(call, db_result_get(result, 0, 0), NULL, "reset", error);
 }
 
 /* The audit in a letter: to oneself, or to another member of this organisation. */

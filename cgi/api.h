@@ -20,11 +20,21 @@ struct api {
 	struct db *db;
 	struct secret_key *key;
 	struct rate_table *rates; /* shared by all on this host; NULL: nobody is limited */
+	struct api_task *later;   /* at most one; NULL: nothing */
 };
 
 typedef struct api api;
 
+/* What is done when the answer is out, so that nobody can tell by the time whether it was done. */
+struct api_task {
+	void (*run)(struct api *api, struct api_task *task);
+	void (*free)(struct api_task *task);
+};
+
 /* Reads one request from gateway and answers it, whatever it is. Logs it in one line. */
 void api_handle(struct api *api, const struct gateway *gateway);
+
+/* What a request left to do, if it did; called when the web server has the whole answer. */
+void api_finish(struct api *api);
 
 #endif

@@ -10,14 +10,14 @@
 
 #define ENTER_SQL                                                                                  \
 	"select stream_position from muster.enter(p_kind => $1, p_credential => $2::bytea, "       \
-	"p_organization => $3, p_role => $4, p_csrf => $5::bytea, p_scope => $6)"
+	"p_organization => $3, p_role => $4, p_csrf => $5::bytea, p_scope => $6, p_address => $7)"
 #define RATE_SQL "select muster.rate_take(p_kind => $1, p_per_second => $2, p_burst => $3)"
 #define KEY_SQL "select muster.idempotency_take(p_key => $1, p_hash => $2::bytea)"
 #define STATEMENTS_MAX 4
 
 /* What a request brings beside its inputs, as parameters; values are freed by parts_clear(). */
 struct parts {
-	const char *enter[6], *rate[3], *key[2];
+	const char *enter[7], *rate[3], *key[2];
 	char *per_second, *burst, *hash;
 	struct db_statement statements[STATEMENTS_MAX];
 	guint n;
@@ -41,7 +41,8 @@ static void enter_add(struct parts *parts, const struct route_call *call)
 {
 	const struct credential *who = call->credential;
 	const char *enter[] = {who->kind, who->bytes, who->organization,
-		route_role_name(call->route->role), who->csrf, route_scope(call->route)};
+		route_role_name(call->route->role), who->csrf, route_scope(call->route),
+		call->request->address};
 
 	memcpy(parts->enter, enter, sizeof(enter));
 	statement_add(parts, ENTER_SQL, G_N_ELEMENTS(enter), parts->enter);

@@ -86,6 +86,7 @@ static gboolean connection_serve(struct api *api, FCGX_Request *fcgi, int fd)
 	api_handle(api, &gateway);
 	fcgi->keepConnection = 0;
 	FCGX_Finish_r(fcgi);
+	api_finish(api);
 	return TRUE;
 }
 

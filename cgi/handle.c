@@ -275,3 +275,14 @@ void api_handle(struct api *api, const struct gateway *gateway)
 	response_clear(&response);
 	log_set_prefix(NULL, NULL);
 }
+
+void api_finish(struct api *api)
+{
+	struct api_task *task = g_steal_pointer(&api->later);
+
+	if (task == NULL)
+		return;
+	db_error_clear(api->db);
+	task->run(api, task);
+	task->free(task);
+}

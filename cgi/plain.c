@@ -38,4 +38,7 @@ void plain_serve(struct api *api)
 
 	signal(SIGPIPE, SIG_IGN);
 	api_handle(api, &gateway);
+	/* The front waits for the end of what we say, and not for ours. */
+	close(STDOUT_FILENO);
+	api_finish(api);
 }

@@ -78,14 +78,15 @@ static char *agent_clip(const struct request *request)
 static gboolean login_note(struct route_call *call, const char *is_ok, GError **error)
 {
 	const char *params[] = {route_value(call, "email"), call->request->address, is_ok};
-	g_autoptr(db_result) result = db_query(call->api->db,
+	g_autoptr(db_result) result = NULL;
+
+	return call_run(call,
 		"select muster.login_note(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
-		error);
-	return result != NULL;
+		&result, error);
 }
 
-gboolean session_open(
-	struct route_call *call, const char *account, const char *organization, GError **error)
+gboolean session_open(struct route_call *call, const char *account, const char *organization,
+	const char *method, GError **error)
 {
 	g_autofree char *token = secret_token_new("");
 	g_autofree char *refresh = secret_token_new("");
@@ -96,13 +97,14 @@ gboolean session_open(
 	g_autofree char *csrf = auth_token_bytea(csrf_text);
 	g_autofree char *agent = agent_clip(call->request);
 	const char *params[] = {account, token_hash, csrf, refresh_hash, organization,
-		call->request->address, agent};
+		call->request->address, agent, method};
+	g_autoptr(db_result) result = NULL;
 
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select muster.session_add(p_account => $1, p_token_hash => $2, p_csrf => $3, "
-		"p_refresh_hash => $4, p_organization => $5, p_address => $6, p_agent => $7)",
-		G_N_ELEMENTS(params), params, error);
-	if (result == NULL)
+	if (!call_run(call,
+		    "select muster.session_add(p_account => $1, p_token_hash => $2::bytea, "
+		    "p_csrf => $3::bytea, p_refresh_hash => $4::bytea, p_organization => $5, "
+		    "p_address => $6, p_agent => $7, p_method => $8)",
+		    G_N_ELEMENTS(params), params, &result, error))
 		return FALSE;
 	auth_set_cookie(call->response, call->request, token);
 	return tokens_answer(call, db_result_get(result, 0, 0), refresh, error);
@@ -112,14 +114,14 @@ gboolean session_login(struct route_call *call, GError **error)
 {
 	const char *params[] = {route_value(call, "email"), call->request->address};
 	gboolean is_valid = FALSE;
+	g_autoptr(db_result) found = NULL;
 
 	if (!auth_check_origin(call->api, call->request, error))
 		return FALSE;
-	g_autoptr(db_result) found = db_query(call->api->db,
-		"select account_id, password_hash, wait_s from muster.login_find(p_email => $1, "
-		"p_address => $2)",
-		2, params, error);
-	if (found == NULL)
+	if (!call_run(call,
+		    "select account_id, password_hash, wait_s from muster.login_find(p_email => $1, "
+		    "p_address => $2)",
+		    2, params, &found, error))
 		return FALSE;
 	if (db_result_get_int(found, 0, 2) > 0) {
 		response_header(call->response, "Retry-After", db_result_get(found, 0, 2));
@@ -133,7 +135,7 @@ gboolean session_login(struct route_call *call, GError **error)
 	if (is_valid && db_result_get(found, 0, 0) != NULL)
 		return login_note(call, "true", error) &&
 		       session_open(call, db_result_get(found, 0, 0),
-			       route_value(call, "organization"), error);
+			       route_value(call, "organization"), "password", error);
 	if (!login_note(call, "false", error))
 		return FALSE;
 	g_set_error(
@@ -147,14 +149,14 @@ gboolean session_refresh(struct route_call *call, GError **error)
 	g_autofree char *fresh_hash = auth_token_bytea(fresh);
 	g_autofree char *used_hash = auth_token_bytea(route_value(call, "refresh_token"));
 	const char *params[] = {used_hash, fresh_hash};
+	g_autoptr(db_result) result = NULL;
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	g_autoptr(db_result) result = db_query(call->api->db,
-		"select f::text, f ->> 'state' from muster.session_rotate(p_refresh_hash => $1, "
-		"p_new_hash => $2) f",
-		2, params, error);
-	if (result == NULL)
+	if (!auth_check_origin(call->api, call->request, error) ||
+		!call_run(call,
+			"select f::text, f ->> 'state' "
+			"from muster.session_rotate(p_refresh_hash => $1::bytea, "
+			"p_new_hash => $2::bytea) f",
+			2, params, &result, error))
 		return FALSE;
 	if (strcmp(db_result_get(result, 0, 1), "ok")) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_AUTH,

@@ -32,6 +32,10 @@ const struct event_kind event_kinds[] = {
 	  .help = "A scan found something that nobody knew: which, where, how severe." },
 	{ "connection-status", EVENT_CHANNEL_PRESENCE, .is_state = TRUE,
 	  .help = "The state of the live connection itself: connected or degraded." },
+	{ "user_login", EVENT_CHANNEL_PRESENCE,
+	  .help = "Somebody signed in." },
+	{ "user_logout", EVENT_CHANNEL_PRESENCE,
+	  .help = "Somebody signed out, here or elsewhere." },
 	{ "session-change", EVENT_CHANNEL_PRESENCE, .is_hidden = TRUE,
 	  .help = "A session, token or membership changed: mirrors read it again." },
 };

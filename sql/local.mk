@@ -16,6 +16,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0011_remediation.sql \
 	sql/migration/0012_reference.sql \
 	sql/migration/0013_retention.sql \
+	sql/migration/0014_address.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \

@@ -9,8 +9,8 @@
 --   account_rename(p_name) → account_me().
 --   account_password_get() → the hash of one's own password, for C to verify; null: there is none.
 --   account_password_set(p_hash) → how many other sessions ended.
---   password_reset_add(p_email, p_token_hash) → name and address of the account that there is, else
---       no row: who asks is told the same either way. At most three an hour for an account.
+--   password_reset_add(p_email, p_token_hash, p_address) → name and address of the account that there
+--       is, else no row: who asks is told the same either way. At most three an hour for an account.
 --   password_reset_use(p_token_hash, p_hash) → account id; its sessions end, and so do other tokens of
 --       the kind. MU404.
 
@@ -50,6 +50,7 @@ begin
 	delete from muster.session where id = p_session;
 	insert into muster.trail (organization_id, account_id, action, subject)
 	values (v_session.organization_id, muster.account(), 'session.end', p_session::text);
+	perform muster.session_tell('user_logout', v_session);
 	return v_json;
 end
 $$;
@@ -60,9 +61,12 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_count bigint;
 begin
-	delete from muster.session
-	 where account_id = muster.account() and id::text <> current_setting('muster.session', true);
-	get diagnostics v_count = row_count;
+	with ended as (
+		delete from muster.session
+		 where account_id = muster.account() and id::text <> current_setting('muster.session', true)
+		returning session),
+	told as (select muster.session_tell('user_logout', e.session) from ended e)
+	select count(*) into v_count from told;
 	insert into muster.trail (organization_id, account_id, action, data)
 	values (v_organization, muster.account(), 'session.end_all', jsonb_build_object('ended', v_count));
 	return jsonb_build_object('ended', v_count);
@@ -120,7 +124,7 @@ begin
 end
 $$;
 
-create function muster.password_reset_add(p_email text, p_token_hash bytea)
+create function muster.password_reset_add(p_email text, p_token_hash bytea, p_address text default null)
 returns table (email text, name text)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 #variable_conflict use_column
@@ -135,8 +139,8 @@ begin
 	end if;
 	insert into muster.password_reset (token_hash, account_id, expires_at)
 	values (p_token_hash, v_account.id, now() + interval '1 hour');
-	insert into muster.trail (account_id, action, subject)
-	values (v_account.id, 'account.password_forgotten', v_account.id::text);
+	insert into muster.trail (account_id, action, subject, address)
+	values (v_account.id, 'account.password_forgotten', v_account.id::text, left(p_address, 64));
 	return query select v_account.email, v_account.name;
 end
 $$;

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Identity: enter(), sign-in, sessions, refresh tokens, limits on guessing.
 --
---   enter(p_kind, p_credential, p_organization, p_role, p_csrf, p_scope): the first statement of every
---       request. Raises unless the credential holds and reaches p_role, else sets the account, the
---       organisation, the role and the session for this transaction and tells the stream position
---       that a snapshot read after it may claim.
+--   enter(p_kind, p_credential, p_organization, p_role, p_csrf, p_scope, p_address): the first statement
+--       of every request. Raises unless the credential holds and reaches p_role, else sets the account,
+--       the organisation, the role, the session and the client's address for this transaction and tells
+--       the stream position that a snapshot read after it may claim.
 --         p_kind        'session': p_credential is sha256 of the cookie's token;
 --                       'jwt': the session id, as 16 bytes or as text (the JWT's sid, checked by C);
 --                       'token': sha256 of an API token, which acts in its own organisation only;
@@ -21,10 +21,13 @@
 --   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
 --       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429).
 --   login_note(p_email, p_address, p_ok): after the verification. Five wrong ones for an account,
---       twenty from an address, then a wait that doubles from 1 s up to 15 min.
---   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent)
---       → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization is a
---       slug, null: the account's first. MU403 when the account belongs to none.
+--       twenty from an address, then a wait that doubles from 1 s up to 15 min. A wrong one for an
+--       account that there is goes on the trail of its first organisation, as session.refuse.
+--   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent,
+--       p_method) → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization
+--       is a slug, null: the account's first. p_method: by what, for the trail. MU403 when the account
+--       belongs to none.
+--   session_tell(p_type, p_session): user_login or user_logout, for all who see that organisation.
 --   session_rotate(p_refresh_hash, p_new_hash) → {state, sid, account, …}: 'ok', 'unknown',
 --       'expired', or 'reused': then the session is gone, for a copy of the token is about.
 --       (No raise: the removal has to be committed.) Twice within 10 s is 'unknown' only: two tabs.
@@ -63,7 +66,7 @@ begin atomic
 end;
 
 create function muster.enter(p_kind text, p_credential bytea, p_organization text, p_role text,
-			     p_csrf bytea, p_scope text default null)
+			     p_csrf bytea, p_scope text default null, p_address text default null)
 returns table (account_id uuid, organization_id uuid, role text, stream_position bigint)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 #variable_conflict use_column
@@ -143,7 +146,8 @@ begin
 	perform set_config('muster.account', coalesce(v_session.account_id::text, ''), true),
 		set_config('muster.organization', coalesce(v_organization::text, ''), true),
 		set_config('muster.role', coalesce(v_role, 'nobody'), true),
-		set_config('muster.session', coalesce(v_session.id::text, ''), true);
+		set_config('muster.session', coalesce(v_session.id::text, ''), true),
+		set_config('muster.address', coalesce(p_address, ''), true);
 	return query select v_session.account_id, v_organization, coalesce(v_role, 'nobody'), s.head
 		       from muster.stream s;
 end
@@ -187,6 +191,10 @@ begin
 	  from (values (muster.login_key('account', p_email), 5),
 		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
 	 where l.key = f.key and l.failures >= f.free;
+	insert into muster.trail (organization_id, account_id, action, subject)
+	select (select m.organization_id from muster.membership m where m.account_id = a.id
+		 order by m.created_at, m.organization_id limit 1), a.id, 'session.refuse', a.id::text
+	  from muster.account a where lower(a.email) = lower(p_email);
 end
 $$;
 
@@ -199,9 +207,19 @@ return (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name,
 	  from muster.account a, muster.organization o
 	 where a.id = p_account and o.id = p_organization);
 
+create function muster.session_tell(p_type text, p_session muster.session) returns void
+language sql volatile security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	insert into muster.outbox (organization_id, channel, type, subject, data)
+	select (p_session).organization_id, 'presence', p_type, a.id::text,
+	       jsonb_build_object('account_id', a.id, 'name', a.name, 'timestamp', muster.iso(now()))
+	  from muster.account a where a.id = (p_session).account_id;
+end;
+
 create function muster.session_add(p_account uuid, p_token_hash bytea, p_csrf bytea,
 				   p_refresh_hash bytea, p_organization text default null,
-				   p_address text default null, p_agent text default null) returns jsonb
+				   p_address text default null, p_agent text default null,
+				   p_method text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid;
@@ -226,8 +244,10 @@ begin
 	insert into muster.refresh (token_hash, organization_id, session_id, expires_at)
 	values (p_refresh_hash, v_organization, v_session.id, v_session.expires_at);
 	update muster.account set signed_in_at = now() where id = p_account;
-	insert into muster.trail (organization_id, account_id, action, subject, address)
-	values (v_organization, p_account, 'session.add', v_session.id::text, left(p_address, 64));
+	insert into muster.trail (organization_id, account_id, action, subject, data, address)
+	values (v_organization, p_account, 'session.add', v_session.id::text,
+		jsonb_strip_nulls(jsonb_build_object('method', p_method)), v_session.address);
+	perform muster.session_tell('user_login', v_session);
 	return jsonb_build_object('sid', v_session.id, 'csrf_token', encode(p_csrf, 'hex'),
 				  'expires_at', muster.iso(v_session.expires_at),
 				  'account', muster.account_json(p_account, v_organization));
@@ -286,6 +306,7 @@ begin
 	end if;
 	insert into muster.trail (organization_id, account_id, action, subject)
 	values (v_session.organization_id, v_session.account_id, 'session.remove', v_session.id::text);
+	perform muster.session_tell('user_logout', v_session);
 	return true;
 end
 $$;

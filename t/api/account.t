@@ -145,6 +145,22 @@ subtest 'who forgot it gets a letter' => sub {
 	is ask(POST => 'auth/reset', { token => $late, password => 'a fifth password' })->{status}, 404, 'a link ends after an hour';
 };
 
+subtest 'the answer does not wait for the letter' => sub {
+	my $slow = Muster::Test->new;
+	my ($gate, $done) = ($slow->dir . '/gate', $slow->dir . '/done');
+	system('mkfifo', $gate) == 0 or die;
+	my $program = spew($slow->dir . '/sendmail', "#!/bin/sh\ncat >/dev/null; cat '$gate' >/dev/null; : >'$done'\n");
+	chmod 0755, $program;
+	my $served = Muster::Stack->new(stand => $slow, pusher => 0, conf => { 'server.sendmail' => $program });
+	$served->account('ann@example.org', 'viewer');
+	my $answer = $served->client->post('/api/v1/auth/forgot', { email => 'ann@example.org' });
+	is $answer->{status}, 202, 'it is there';
+	ok !-e $done, 'while the mail program is still at it';
+	open my $out, '>', $gate or die;
+	close $out;
+	ok((wait_for { -e $done } 'the letter'), 'and then the letter goes');
+};
+
 subtest 'sessions' => sub {
 	my ($here, $there) = map { $stack->session('org_admin@example.org') } 1 .. 2;
 	my $list = ask(GET => 'sessions', undef, session => $here)->{json}{items};

@@ -207,6 +207,31 @@ subtest 'signing out' => sub {
 		body => { refresh_token => $again->{json}{refresh_token} })->{status}, 401, 'all of them';
 };
 
+subtest 'who signs in and out leaves a trail, and is told' => sub {
+	my @from = (env => { REMOTE_ADDR => '203.0.113.9' });
+	my $trail = sub { [map { [@$_] } $stack->db->rows(q{select t.action, t.data ->> 'method', t.address
+		from muster.trail t join muster.account a on a.id = t.account_id
+		where a.email = 'tom@example.org' and t.address = '203.0.113.9' order by t.id})] };
+	$stack->account('tom@example.org', 'org_admin');
+	login('tom@example.org', 'wrong', @from);
+	my $tom = login('tom@example.org', $Muster::Stack::PASSWORD, @from);
+	my %tom = (cookie => ($tom->{head}{'set-cookie'} =~ /^(muster_session=[^;]+)/)[0],
+		header => { 'X-CSRF-Token' => $tom->{json}{csrf_token} }, @from);
+	is $stack->cgi(POST => '/api/v1/tokens', %tom, body => { name => 'x', scopes => ['read'] })->{status}, 201,
+		'does something';
+	is $stack->cgi(POST => '/api/v1/auth/logout', %tom)->{status}, 204, 'and leaves';
+	is_deeply $trail->(), [['session.refuse', undef, '203.0.113.9'], ['session.add', 'password', '203.0.113.9'],
+		['token.add', undef, '203.0.113.9'], ['session.remove', undef, '203.0.113.9']],
+		'all of it is on the trail, with the address it came from';
+	$stack->db->sql('select muster.sequence_events()');
+	is_deeply [map { [@$_] } $stack->db->rows(q{select type, data ->> 'name', channel from muster.event
+		where type like 'user%' and data ->> 'name' = 'tom' order by id})],
+		[['user_login', 'tom', 'presence'], ['user_logout', 'tom', 'presence']], 'and both are events';
+	my $admin = $stack->session('tom@example.org');
+	is $stack->cgi(GET => '/api/v1/trail?action=session.refuse', session => $admin)->{json}{items}[0]{address},
+		'203.0.113.9', 'an administrator sees who tried from where';
+};
+
 subtest 'the organization of a request' => sub {
 	$stack->db->sql(q{select muster.account_role('olaf@example.org', 'default', 'team_lead')});
 	my $olaf = $stack->session('olaf@example.org', 'other');

@@ -312,6 +312,7 @@ my %functions = (
 		error => 'MU403' },
 	severity_rank => { is => 'internal' },
 	setting_value => { is => 'internal' },
+	session_tell => { is => 'internal' },
 	setting_get => { is => 'internal' },
 	statistics_categories => { roles => ['muster_api'], call => 'select muster.statistics_categories()' },
 	statistics_dashboard => { roles => ['muster_api'], call => 'select muster.statistics_dashboard()' },
