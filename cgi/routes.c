@@ -35,6 +35,7 @@
 	{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" }, \
 	LIMIT_INPUT, CURSOR_INPUT)
 #define FINDING_KINDS "secret|dependency|code"
+#define REPO_INPUT { "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
 #define UUID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_UUID, .is_needed = TRUE }
 #define NAME_INPUT(NAME) { NAME, INPUT_PATH, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE }
@@ -289,15 +290,50 @@ const struct route routes[] = {
 		{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200 },
 		{ "status", INPUT_QUERY, INPUT_WORDS, .words = STATUSES },
 		{ "sort", INPUT_QUERY, INPUT_WORD, .words = SORTS },
+		{ "archived", INPUT_QUERY, INPUT_BOOL, .help = "Those that were put aside, which are left out else" },
 		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 },
 		{ "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }),
 	  .function = "repo_list", .schema = "RepoItem", .answer = ANSWER_LIST,
 	  .help = "Repositories of the latest report: searched, filtered, sorted." },
 	{ .method = "GET", .path = "/api/v1/repos/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(
-		{ "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }),
+	  .inputs = INPUTS(REPO_INPUT),
 	  .function = "repo_get", .schema = "Repo",
 	  .help = "One repository, by id or name, with its report and history." },
+	{ .method = "POST", .path = "/api/v1/repos", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "url", INPUT_BODY, INPUT_TEXT, .max = 2000, .help = "https, ssh or user@host:path, to be cloned" },
+		{ "path", INPUT_BODY, INPUT_TEXT, .max = 4096,
+		  .help = "Instead: a folder to watch with all below it; for the server's administrator" },
+		{ "host", INPUT_BODY, INPUT_TEXT, .max = 255, .help = "Where; needed for a path when there are several" },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .max = 100, .argument = "project" }),
+	  .body_max_bytes = 2 * BODY_SMALL, .function = "repo_add", .schema = "RepoAdded", .status = 202,
+	  .is_write = TRUE,
+	  .help = "Adds a repository by its address, or a folder of them: a run." },
+	{ .method = "PATCH", .path = "/api/v1/repos/{repo}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(REPO_INPUT,
+		{ "description", INPUT_BODY, INPUT_LINES, .max = 2000, .is_clearable = TRUE },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .argument = "project" },
+		{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 }, IF_MATCH_INPUT),
+	  .body_max_bytes = 2 * BODY_SMALL, .function = "repo_update", .schema = "Repo", .is_write = TRUE,
+	  .help = "Changes what people say of a repository, and its project." },
+	{ .method = "DELETE", .path = "/api/v1/repos/{repo}", .role = ROLE_ORG_ADMIN, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_INPUT,
+		{ "confirm", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 64,
+		  .help = "The token that the answer without it gave" }),
+	  .function = "repo_remove", .schema = "RepoRemoval", .is_write = TRUE,
+	  .help = "Says what would go, with a token; with that, removes it. A working tree goes to the trash." },
+	{ .method = "POST", .path = "/api/v1/repos/{repo}/restore", .role = ROLE_ORG_ADMIN, .rate = RATE_RUN,
+	  .inputs = INPUTS(UUID_INPUT("repo")),
+	  .body_max_bytes = BODY_SMALL, .function = "repo_restore", .schema = "RepoRemoval", .is_write = TRUE,
+	  .help = "Undoes a removal, by the repository's id." },
+	{ .method = "POST", .path = "/api/v1/repos/{repo}/archive", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(REPO_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "repo_archive", .schema = "Repo", .is_write = TRUE,
+	  .help = "Puts a repository aside: lists leave it out, nothing is done to it." },
+	{ .method = "POST", .path = "/api/v1/repos/{repo}/unarchive", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(REPO_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "repo_unarchive", .schema = "Repo", .is_write = TRUE,
+	  .help = "Takes it out of the archive." },
 
 	{ .method = "GET", .path = "/api/v1/audits", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
@@ -599,13 +635,11 @@ const struct route routes[] = {
 	  .function = "audit_history_get", .schema = "Report",
 	  .help = "One of them, by its file name." },
 	{ .method = "GET", .path = "/audit/diff/{repo}", .role = ROLE_VIEWER, .rate = RATE_RUN,
-	  .inputs = INPUTS(
-		{ "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }),
+	  .inputs = INPUTS(REPO_INPUT),
 	  .handler = diff_get, .schema = "Diff",
 	  .help = "What has changed in a repository's working tree." },
 	{ .method = "GET", .path = "/audit/mismatch/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(
-		{ "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }),
+	  .inputs = INPUTS(REPO_INPUT),
 	  .function = "remediation_mismatch", .schema = "Mismatch",
 	  .help = "Which remote a repository has, and which it should have." },
 	{ .method = "POST", .path = "/audit/clone", .role = ROLE_DEVELOPER, .rate = RATE_RUN,

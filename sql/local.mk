@@ -17,6 +17,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0012_reference.sql \
 	sql/migration/0013_retention.sql \
 	sql/migration/0014_address.sql \
+	sql/migration/0015_edit.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \
@@ -29,6 +30,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/project.sql \
 	sql/api/remediation.sql \
 	sql/api/repo.sql \
+	sql/api/repo_edit.sql \
 	sql/api/report.sql \
 	sql/api/request.sql \
 	sql/api/retention.sql \

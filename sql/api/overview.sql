@@ -102,12 +102,12 @@ begin
 				      order by x.id desc limit 1) a
 		 where t.organization_id = v_organization) s;
 
-	select coalesce(jsonb_agg(muster.repo_compact(w.r) || jsonb_build_object('history',
+	select coalesce(jsonb_agg(muster.repo_compact(w.r) || muster.repo_said(w.r) || jsonb_build_object('history',
 			muster.repo_history((w.r).root_id, (w.r).ordinal)) order by w.k), '[]') into v_attention
 	  from (select r, row_number() over (order by muster.status_rank(r.status),
 			coalesce(r.health_score, 101), lower(r.name), r.id) as k
 		  from muster.repo r
-		 where r.organization_id = v_organization and r.removed_at is null
+		 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
 		   and (r.status <> 'clean' or r.health_score < 80)
 		 order by muster.status_rank(r.status), coalesce(r.health_score, 101), lower(r.name), r.id
 		 limit 10) w;

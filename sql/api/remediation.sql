@@ -19,6 +19,36 @@
 -- Nobody names a path or an address here: both are what the audit found, so that no request leads a
 -- host anywhere else. Asked twice while it waits, it is one run.
 
+-- The run that does it; the one that waits or works already, when it was asked for before.
+create function muster.remediation_queue(p_operation text, p_repo muster.repo, p_root muster.root, p_request jsonb)
+returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_key text := 'repo:' || (p_repo).id || ':' || p_operation;
+	v_run bigint;
+begin
+	perform pg_advisory_xact_lock(19801, hashtext(v_key));
+	select run_id into v_run from muster.job
+	 where organization_id = (p_repo).organization_id and kind = 'remediate' and key = v_key
+	   and state in ('queued', 'running');
+	if v_run is null then
+		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request)
+		values ((p_repo).organization_id, (p_repo).project_id, (p_repo).id, muster.account(), 'remediate',
+			p_request || jsonb_build_object('operation', p_operation))
+		returning id into v_run;
+		insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
+		values ((p_repo).organization_id, v_run, 'remediate', v_key, (p_root).host, 10, 1,
+			p_request || jsonb_build_object('operation', p_operation, 'repo_id', (p_repo).id,
+				'name', (p_repo).name, 'path', (p_repo).path, 'root', (p_root).slug,
+				'root_path', (p_root).path, 'organization_id', (p_repo).organization_id));
+		insert into muster.trail (organization_id, account_id, action, subject, data)
+		values ((p_repo).organization_id, muster.account(), 'remediation.' || p_operation, (p_repo).id::text,
+			jsonb_build_object('run_id', v_run, 'name', (p_repo).name));
+	end if;
+	return v_run;
+end
+$$;
+
 create function muster.remediation_ask(p_operation text, p_repo text, p_statuses text[], p_request jsonb,
 				       p_preview text, p_dry_run boolean) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
@@ -26,12 +56,12 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_repo muster.repo;
 	v_root muster.root;
-	v_key text;
 	v_run bigint;
 begin
 	select * into v_repo from muster.repo
 	 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
 	select * into v_root from muster.root where id = v_repo.root_id and organization_id = v_organization;
+	perform muster.repo_active(v_repo);
 	if not v_repo.status = any (p_statuses) then
 		raise exception using errcode = 'MU409',
 			message = format('%s is %s: there is nothing to %s.', v_repo.name, v_repo.status,
@@ -45,25 +75,7 @@ begin
 		return jsonb_build_object('status', 'preview', 'run_id', null, 'operation', p_operation,
 			'repo', v_repo.name, 'dry_run', true, 'preview', format(p_preview, v_repo.name));
 	end if;
-	v_key := 'repo:' || v_repo.id || ':' || p_operation;
-	perform pg_advisory_xact_lock(19801, hashtext(v_key));
-	select run_id into v_run from muster.job
-	 where organization_id = v_organization and kind = 'remediate' and key = v_key
-	   and state in ('queued', 'running');
-	if v_run is null then
-		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request)
-		values (v_organization, v_repo.project_id, v_repo.id, muster.account(), 'remediate',
-			p_request || jsonb_build_object('operation', p_operation))
-		returning id into v_run;
-		insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
-		values (v_organization, v_run, 'remediate', v_key, v_root.host, 10, 1,
-			p_request || jsonb_build_object('operation', p_operation, 'repo_id', v_repo.id,
-				'name', v_repo.name, 'path', v_repo.path, 'root', v_root.slug, 'root_path', v_root.path,
-				'organization_id', v_organization));
-		insert into muster.trail (organization_id, account_id, action, subject, data)
-		values (v_organization, muster.account(), 'remediation.' || p_operation, v_repo.id::text,
-			jsonb_build_object('run_id', v_run, 'name', v_repo.name));
-	end if;
+	v_run := muster.remediation_queue(p_operation, v_repo, v_root, p_request);
 	return jsonb_build_object('status', 'queued', 'run_id', v_run, 'operation', p_operation,
 		'repo', v_repo.name, 'dry_run', false, 'preview', format(p_preview, v_repo.name));
 end

@@ -4,15 +4,17 @@
 --   repo_compact(repo) → the object of lists and events: {id, name, status, health_score, branch,
 --       remote, path, last_commit_at, last_commit_subject, ahead, behind, changes {staged, unstaged,
 --       untracked, unmerged}, stashes, stale, missing_files, updated_at}. What is not known is null.
---   repo_list(p_q, p_status, p_sort, p_limit, p_cursor) → {"items": [compact + history], "next"}
+--   repo_list(p_q, p_status, p_sort, p_archived, p_limit, p_cursor) → {"items": [compact + history + what
+--       people say of it: description, tags, archived_at], "next"}
 --       p_q       part of name, path, remote or branch, any case
 --       p_status  statuses with commas; also "attention": all but clean; "stale": of these only what
 --                 has had no commit for long
 --       p_sort    name, -name, status, -status, health, -health, last_commit, -last_commit; unknown
 --                 health and dates come last either way. "status" is worst first.
+--       p_archived  true: those that were put aside; else those that were not
 --       history   the statuses of the last 20 audits, oldest first; null where it was not there yet
 --   repo_get(p_repo) → compact + {"report", "history": [{audit_id, timestamp, status,
---       health_score}], "root", "host", "project_id"}. p_repo: id or name (MU409: several have it).
+--       health_score}], "root", "host", "project_id"} + what people say. p_repo: id or name (MU409: several have it).
 --   repo_place(p_repo) → name, path, root_path, host, watched: where it lies, for the program that
 --       makes its diff. Errors as repo_get.
 --   root_add(p_organization, p_host, p_path, p_slug, p_project) → {id, slug, path, new}: watched from
@@ -35,6 +37,12 @@ return jsonb_build_object('id', (p_repo).id, 'name', (p_repo).name, 'status', (p
 			      then jsonb_array_length((p_repo).report -> 'missingFiles') end,
 	'updated_at', muster.iso((p_repo).updated_at));
 
+-- What people say of it.
+create function muster.repo_said(p_repo muster.repo) returns jsonb
+language sql stable parallel safe
+return jsonb_build_object('description', (p_repo).description, 'tags', (p_repo).tags,
+	'archived_at', muster.iso((p_repo).archived_at));
+
 -- Worst first; also the order of what needs attention.
 create function muster.status_rank(p_status text) returns integer
 language sql immutable parallel safe
@@ -54,8 +62,8 @@ begin atomic
 end;
 
 create function muster.repo_list(p_q text default null, p_status text default null,
-				 p_sort text default 'name', p_limit integer default null,
-				 p_cursor text default null) returns jsonb
+				 p_sort text default 'name', p_archived boolean default null,
+				 p_limit integer default null, p_cursor text default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
@@ -123,6 +131,7 @@ begin
 			       row_number() over (order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s) as k
 			  from muster.repo r
 			 where r.organization_id = $1 and r.removed_at is null
+			   and (r.archived_at is not null) = $10
 			   and ($2 is null or strpos(lower(concat_ws(' ', r.name, r.path, r.remote, r.branch)), $2) > 0)
 			   and ($3 is null or r.status = any ($3))
 			   and (not $9 or r.stale)
@@ -137,7 +146,7 @@ begin
 				select x.id, x.statuses from muster.audit x
 				 where x.root_id = t.root_id and x.organization_id = $1
 				 order by x.id desc limit 20) a)
-		select coalesce(jsonb_agg(muster.repo_compact(r) || jsonb_build_object('history', (
+		select coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object('history', (
 				select coalesce(jsonb_agg(muster.status_name(muster.byte_at(a.statuses, r.ordinal))
 							  order by a.id), '[]')
 				  from recent a where a.root_id = r.root_id)) order by p.k)
@@ -148,7 +157,8 @@ begin
 		  from page p
 		  join muster.repo r on r.id = p.id$query$, v_clause[1], v_clause[2], v_clause[3])
 	   into v_items, v_next
-	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort, v_stale;
+	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort, v_stale,
+		coalesce(p_archived, false);
 	return jsonb_build_object('items', v_items, 'next', v_next);
 end
 $$;
@@ -177,10 +187,10 @@ begin
 			message = 'Several repositories have this name. Ask by id.';
 	end if;
 	v_repo := v_repos[1];
-	return muster.repo_compact(v_repo)
+	return muster.repo_compact(v_repo) || muster.repo_said(v_repo)
 	       || (select jsonb_build_object('report', v_repo.report, 'root', t.slug, 'host', t.host,
 					     'project_id', p.slug)
-		     from muster.root t join muster.project p on p.id = t.project_id
+		     from muster.root t join muster.project p on p.id = v_repo.project_id
 		    where t.id = v_repo.root_id and t.organization_id = v_organization)
 	       || jsonb_build_object('history', (
 			select coalesce(jsonb_agg(jsonb_build_object('audit_id', a.id,

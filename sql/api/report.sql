@@ -354,7 +354,7 @@ begin
 	if v_seen.rewritten is not null then
 		with written as (
 			update muster.repo r
-			   set project_id = p_root.project_id, name = c.name, status = c.status, path = c.path,
+			   set name = c.name, status = c.status, path = c.path,
 			       remote = c.remote, branch = c.branch, health_score = c.health_score,
 			       last_commit_at = c.last_commit_at,
 			       last_commit_subject = c.last_commit_subject, ahead = c.ahead,
@@ -374,7 +374,7 @@ begin
 		)
 		select count(*), coalesce(jsonb_agg(jsonb_build_object('id', (w.r).id,
 				'repo', muster.repo_compact(w.r), 'previous_status', w.previous_status)
-				order by (w.r).ordinal), '[]')
+				order by (w.r).ordinal) filter (where (w.r).archived_at is null), '[]')
 		  into v_changed, v_events
 		  from written w where w.is_changed;
 		changed := changed + v_changed;

@@ -150,6 +150,7 @@ begin
 	delete from muster.token where expires_at < now();
 	delete from muster.invitation where expires_at < now();
 	delete from muster.password_reset where expires_at < now();
+	delete from muster.confirmation where expires_at < now();
 	delete from muster.idempotency where created_at < now() - interval '1 day';
 	delete from muster.rate_limit where full_at < now();
 	delete from muster.login_limit where updated_at < now() - interval '2 days';

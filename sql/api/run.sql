@@ -124,61 +124,68 @@ begin
 end
 $$;
 
+-- The run that audits one root now, or one of its repositories.
+create function muster.root_audit(p_root bigint, p_repo uuid default null) returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_root muster.root;
+	v_run bigint;
+	v_key text := 'root:' || p_root || ':now';
+	v_repo uuid := p_repo;
+begin
+	select * into v_root from muster.root
+	 where id = p_root and organization_id = muster.organization_need() and watched;
+	if v_root.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such root.';
+	end if;
+	-- A key of its own: a scheduled audit that is under way may have passed the very place.
+	-- The lock holds back a second click until this one's job can be seen.
+	perform pg_advisory_xact_lock(19798, p_root::integer);
+	select run_id into v_run from muster.job
+	 where organization_id = v_root.organization_id and kind = 'audit'
+	   and key in (v_key, v_key || ':all') and state in ('queued', 'running')
+	   and (payload ->> 'repo' is null or payload ->> 'repo' = p_repo::text)
+	 order by id limit 1;
+	if v_run is not null then
+		return v_run;
+	end if;
+	if exists (select from muster.job
+		    where organization_id = v_root.organization_id and kind = 'audit' and key = v_key
+		      and state in ('queued', 'running')) then
+		v_key := v_key || ':all';
+		v_repo := null;
+	end if;
+	insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
+	values (v_root.organization_id, v_root.project_id, p_repo, muster.account(), 'audit')
+	returning id into v_run;
+	insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
+	select v_root.organization_id, v_run, 'audit', v_key, v_root.host, 10, 3,
+	       jsonb_build_object('organization', o.slug, 'organization_id', o.id, 'root', v_root.slug,
+				  'path', v_root.path, 'host', v_root.host, 'repo', v_repo)
+	  from muster.organization o where o.id = v_root.organization_id;
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_root.organization_id, muster.account(), 'audit.add', coalesce(p_repo::text, v_root.slug));
+	return v_run;
+end
+$$;
+
 create function muster.audit_add(p_repo text default null) returns jsonb
 language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
-	v_repo uuid;
-	v_only bigint;
-	v_root record;
-	v_run bigint;
-	v_key text;
-	v_only_repo uuid;
-	v_runs bigint[] := '{}';
+	v_repo muster.repo;
+	v_runs bigint[];
 begin
 	if coalesce(p_repo, '') <> '' then
-		v_repo := (muster.repo_get(p_repo) ->> 'id')::uuid;
-		select root_id into v_only from muster.repo
-		 where id = v_repo and organization_id = v_organization;
+		select * into v_repo from muster.repo
+		 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+		perform muster.repo_active(v_repo);
 	end if;
-	for v_root in
-		select r.*, o.slug as organization
-		  from muster.root r join muster.organization o on o.id = r.organization_id
-		 where r.organization_id = v_organization and r.watched and (v_only is null or r.id = v_only)
-		 order by r.id
-	loop
-		-- A key of its own: a scheduled audit that is under way may have passed the very place.
-		-- The lock holds back a second click until this one's job can be seen.
-		perform pg_advisory_xact_lock(19798, v_root.id::integer);
-		v_key := 'root:' || v_root.id || ':now';
-		v_only_repo := v_repo;
-		select run_id into v_run from muster.job
-		 where organization_id = v_organization and kind = 'audit'
-		   and key in (v_key, v_key || ':all') and state in ('queued', 'running')
-		   and (payload ->> 'repo' is null or payload ->> 'repo' = v_repo::text)
-		 order by id limit 1;
-		if v_run is null and exists (select from muster.job
-				where organization_id = v_organization and kind = 'audit' and key = v_key
-				  and state in ('queued', 'running')) then
-			v_key := v_key || ':all';
-			v_only_repo := null;
-		end if;
-		if v_run is null then
-			insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
-			values (v_organization, v_root.project_id, v_repo, muster.account(), 'audit')
-			returning id into v_run;
-			insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max,
-						payload)
-			values (v_organization, v_run, 'audit', v_key, v_root.host, 10,
-				3, jsonb_build_object('organization', v_root.organization,
-					'organization_id', v_organization, 'root', v_root.slug,
-					'path', v_root.path, 'host', v_root.host, 'repo', v_only_repo));
-			insert into muster.trail (organization_id, account_id, action, subject)
-			values (v_organization, muster.account(), 'audit.add', coalesce(v_repo::text, v_root.slug));
-		end if;
-		v_runs := v_runs || v_run;
-	end loop;
-	if v_runs = '{}' then
+	select array_agg(muster.root_audit(r.id, v_repo.id) order by r.id) into v_runs
+	  from muster.root r
+	 where r.organization_id = v_organization and r.watched
+	   and (v_repo.id is null or r.id = v_repo.root_id);
+	if v_runs is null then
 		raise exception using errcode = 'MU409',
 			message = 'Nothing is watched here: these reports come from elsewhere.';
 	end if;

@@ -143,7 +143,7 @@ begin
 					 where c.repo_id = r.id and c.state in ('open', 'in_progress')) end)
 				order by r.health_score nulls last, lower(r.name), r.id), '[]')
 		  from (select * from muster.repo
-			 where organization_id = v_organization and removed_at is null
+			 where organization_id = v_organization and removed_at is null and archived_at is null
 			 order by health_score nulls last, lower(name), id limit v_limit) r));
 end
 $$;
