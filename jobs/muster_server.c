@@ -22,6 +22,7 @@ struct command {
 static const struct command commands[] = {
 	{ "account", account_main, "add, list, change and remove the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
+	{ "demo", demo_main, "fill an empty database with something to look at" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
 	{ "job-helper", helper_main, NULL },
 	{ "migrate", migrate_main, "bring the database to this version" },

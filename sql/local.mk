@@ -1,6 +1,7 @@
 # sql: what `muster migrate` reads, in this order: setup.sql, migration/*, reset.sql, api/*, grant.sql.
 nobase_dist_pkgdata_DATA += \
 	sql/setup.sql \
+	sql/demo.sql \
 	sql/reset.sql \
 	sql/grant.sql \
 	sql/migration/0001_identity.sql \
