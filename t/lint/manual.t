@@ -11,8 +11,9 @@ plan skip_all => 'mandoc is not here' unless -x '/usr/bin/mandoc';
 chdir tree_top() or die $!;
 my @pages = tree_files(qr{^[a-z]+/.*\.[1-8]$});
 cmp_ok(scalar @pages, '>', 0, 'there are manual pages');
-# Debian's mandoc knows no pages of ours that are not installed, and no operating system version.
-my @said = grep { !/referenced manual not found|input text line longer|outdated mandoc.db|operating system explicitly|Mdocdate|no blank before trailing/ } split /\n/, qx(mandoc -T lint -W style @pages 2>&1);
+# Debian's mandoc knows no pages of ours that are not installed, and no operating system version. What
+# it says of its own index goes to standard error, in the middle of a line.
+my @said = grep { !/referenced manual not found|input text line longer|operating system explicitly|Mdocdate|no blank before trailing/ } split /\n/, qx(mandoc -T lint -W style @pages 2>/dev/null);
 none(\@said, 'mandoc finds nothing');
 
 # Both halves say what commands they have.
