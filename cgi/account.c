@@ -9,6 +9,7 @@
 #include "cgi/mail.h"
 #include "cgi/password.h"
 #include "cgi/session.h"
+#include "cgi/totp.h"
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -149,33 +150,6 @@ gboolean account_register(struct route_call *call, GError **error)
 	return TRUE;
 }
 
-gboolean account_password(struct route_call *call, GError **error)
-{
-	g_autoptr(db_result) old = NULL, done = NULL;
-	gboolean is_valid = FALSE;
-
-	if (!call_run(call, "select muster.account_password_get()", 0, NULL, &old, error))
-		return FALSE;
-	if (db_result_get(old, 0, 0) != NULL &&
-		!password_verify(call->api, db_result_get(old, 0, 0), route_value(call, "current"),
-			&is_valid, error))
-		return FALSE;
-	if (!is_valid) {
-		g_set_error(
-			error, MUSTER_ERROR, MUSTER_ERROR_DENIED, "The current password is wrong.");
-		return FALSE;
-	}
-	g_autofree char *hash = password_hash(call->api, route_value(call, "password"), error);
-	const char *params[] = {hash};
-	if (hash == NULL ||
-		!call_run(call,
-			"select jsonb_build_object('ended', muster.account_password_set(p_hash => $1))",
-			1, params, &done, error))
-		return FALSE;
-	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&done));
-	return TRUE;
-}
-
 /* A letter about a forgotten password, once the answer is out. */
 struct forgotten {
 	struct api_task task;
@@ -251,14 +225,32 @@ gboolean account_forgot(struct route_call *call, GError **error)
 	return TRUE;
 }
 
+/* A new password takes the place of the old one, and not that of a code. */
 gboolean account_reset(struct route_call *call, GError **error)
 {
 	g_autofree char *token_hash = auth_token_bytea(route_value(call, "token"));
+	const char *find[] = {token_hash, call->request->address};
+	g_autoptr(db_result) found = NULL, result = NULL;
+	gboolean is_passed = TRUE;
+
+	if (!auth_check_origin(call->api, call->request, error) ||
+		!call_run(call,
+			"select account_id, email, totp, wait_s from muster.password_reset_find("
+			"p_token_hash => $1::bytea, p_address => $2)",
+			2, find, &found, error))
+		return FALSE;
+	const char *totp = db_result_rows(found) > 0 ? db_result_get(found, 0, 2) : NULL;
+	if (totp != NULL && db_result_get_int(found, 0, 3) > 0) {
+		session_answer_wait(call, db_result_get(found, 0, 3));
+		return TRUE;
+	}
+	if (totp != NULL && !totp_pass(call, db_result_get(found, 0, 0), db_result_get(found, 0, 1),
+				    totp, &is_passed, error))
+		return FALSE;
+	if (!is_passed)
+		return TRUE;
 	g_autofree char *hash = password_take(call, error);
-
 	const char *params[] = {token_hash, hash};
-	g_autoptr(db_result) result = NULL;
-
 	return hash != NULL &&
 	       call_run(call,
 		       "select muster.password_reset_use(p_token_hash => $1::bytea, p_hash => $2)",

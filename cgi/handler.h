@@ -28,10 +28,16 @@ gboolean invitation_find(struct route_call *call, GError **error);
 gboolean invitation_accept(struct route_call *call, GError **error);
 gboolean invitation_join(struct route_call *call, GError **error);
 gboolean account_register(struct route_call *call, GError **error);
-gboolean account_password(struct route_call *call, GError **error);
 gboolean account_forgot(struct route_call *call, GError **error);
 gboolean account_reset(struct route_call *call, GError **error);
 gboolean summary_send(struct route_call *call, GError **error);
+
+/* totp.c: what asks for the password once more: another password, the second factor. */
+gboolean account_password(struct route_call *call, GError **error);
+gboolean totp_begin(struct route_call *call, GError **error);
+gboolean totp_confirm(struct route_call *call, GError **error);
+gboolean totp_recovery(struct route_call *call, GError **error);
+gboolean totp_disable(struct route_call *call, GError **error);
 
 /* token.c: the one answer that holds a new token. */
 gboolean token_add(struct route_call *call, GError **error);

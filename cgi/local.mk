@@ -28,7 +28,8 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/route.c cgi/route.h cgi/routes.c \
 	cgi/serve.c cgi/serve.h \
 	cgi/session.c cgi/session.h \
-	cgi/token.c
+	cgi/token.c \
+	cgi/totp.c cgi/totp.h
 
 # What is part of the program as it is.
 nobase_dist_pkgdata_DATA += schema/api-1.json

@@ -23,6 +23,10 @@
 #define PASSWORD_INPUT { "password", INPUT_BODY, INPUT_SECRET, .min = PASSWORD_MIN_BYTES, \
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE }
 #define LINK_TOKEN_INPUT { "token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }
+#define CODE_INPUT { "code", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 64, \
+	.help = "Of the app, or one on paper; needed when the answer without it says so" }
+#define SELF_INPUT(NAME) { NAME, INPUT_BODY, INPUT_SECRET, .min = 1, \
+	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE, .help = "One's own password" }
 #define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
 #define RUN_KINDS "audit|scan|deps|analyze|remediate"
 #define REPO_BODY { "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
@@ -65,7 +69,8 @@ const struct route routes[] = {
 	  .inputs = INPUTS(
 		{ "email", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE },
 		{ "password", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE },
-		{ "organization", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 63 }),
+		{ "organization", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 63 },
+		CODE_INPUT),
 	  .body_max_bytes = BODY_SMALL, .handler = session_login, .schema = "TokenPair", .is_write = TRUE,
 	  .help = "Sign in: sets the session cookie, answers tokens and the account." },
 	{ .method = "POST", .path = "/api/v1/auth/refresh", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
@@ -98,19 +103,37 @@ const struct route routes[] = {
 	  .is_write = TRUE,
 	  .help = "Makes an account with an organization of its own, where the server allows it." },
 	{ .method = "POST", .path = "/api/v1/auth/password", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
-	  .inputs = INPUTS(
-		{ "current", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES,
-		  .is_needed = TRUE },
-		PASSWORD_INPUT),
+	  .inputs = INPUTS(SELF_INPUT("current"), PASSWORD_INPUT),
 	  .body_max_bytes = BODY_SMALL, .handler = account_password, .schema = "Ended", .is_write = TRUE,
 	  .help = "Changes one's password; one's other sessions end." },
+	{ .method = "GET", .path = "/api/v1/auth/totp", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .function = "totp_get", .schema = "Totp",
+	  .help = "Whether a code is asked for beside one's password." },
+	{ .method = "POST", .path = "/api/v1/auth/totp", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(SELF_INPUT("password")),
+	  .body_max_bytes = BODY_SMALL, .handler = totp_begin, .schema = "TotpNew", .status = 201,
+	  .is_write = TRUE,
+	  .help = "A secret for an app, told once; nothing asks for codes before one was shown." },
+	{ .method = "POST", .path = "/api/v1/auth/totp/confirm", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(
+		{ "code", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 64, .is_needed = TRUE }),
+	  .body_max_bytes = BODY_SMALL, .handler = totp_confirm, .schema = "RecoveryCodes", .is_write = TRUE,
+	  .help = "Shows the first code; from now on one is asked for. Answers codes for paper, once." },
+	{ .method = "POST", .path = "/api/v1/auth/totp/recovery", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(SELF_INPUT("password")),
+	  .body_max_bytes = BODY_SMALL, .handler = totp_recovery, .schema = "RecoveryCodes", .is_write = TRUE,
+	  .help = "Other codes for paper; the old ones are good no more." },
+	{ .method = "POST", .path = "/api/v1/auth/totp/disable", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(SELF_INPUT("password")),
+	  .body_max_bytes = BODY_SMALL, .handler = totp_disable, .schema = "Totp", .is_write = TRUE,
+	  .help = "Asks for codes no more." },
 	{ .method = "POST", .path = "/api/v1/auth/forgot", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
 	  .inputs = INPUTS(
 		{ "email", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE }),
 	  .body_max_bytes = BODY_SMALL, .handler = account_forgot, .schema = "Status", .status = 202,
 	  .help = "Sends a link for a new password to the address, if it has an account." },
 	{ .method = "POST", .path = "/api/v1/auth/reset", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
-	  .inputs = INPUTS(LINK_TOKEN_INPUT, PASSWORD_INPUT),
+	  .inputs = INPUTS(LINK_TOKEN_INPUT, PASSWORD_INPUT, CODE_INPUT),
 	  .body_max_bytes = BODY_SMALL, .handler = account_reset, .schema = "TokenPair", .is_write = TRUE,
 	  .help = "A new password by such a link; all sessions end, and a new one begins." },
 	{ .method = "POST", .path = "/api/v1/auth/invitation", .role = ROLE_NOBODY, .rate = RATE_LOGIN,

@@ -9,6 +9,7 @@
 #include "cgi/handler.h"
 #include "cgi/password.h"
 #include "cgi/problem.h"
+#include "cgi/totp.h"
 #include "lib/error.h"
 
 #define ACCESS_TOKEN_S 1800
@@ -75,14 +76,21 @@ static char *agent_clip(const struct request *request)
 	return g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), 300));
 }
 
-static gboolean login_note(struct route_call *call, const char *is_ok, GError **error)
+gboolean session_note(struct route_call *call, const char *email, gboolean is_ok, GError **error)
 {
-	const char *params[] = {route_value(call, "email"), call->request->address, is_ok};
+	const char *params[] = {email, call->request->address, is_ok ? "true" : "false"};
 	g_autoptr(db_result) result = NULL;
 
 	return call_run(call,
 		"select muster.login_note(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
 		&result, error);
+}
+
+void session_answer_wait(struct route_call *call, const char *wait_s)
+{
+	response_header(call->response, "Retry-After", wait_s);
+	problem_set(call->response, call->request, 429,
+		"Too many wrong passwords. Wait a little and try again.", NULL);
 }
 
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
@@ -110,33 +118,42 @@ gboolean session_open(struct route_call *call, const char *account, const char *
 	return tokens_answer(call, db_result_get(result, 0, 0), refresh, error);
 }
 
+/* found: what login_find() says. The password was right; a code may be needed as well. */
+static gboolean login_finish(struct route_call *call, const struct db_result *found, GError **error)
+{
+	const char *email = route_value(call, "email"), *account = db_result_get(found, 0, 0);
+	gboolean is_passed = FALSE;
+
+	if (!totp_pass(call, account, email, db_result_get(found, 0, 3), &is_passed, error))
+		return FALSE;
+	return !is_passed || (session_note(call, email, TRUE, error) &&
+				     session_open(call, account, route_value(call, "organization"),
+					     "password", error));
+}
+
 gboolean session_login(struct route_call *call, GError **error)
 {
-	const char *params[] = {route_value(call, "email"), call->request->address};
+	const char *email = route_value(call, "email");
+	const char *params[] = {email, call->request->address};
 	gboolean is_valid = FALSE;
 	g_autoptr(db_result) found = NULL;
 
-	if (!auth_check_origin(call->api, call->request, error))
-		return FALSE;
-	if (!call_run(call,
-		    "select account_id, password_hash, wait_s from muster.login_find(p_email => $1, "
-		    "p_address => $2)",
-		    2, params, &found, error))
+	if (!auth_check_origin(call->api, call->request, error) ||
+		!call_run(call,
+			"select account_id, password_hash, wait_s, totp "
+			"from muster.login_find(p_email => $1, p_address => $2)",
+			2, params, &found, error))
 		return FALSE;
 	if (db_result_get_int(found, 0, 2) > 0) {
-		response_header(call->response, "Retry-After", db_result_get(found, 0, 2));
-		problem_set(call->response, call->request, 429,
-			"Too many wrong passwords. Wait a little and try again.", NULL);
+		session_answer_wait(call, db_result_get(found, 0, 2));
 		return TRUE;
 	}
 	if (!password_verify(call->api, db_result_get(found, 0, 1), route_value(call, "password"),
 		    &is_valid, error))
 		return FALSE;
 	if (is_valid && db_result_get(found, 0, 0) != NULL)
-		return login_note(call, "true", error) &&
-		       session_open(call, db_result_get(found, 0, 0),
-			       route_value(call, "organization"), "password", error);
-	if (!login_note(call, "false", error))
+		return login_finish(call, found, error);
+	if (!session_note(call, email, FALSE, error))
 		return FALSE;
 	g_set_error(
 		error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "The address or the password is wrong.");

@@ -13,4 +13,13 @@
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
 	const char *method, GError **error);
 
+/*
+ * Counts a right or wrong password, code or the like for the account of that address and the
+ * client's; it is to be asked for wait_s of login_find() before.
+ */
+gboolean session_note(struct route_call *call, const char *email, gboolean is_ok, GError **error);
+
+/* The answer to who has to wait before the next try. */
+void session_answer_wait(struct route_call *call, const char *wait_s);
+
 #endif

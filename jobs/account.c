@@ -172,6 +172,12 @@ static int account_unlock(const struct verb_call *call)
 	return verb_do(call, "select muster.account_unlock($1, $2)", 2, params);
 }
 
+static int account_no_code(const struct verb_call *call)
+{
+	const char *params[] = {call->words[0]};
+	return verb_do(call, "select muster.account_totp_remove($1)", 1, params);
+}
+
 /* clang-format off */
 static const struct verb verbs[] = {
 	{ "add", 1, 1, account_add },
@@ -183,6 +189,7 @@ static const struct verb verbs[] = {
 	{ "enable", 1, 1, account_enable },
 	{ "password", 1, 1, account_password },
 	{ "unlock", 1, 1, account_unlock },
+	{ "no-code", 1, 1, account_no_code },
 };
 /* clang-format on */
 
@@ -206,7 +213,8 @@ int account_main(int argc, char **argv)
 		{NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start(
-		"account add|list|edit|remove|role|disable|enable|password|unlock [EMAIL [ROLE]]",
+		"account add|list|edit|remove|role|disable|enable|password|unlock|no-code "
+		"[EMAIL [ROLE]]",
 		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code

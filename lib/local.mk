@@ -30,6 +30,8 @@ lib_libmuster_a_SOURCES = \
 	lib/secret.h \
 	lib/severity.c \
 	lib/severity.h \
+	lib/totp.c \
+	lib/totp.h \
 	lib/wake.c \
 	lib/wake.h
 lib_libmuster_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)

@@ -161,6 +161,52 @@ void secret_quick_hash(const guchar key[SECRET_QUICK_KEY_BYTES], const guchar *b
 	crypto_generichash(hash, SECRET_HASH_BYTES, bytes, len, key, SECRET_QUICK_KEY_BYTES);
 }
 
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define SEAL_BYTES (NONCE_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES)
+
+static void seal_key(
+	const struct secret_key *key, guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES])
+{
+	crypto_kdf_derive_from_key(subkey, crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+		SECRET_PURPOSE_SEAL, "muster__", key->bytes);
+}
+
+char *secret_seal(const struct secret_key *key, const char *context, const guchar *bytes, gsize len)
+{
+	guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	g_autofree guchar *box = g_malloc(len + SEAL_BYTES);
+
+	seal_key(key, subkey);
+	randombytes_buf(box, NONCE_BYTES);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(box + NONCE_BYTES, NULL, bytes, len,
+		(const guchar *)context, strlen(context), NULL, box, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+	return base64url(box, len + SEAL_BYTES);
+}
+
+guchar *secret_open(const struct secret_key *key, const char *context, const char *text, gsize *len)
+{
+	guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	gsize room = strlen(text), box_len = 0;
+	g_autofree guchar *box = g_malloc(room + 1);
+
+	if (sodium_base642bin(box, room, text, room, NULL, &box_len, NULL,
+		    sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+		box_len < SEAL_BYTES)
+		return NULL;
+	g_autofree guchar *bytes = g_malloc(box_len - SEAL_BYTES + 1);
+	seal_key(key, subkey);
+	int failure = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes, NULL, NULL,
+		box + NONCE_BYTES, box_len - NONCE_BYTES, (const guchar *)context, strlen(context),
+		box, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+	if (failure != 0)
+		return NULL;
+	bytes[box_len - SEAL_BYTES] = '\0';
+	*len = box_len - SEAL_BYTES;
+	return g_steal_pointer(&bytes);
+}
+
 void secret_wipe(gpointer bytes, gsize len)
 {
 	sodium_memzero(bytes, len);

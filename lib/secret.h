@@ -81,6 +81,17 @@ void secret_quick_hash(const guchar key[SECRET_QUICK_KEY_BYTES], const guchar *b
 void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
 	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES]);
 
+/*
+ * Closed for all but holders of the key, and bound to context: what was sealed for one is not
+ * opened for another. XChaCha20-Poly1305 under SECRET_PURPOSE_SEAL, nonce and box in unpadded
+ * base64url. open: NULL when the text is not one of these; *len without the NUL that follows. Both
+ * freed by the caller.
+ */
+char *secret_seal(
+	const struct secret_key *key, const char *context, const guchar *bytes, gsize len);
+guchar *secret_open(
+	const struct secret_key *key, const char *context, const char *text, gsize *len);
+
 /* Overwrites what held a secret; the compiler may not leave it out. */
 void secret_wipe(gpointer bytes, gsize len);
 

@@ -19,6 +19,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0013_retention.sql \
 	sql/migration/0014_address.sql \
 	sql/migration/0015_edit.sql \
+	sql/migration/0016_totp.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \
@@ -44,4 +45,5 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/statistics.sql \
 	sql/api/test_run.sql \
 	sql/api/token.sql \
+	sql/api/totp.sql \
 	sql/api/waiver.sql

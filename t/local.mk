@@ -36,6 +36,7 @@ check_PROGRAMS += \
 	t/unit/scan_sieve \
 	t/unit/scan_toml \
 	t/unit/secret \
+	t/unit/totp \
 	t/unit/wake
 
 t_unit_scan_finding_LDADD = t/unit/libcheck.a jobs/libscanoutput.a jobs/libaudit.a $(SCAN_LIBS)

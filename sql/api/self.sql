@@ -7,10 +7,11 @@
 --   session_end_all() → {"ended"}: all but this one; API tokens stay, for programs use them.
 --   session_move(p_organization) → account_me(): this session acts there from now on. MU404.
 --   account_rename(p_name) → account_me().
---   account_password_get() → the hash of one's own password, for C to verify; null: there is none.
 --   account_password_set(p_hash) → how many other sessions ended.
 --   password_reset_add(p_email, p_token_hash, p_address) → name and address of the account that there
 --       is, else no row: who asks is told the same either way. At most three an hour for an account.
+--   password_reset_find(p_token_hash) → the account that the link is for, as login_find() has it, and its
+--       address; no row: none.
 --   password_reset_use(p_token_hash, p_hash) → account id; its sessions end, and so do other tokens of
 --       the kind. MU404.
 
@@ -99,14 +100,6 @@ begin
 end
 $$;
 
-create function muster.account_password_get() returns text
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
-begin
-	perform muster.organization_need();
-	return (select password_hash from muster.account where id = muster.account());
-end
-$$;
-
 create function muster.account_password_set(p_hash text) returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -142,6 +135,19 @@ begin
 	insert into muster.trail (account_id, action, subject, address)
 	values (v_account.id, 'account.password_forgotten', v_account.id::text, left(p_address, 64));
 	return query select v_account.email, v_account.name;
+end
+$$;
+
+create function muster.password_reset_find(p_token_hash bytea, p_address text default null)
+returns table (account_id uuid, email text, wait_s integer, totp text)
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+#variable_conflict use_column
+begin
+	return query select a.id, a.email, f.wait_s, f.totp
+		       from muster.password_reset r
+		       join muster.account a on a.id = r.account_id and a.state = 'active'
+		      cross join lateral muster.login_find(a.email, p_address) f
+		      where r.token_hash = p_token_hash and r.expires_at > now();
 end
 $$;
 

@@ -19,7 +19,8 @@
 --       Raises MU401 (no, unknown or ended credential), MU403 (role, organisation, scope, CSRF).
 --       With p_role 'nobody' an unknown credential is nobody, not an error.
 --   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
---       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429).
+--       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429), totp
+--       (the sealed secret when codes are asked for, else null).
 --   login_note(p_email, p_address, p_ok): after the verification. Five wrong ones for an account,
 --       twenty from an address, then a wait that doubles from 1 s up to 15 min. A wrong one for an
 --       account that there is goes on the trail of its first organisation, as session.refuse.
@@ -158,7 +159,7 @@ language sql immutable
 return sha256(convert_to(p_kind || ':' || lower(p_what), 'UTF8'));
 
 create function muster.login_find(p_email text, p_address text default null)
-returns table (account_id uuid, password_hash text, state text, name text, wait_s integer)
+returns table (account_id uuid, password_hash text, state text, name text, wait_s integer, totp text)
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 begin atomic
 	select a.id, a.password_hash, coalesce(a.state, 'unknown'), a.name,
@@ -166,9 +167,11 @@ begin atomic
 			   from muster.login_limit l
 			  where l.key in (muster.login_key('account', p_email),
 					  muster.login_key('address', coalesce(p_address, '-')))
-			    and l.blocked_until > now()), 0)::integer
+			    and l.blocked_until > now()), 0)::integer,
+	       t.sealed
 	  from (select 1) one
-	  left join muster.account a on lower(a.email) = lower(p_email) and a.state = 'active';
+	  left join muster.account a on lower(a.email) = lower(p_email) and a.state = 'active'
+	  left join muster.totp t on t.account_id = a.id and t.confirmed_at is not null;
 end;
 
 create function muster.login_note(p_email text, p_address text, p_ok boolean) returns void

@@ -55,6 +55,16 @@ subtest 'an account that guessed too often is let in again' => sub {
 	is run_muster('account', 'unlock', 'nobody@example.org'), 4, 'nobody cannot be unlocked';
 };
 
+subtest 'who lost the second factor is let in without' => sub {
+	my ($code, $word) = run_muster('account', 'password', 'bob@example.org');
+	chomp $word;
+	$stack->db->sql(q{insert into muster.totp (account_id, sealed, confirmed_at) select id, 'x', now()
+		from muster.account where email = 'bob@example.org'});
+	is signs_in('bob@example.org', $word), 401, 'a code is asked for';
+	is run_muster('account', 'no-code', 'bob@example.org'), 0, 'it is taken away';
+	is signs_in('bob@example.org', $word), 200, 'and the password is enough';
+};
+
 subtest 'a token is shown once and ends' => sub {
 	my ($code, $token, $err) = run_muster('token', 'add', '--scopes', 'read,write', '--days', 3,
 		'anna@example.org', 'nightly');

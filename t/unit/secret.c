@@ -227,6 +227,33 @@ static void test_jwt_claims(void)
 	jwt_check_refused(key, token);
 }
 
+static void test_seal(void)
+{
+	g_autofree char *path = NULL;
+	g_autoptr(secret_key) key = key_fixed(&path);
+	gsize len = 0;
+
+	g_autofree char *text = secret_seal(key, "totp:a", (const guchar *)"hidden", 6);
+	g_autofree char *again = secret_seal(key, "totp:a", (const guchar *)"hidden", 6);
+	g_autofree guchar *open = secret_open(key, "totp:a", text, &len);
+	g_assert_cmpstr((const char *)open, ==, "hidden");
+	g_assert_cmpuint(len, ==, 6);
+	g_assert_cmpstr(text, !=, again);
+	g_assert_null(strstr(text, "hidden"));
+	g_assert_null(secret_open(key, "totp:b", text, &len));
+	for (gsize i = 0; i < strlen(text); i++) {
+		g_autofree char *bent = g_strdup(text);
+		bent[i] = bent[i] == 'A' ? 'B' : 'A';
+		g_assert_null(secret_open(key, "totp:a", bent, &len));
+	}
+	g_assert_null(secret_open(key, "totp:a", "", &len));
+	g_assert_null(secret_open(key, "totp:a", "no base64!", &len));
+	g_autofree char *none = secret_seal(key, "", (const guchar *)"", 0);
+	g_autofree guchar *empty = secret_open(key, "", none, &len);
+	g_assert_nonnull(empty);
+	g_assert_cmpuint(len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
@@ -238,5 +265,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/secret/a password is checked against argon2id", test_password);
 	g_test_add_func("/secret/a token that was touched is refused", test_jwt);
 	g_test_add_func("/secret/claims without a valid time are refused", test_jwt_claims);
+	g_test_add_func(
+		"/secret/what is sealed is opened with its key and context alone", test_seal);
 	return check_run();
 }
