@@ -144,6 +144,10 @@ static gboolean credential_take(struct credential *credential, const struct api 
 			"Muster-Organization is not the name of an organization");
 		return FALSE;
 	}
+	/* What the web server signs people in with comes along with everything. */
+	if (authorization != NULL && strcmp(conf_get(api->conf, "auth.remote_user"), "off") &&
+		g_ascii_strncasecmp(authorization, "Bearer ", 7))
+		authorization = NULL;
 	if (authorization != NULL) {
 		const char *token = authorization + 7;
 		if (g_ascii_strncasecmp(authorization, "Bearer ", 7))

@@ -16,6 +16,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/gateway.h \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \
+	cgi/identity.c \
 	cgi/input.c cgi/input.h \
 	cgi/mail.c cgi/mail.h \
 	cgi/openapi.c cgi/openapi.h \

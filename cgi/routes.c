@@ -73,6 +73,12 @@ const struct route routes[] = {
 		CODE_INPUT),
 	  .body_max_bytes = BODY_SMALL, .handler = session_login, .schema = "TokenPair", .is_write = TRUE,
 	  .help = "Sign in: sets the session cookie, answers tokens and the account." },
+	{ .method = "GET", .path = "/api/v1/auth/methods", .role = ROLE_NOBODY, .rate = RATE_READ,
+	  .handler = identity_methods, .schema = "SignInMethods",
+	  .help = "How one may sign in here." },
+	{ .method = "POST", .path = "/api/v1/auth/remote", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
+	  .body_max_bytes = BODY_SMALL, .handler = identity_remote, .schema = "TokenPair", .is_write = TRUE,
+	  .help = "Signs in whom the web server has signed in, where that is believed." },
 	{ .method = "POST", .path = "/api/v1/auth/refresh", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
 	  .inputs = INPUTS(
 		{ "refresh_token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }),

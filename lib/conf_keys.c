@@ -50,6 +50,15 @@ const struct conf_key conf_keys[] = {
 	{ "server.trusted_proxies", CONF_TYPE_STRING, "",
 	  .help = "Addresses and networks (10.0.0.0/8), separated by spaces, whose X-Forwarded-For and X-Forwarded-Proto are believed." },
 
+	{ "auth.remote_user", CONF_TYPE_WORD, "off", .words = "off|existing|create",
+	  .help = "Whether people whom the web server has signed in (its parameter REMOTE_USER) come in without a password: existing: with the account that they have; create: with one made for them. Only when the web server asks everybody for all of /api/." },
+	{ "auth.remote_user_domain", CONF_TYPE_STRING, "",
+	  .help = "What makes an address of such a name that is none: ann becomes ann@example.org." },
+	{ "auth.new_organization", CONF_TYPE_STRING, "default",
+	  .help = "Where accounts belong that are made at the first sign-in." },
+	{ "auth.new_role", CONF_TYPE_WORD, "viewer", .words = "viewer|developer|team_lead",
+	  .help = "And what they may do there." },
+
 	{ "api.workers", CONF_TYPE_INT, "4", .min = 1, .max = 256,
 	  .help = "Processes of api.fcgi that answer requests, each with one database connection." },
 	{ "api.requests_max", CONF_TYPE_INT, "10000", .min = 1, .max = 1000000000,

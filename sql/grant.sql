@@ -52,6 +52,7 @@ begin
 				'invitation_join',
 				'account_register', 'account_rename', 'account_password_set',
 				'password_reset_add', 'password_reset_find', 'password_reset_use',
+				'sign_in_methods', 'account_enter',
 				'totp_get', 'totp_begin', 'totp_sealed', 'totp_confirm', 'totp_recovery', 'totp_remove',
 				'totp_take', 'totp_recover',
 				'session_list', 'session_end', 'session_end_all', 'session_move',

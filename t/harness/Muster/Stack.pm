@@ -148,7 +148,7 @@ sub start_lighttpd {
 			. 'include "' . src_dir() . qq{/contrib/lighttpd/muster.conf"\n}
 			. qq{server.bind = "127.0.0.1"\nserver.port = $port\n}
 			. qq{server.errorlog = "$dir/log/lighttpd.err"\n}
-			. qq{server.upload-dirs = ( "$dir/upload" )\n};
+			. qq{server.upload-dirs = ( "$dir/upload" )\n} . ($self->{option}{lighttpd} // '');
 	}, sub { return ($program, '-D', '-f', $_[0]) });
 }
 
