@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cgi/meter.h"
 #include "cgi/openapi.h"
 #include "cgi/plain.h"
 #include "cgi/rate.h"
@@ -32,6 +33,7 @@ static struct api *api_load(void *data, GError **error)
 	g_autoptr(api) api = g_new0(struct api, 1);
 	const char *file = data;
 
+	api->listen_fd = -1;
 	api->conf = conf_load(file, error);
 	if (api->conf == NULL)
 		return NULL;
@@ -54,6 +56,8 @@ static int plain_run(void)
 		api->db = db_open(api->conf, "muster_api", &error);
 	if (api != NULL)
 		api->rates = rate_table_open(api->conf, NULL);
+	if (api != NULL)
+		api->meter = meter_open(api->conf, NULL);
 	if (api == NULL || api->db == NULL) {
 		log_failure(LOG_LEVEL_ERROR, "cannot answer", error);
 		printf("Status: 500 Internal Server Error\r\nContent-Type: "

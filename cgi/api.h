@@ -14,13 +14,18 @@
  * worker does one request at a time; there are no threads.
  */
 struct rate_table;
+struct meter;
+struct meter_worker;
 
 struct api {
 	struct conf *conf;
 	struct db *db;
 	struct secret_key *key;
-	struct rate_table *rates; /* shared by all on this host; NULL: nobody is limited */
-	struct api_task *later;   /* at most one; NULL: nothing */
+	struct api_task *later;     /* at most one; NULL: nothing */
+	struct rate_table *rates;   /* shared by all on this host; NULL: nobody is limited */
+	struct meter *meter;        /* shared likewise */
+	struct meter_worker *place; /* of this worker in it; NULL: a plain CGI process has none */
+	int listen_fd;              /* where requests wait for a worker; -1: nowhere */
 };
 
 typedef struct api api;

@@ -7,6 +7,7 @@
 #include "cgi/auth.h"
 #include "cgi/call.h"
 #include "cgi/cors.h"
+#include "cgi/meter.h"
 #include "cgi/problem.h"
 #include "cgi/rate.h"
 #include "cgi/route.h"
@@ -154,7 +155,7 @@ static gboolean may_ask(struct route_call *call, GError **error)
 	g_autoptr(db_result) result = NULL;
 
 	call->key = NULL; /* for nothing is done */
-	return call->route->role == ROLE_NOBODY ||
+	return call->route->role == ROLE_NOBODY || call->is_open ||
 	       call_run(call, "select 1", 0, NULL, &result, error);
 }
 
@@ -184,7 +185,7 @@ static gboolean call_answer(struct route_call *call, GError **error)
 		return function_run(call, error);
 	if (!route->handler(call, error))
 		return FALSE;
-	g_assert(route->role == ROLE_NOBODY || call->is_entered);
+	g_assert(route->role == ROLE_NOBODY || call->is_open || call->is_entered);
 	return TRUE;
 }
 
@@ -207,11 +208,12 @@ static void failure_answer(struct api *api, struct response *response,
 	problem_from_error(response, request, error, status, db_error_fields(api->db));
 }
 
-static gboolean request_answer(
-	struct api *api, struct request *request, struct response *response, GError **error)
+/* *found: the route, when there is one. */
+static gboolean request_answer(struct api *api, struct request *request, struct response *response,
+	const struct route **found, GError **error)
 {
 	g_autofree char *allowed = NULL;
-	const struct route *route = route_find(request, &allowed);
+	const struct route *route = *found = route_find(request, &allowed);
 
 	if (route == NULL && allowed == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "There is nothing here.");
@@ -228,13 +230,17 @@ static gboolean request_answer(
 	}
 	struct credential nobody = {.kind = "none"};
 	g_autoptr(credential) who = NULL;
-	if (route->role != ROLE_NOBODY && (who = credential_new(api, request, error)) == NULL)
+	gboolean is_open = route->open_to != NULL &&
+			   request_is_from(request, conf_get(api->conf, route->open_to));
+	if (route->role != ROLE_NOBODY && !is_open &&
+		(who = credential_new(api, request, error)) == NULL)
 		return FALSE;
 	struct route_call call = {.api = api,
 		.route = route,
 		.request = request,
 		.response = response,
-		.credential = who != NULL ? who : &nobody};
+		.credential = who != NULL ? who : &nobody,
+		.is_open = is_open};
 	gboolean ok = call_answer(&call, error);
 	if (ok && route->is_write && response->status < 400)
 		wake_send(api->conf);
@@ -260,18 +266,25 @@ void api_handle(struct api *api, const struct gateway *gateway)
 	gint64 started_us = g_get_monotonic_time();
 	g_autoptr(GError) error = NULL;
 	g_autoptr(request) request = request_new(api->conf, gateway, &error);
+	const struct route *route = NULL;
 	struct response response;
 
+	if (api->place != NULL)
+		__atomic_store_n(&api->place->is_busy, 1, __ATOMIC_RELAXED);
 	log_set_prefix("request", request->id);
 	db_error_clear(api->db);
 	response_init(&response);
 	if (error != NULL)
 		problem_from_error(&response, request, error, error_http_status(error), NULL);
 	else if (!cors_apply(api->conf, request, &response) &&
-		 !request_answer(api, request, &response, &error))
+		 !request_answer(api, request, &response, &route, &error))
 		failure_answer(api, &response, request, error);
 	gboolean is_sent = response_send(&response, request);
 	request_log(request, &response, started_us, is_sent);
+	meter_request(api->meter, route, response.status, g_get_monotonic_time() - started_us,
+		response.sent_bytes);
+	if (api->place != NULL)
+		__atomic_store_n(&api->place->is_busy, 0, __ATOMIC_RELAXED);
 	response_clear(&response);
 	log_set_prefix(NULL, NULL);
 }

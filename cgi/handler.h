@@ -12,6 +12,9 @@
 /* health.c */
 gboolean health_get(struct route_call *call, GError **error);
 
+/* prometheus.c: figures of this host and of the database, for a monitoring system. */
+gboolean prometheus_get(struct route_call *call, GError **error);
+
 /* docs.c: the page that shows the document of openapi.c, which is the table of routes. */
 gboolean docs_get(struct route_call *call, GError **error);
 gboolean openapi_get(struct route_call *call, GError **error);

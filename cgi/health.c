@@ -2,22 +2,73 @@
 #include "config.h"
 #include "cgi/handler.h"
 
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "cgi/problem.h"
 #include "lib/log.h"
 
+/* A runner that lives takes a job within its minute; cron may be one late. */
+#define JOB_WAIT_MAX_S 300
+#define PUSHER_SOCKET "pusher.sock"
+
+/* Whether somebody listens where the web server looks for the pusher. */
+static const char *live_check(const struct conf *conf)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	g_autofree char *path = conf_get_run_path(conf, PUSHER_SOCKET);
+
+	if (!conf_get_bool(conf, "pusher.live"))
+		return "off";
+	if (g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) >= sizeof(address.sun_path))
+		return "warn";
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	gboolean ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok ? "pass" : "warn";
+}
+
+/* A database whose functions are of another version cannot serve anybody. */
+static gboolean is_unmigrated(const struct db *db)
+{
+	static const char *const sqlstates[] = {"42883", "3F000", "42P01", "42501"};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(sqlstates); i++)
+		if (!g_strcmp0(db_error_sqlstate(db), sqlstates[i]))
+			return TRUE;
+	return FALSE;
+}
+
+/*
+ * What makes this host unable to answer is 503, so that a load balancer leaves it alone; what makes
+ * news late is a warning, for another host would not be better. Anybody may ask, so words are all
+ * there is; numbers are in /metrics.
+ */
 gboolean health_get(struct route_call *call, GError **error)
 {
 	g_autoptr(GError) failure = NULL;
-	/* Asks a function of ours: a database without migrations cannot serve anybody. */
-	g_autoptr(db_result) result =
-		db_query(call->api->db, "select muster.stream_position()", 0, NULL, &failure);
+	g_autoptr(db_result) result = db_query(call->api->db,
+		"select (muster.health_get() ->> 'job_wait_s')::bigint", 0, NULL, &failure);
 
+	(void)error;
 	if (result == NULL) {
+		gboolean is_old = is_unmigrated(call->api->db);
 		log_failure(LOG_LEVEL_WARNING, "not healthy", failure);
-		problem_set(call->response, call->request, 503, failure->message, NULL);
+		problem_set(call->response, call->request, 503,
+			is_old ? "The database has to be migrated to this version."
+			       : failure->message,
+			NULL);
 		return TRUE;
 	}
+	gboolean is_waiting = db_result_get_int(result, 0, 0) > JOB_WAIT_MAX_S;
+	const char *live = live_check(call->api->conf);
+	const char *status = is_waiting || !strcmp(live, "warn") ? "warn" : "pass";
 	response_take_text(call->response, RESPONSE_JSON,
-		g_strdup("{\"status\":\"pass\",\"checks\":{\"database\":\"pass\"}}"));
+		g_strdup_printf("{\"status\":\"%s\",\"checks\":{\"database\":\"pass\","
+				"\"migrations\":\"pass\",\"jobs\":\"%s\",\"live\":\"%s\"}}",
+			status, is_waiting ? "warn" : "pass", live));
 	return TRUE;
 }

@@ -19,10 +19,12 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/identity.c \
 	cgi/input.c cgi/input.h \
 	cgi/mail.c cgi/mail.h \
+	cgi/meter.c cgi/meter.h \
 	cgi/openapi.c cgi/openapi.h \
 	cgi/password.c cgi/password.h \
 	cgi/plain.c cgi/plain.h \
 	cgi/problem.c cgi/problem.h \
+	cgi/prometheus.c \
 	cgi/rate.c cgi/rate.h \
 	cgi/request.c cgi/request.h \
 	cgi/response.c cgi/response.h \

@@ -96,6 +96,8 @@ static json_object *answer_content(const struct route *route)
 {
 	if (route->answer == ANSWER_CSV)
 		return one("text/csv", one("schema", one("type", text("string"))));
+	if (route->answer == ANSWER_TEXT)
+		return one("text/plain", one("schema", one("type", text("string"))));
 	if (route->answer == ANSWER_HTML)
 		return one("text/html", one("schema", one("type", text("string"))));
 	return one("application/json",

@@ -156,7 +156,7 @@ static gboolean uri_parse(struct request *request, const char *base, GError **er
 	return path_parse(request, error) && query_parse(request, error);
 }
 
-static gboolean address_is_trusted(const char *list, const char *text)
+static gboolean address_is_listed(const char *list, const char *text)
 {
 	g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
 	g_auto(GStrv) masks = g_strsplit_set(list, " ,;", -1);
@@ -180,7 +180,7 @@ static char *forwarded_address(const char *list, const char *forwarded, const ch
 		char *hop = g_strstrip(hops[i]);
 		if (!g_hostname_is_ip_address(hop))
 			break;
-		if (!address_is_trusted(list, hop))
+		if (!address_is_listed(list, hop))
 			return g_strdup(hop);
 	}
 	return g_strdup(remote);
@@ -204,7 +204,7 @@ static void origin_find(const struct conf *conf, struct request *request)
 				     ? "https"
 				     : variable_or(request, "REQUEST_SCHEME", "http");
 
-	if (*proxies != '\0' && address_is_trusted(proxies, remote)) {
+	if (*proxies != '\0' && address_is_listed(proxies, remote)) {
 		const char *proto = request_header(request, "X-Forwarded-Proto");
 		request->address = forwarded_address(
 			proxies, variable_or(request, "HTTP_X_FORWARDED_FOR", ""), remote);
@@ -227,6 +227,11 @@ static void origin_find(const struct conf *conf, struct request *request)
 		request->base = g_strconcat(
 			request->scheme, "://", host_is_valid(host) ? host : "localhost", NULL);
 	}
+}
+
+gboolean request_is_from(const struct request *request, const char *list)
+{
+	return *list != '\0' && address_is_listed(list, request->address);
 }
 
 static gboolean method_is_valid(const char *method)

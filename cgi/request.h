@@ -70,6 +70,9 @@ char *request_cookie(const struct request *request, const char *name);
  */
 gboolean request_read_body(struct request *request, gsize max_bytes, GError **error);
 
+/* Whether the client's address is in list: addresses and networks between spaces. */
+gboolean request_is_from(const struct request *request, const char *list);
+
 /*
  * Percent-decoding, with '+' for a space when is_form. NULL when the encoding is broken, the result
  * is no UTF-8 or holds U+0000. Freed by the caller.

@@ -78,7 +78,7 @@ static const char *route_fault(const struct route *route)
 	if (route->help == NULL)
 		return "has no help";
 	if (route->schema == NULL && route->status != 204 && route->answer != ANSWER_CSV &&
-		route->answer != ANSWER_HTML)
+		route->answer != ANSWER_HTML && route->answer != ANSWER_TEXT)
 		return "does not say what it answers";
 	if (n > ROUTE_INPUTS_MAX)
 		return "has too many inputs";

@@ -50,6 +50,7 @@ enum answer {
 	ANSWER_LIST, /* JSON with "next"; a Link header leads there */
 	ANSWER_CSV,
 	ANSWER_HTML, /* a page of ours */
+	ANSWER_TEXT, /* lines for a program */
 };
 
 #define ROUTE_INPUTS_MAX 24
@@ -65,13 +66,14 @@ struct route_call {
 	char *values[ROUTE_INPUTS_MAX]; /* in the order of route->inputs; NULL: not given */
 	const struct credential *credential;
 	const char *key;     /* an Idempotency-Key that is heeded; NULL: none */
+	gboolean is_open;    /* the row lets this client's address in without a sign-in */
 	gboolean is_entered; /* the database has agreed that this client may do this */
 };
 
 /*
  * FALSE and an error, or an answer in call->response. A handler of a route with a role must have
  * gone through call_run() (cgi/call.h) before it does anything for the client; that it did is
- * checked before its answer is sent.
+ * checked before its answer is sent, unless the route is open to that client.
  */
 typedef gboolean (*route_handler)(struct route_call *call, GError **error);
 
@@ -84,10 +86,11 @@ struct route {
 	const char *function;       /* of schema muster */
 	route_handler handler;      /* instead of function */
 	enum answer answer;
-	const char *schema; /* of the answer, or of an element of a list: its name in
+	const char *schema;  /* of the answer, or of an element of a list: its name in
 			       schema/api-1.json; NULL only where there is no JSON */
-	guint status;       /* of success; 0: 200 */
-	gboolean is_write;  /* wakes runner and pusher after its commit */
+	guint status;        /* of success; 0: 200 */
+	const char *open_to; /* setting with addresses that need no sign-in; NULL: none */
+	gboolean is_write;   /* wakes runner and pusher after its commit */
 	const char *help;
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cgi/fastcgi.h"
+#include "cgi/meter.h"
 #include "cgi/rate.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -41,6 +42,7 @@ struct serve {
 	void *data;
 	struct api *api;
 	struct rate_table *rates;
+	struct meter *meter;
 	int listen_fd, lock_fd;
 	char *path; /* of our socket; NULL when it was handed over */
 	GArray *slots;
@@ -102,7 +104,7 @@ static gboolean socket_take(struct serve *serve, GError **error)
 	return TRUE;
 }
 
-static _Noreturn void worker_run(struct serve *serve, pid_t parent)
+static _Noreturn void worker_run(struct serve *serve, pid_t parent, guint place)
 {
 	/* A parent that was killed cannot tell us to stop. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -114,18 +116,23 @@ static _Noreturn void worker_run(struct serve *serve, pid_t parent)
 		log_failure(LOG_LEVEL_ERROR, "a worker cannot start", error);
 		_exit(EXIT_OTHER);
 	}
+	serve->api->listen_fd = serve->listen_fd;
+	serve->api->place = &serve->meter->workers[place];
+	*serve->api->place = (struct meter_worker){.pid = getpid()};
+	db_watch(serve->api->db, &serve->api->place->use);
 	fastcgi_serve(serve->api, serve->listen_fd, &serve->before);
 	db_free(serve->api->db);
 	_exit(EXIT_FINE);
 }
 
-static void slot_start(struct serve *serve, struct slot *slot)
+static void slot_start(struct serve *serve, guint place)
 {
+	struct slot *slot = &g_array_index(serve->slots, struct slot, place);
 	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	if (pid == 0)
-		worker_run(serve, parent);
+		worker_run(serve, parent, place);
 	slot->started_us = g_get_monotonic_time();
 	if (pid < 0) {
 		log_error("cannot start a worker", "error", g_strerror(errno), NULL);
@@ -133,6 +140,7 @@ static void slot_start(struct serve *serve, struct slot *slot)
 		return;
 	}
 	slot->pid = pid;
+	meter_add(&serve->meter->worker_starts, 1);
 }
 
 /* Starts whoever is due; returns the time until the next one is, -1 for never. */
@@ -145,7 +153,7 @@ static gint64 slots_start(struct serve *serve)
 		gint64 left_us = slot->start_at_us - g_get_monotonic_time();
 		gboolean is_wanted = i < (guint)conf_get_int(serve->api->conf, "api.workers");
 		if (slot->pid == 0 && is_wanted && left_us <= 0) {
-			slot_start(serve, slot);
+			slot_start(serve, i);
 			left_us = slot->start_at_us - g_get_monotonic_time();
 		}
 		if (slot->pid == 0 && is_wanted)
@@ -154,8 +162,9 @@ static gint64 slots_start(struct serve *serve)
 	return wait_us;
 }
 
-static void slot_end(struct slot *slot, int status)
+static void slot_end(struct serve *serve, guint place, int status)
 {
+	struct slot *slot = &g_array_index(serve->slots, struct slot, place);
 	gint64 now_us = g_get_monotonic_time();
 	gboolean is_crash = !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_FINE;
 	gboolean is_young = now_us - slot->started_us < YOUNG_US;
@@ -169,7 +178,9 @@ static void slot_end(struct slot *slot, int status)
 					       ? g_strdup_printf("signal %d", WTERMSIG(status))
 					       : g_strdup_printf("exit %d", WEXITSTATUS(status));
 		log_error("a worker crashed", "pid", pid, "how", how, NULL);
+		meter_add(&serve->meter->worker_crashes, 1);
 	}
+	serve->meter->workers[place] = (struct meter_worker){0};
 	slot->pid = 0;
 }
 
@@ -182,7 +193,7 @@ static guint slots_reap(struct serve *serve)
 		for (guint i = 0; i < serve->slots->len; i++) {
 			struct slot *slot = &g_array_index(serve->slots, struct slot, i);
 			if (slot->pid == pid)
-				slot_end(slot, status);
+				slot_end(serve, i, status);
 		}
 	for (guint i = 0; i < serve->slots->len; i++)
 		alive += g_array_index(serve->slots, struct slot, i).pid != 0;
@@ -230,6 +241,18 @@ static struct rate_table *rates_wanted(struct serve *serve, const struct conf *c
 	return serve->rates;
 }
 
+/* Of the program's whole life, too; another process' place would be wrong in it. */
+static void meter_start(struct serve *serve)
+{
+	g_autoptr(GError) error = NULL;
+
+	serve->meter = meter_open(serve->api->conf, &error);
+	if (error != NULL)
+		log_failure(LOG_LEVEL_WARNING, "plain CGI is not counted on this host", error);
+	meter_begin(serve->meter);
+	serve->api->meter = serve->meter;
+}
+
 static void reload(struct serve *serve)
 {
 	g_autoptr(GError) error = NULL;
@@ -240,6 +263,8 @@ static void reload(struct serve *serve)
 		return;
 	}
 	fresh->rates = rates_wanted(serve, fresh->conf);
+	fresh->meter = serve->meter;
+	meter_add(&serve->meter->reloads, 1);
 	serve->unload(serve->api);
 	serve->api = fresh;
 	slots_make_room(serve);
@@ -295,6 +320,7 @@ int serve_run(serve_load load, serve_unload unload, void *data)
 	gboolean is_open = serve.api != NULL && socket_take(&serve, &error);
 	if (is_open) {
 		serve.api->rates = rates_wanted(&serve, serve.api->conf);
+		meter_start(&serve);
 		serve.slots = g_array_new(FALSE, TRUE, sizeof(struct slot));
 		slots_make_room(&serve);
 		log_info("serving", "socket", serve.path != NULL ? serve.path : "standard input",

@@ -67,6 +67,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "No route takes a longer body; most take less." },
 	{ "api.rate_limit", CONF_TYPE_BOOL, "true",
 	  .help = "Clients that ask too often are told to wait (status 429)." },
+	{ "api.metrics_from", CONF_TYPE_STRING, "",
+	  .help = "Addresses and networks (10.0.0.0/8), separated by spaces, that read /metrics without signing in; all others need to be a platform administrator." },
 
 	{ "event.bus", CONF_TYPE_WORD, "notify", .words = "notify|poll",
 	  .help = "How other hosts hear of new events: LISTEN/NOTIFY, or polling alone." },

@@ -29,6 +29,7 @@ struct db {
 	GHashTable *prepared; /* SQL text -> name, of this connection */
 	guint names;
 	char *detail, *fields, *sqlstate;
+	gint32 *use;                 /* what others see of this connection; NULL: nobody looks */
 	PGresult *pending;           /* between db_send and its last db_receive */
 	struct db_statement sending; /* what db_send was given */
 	gboolean is_deferred;        /* it is being prepared, and executed when that is done */
@@ -64,6 +65,24 @@ struct db *db_open_direct(const struct conf *conf, const char *role, GError **er
 	return db_new(conf, conf_get(conf, "database.direct"), role, error);
 }
 
+static void use_set(const struct db *db, enum db_use use)
+{
+	if (db->use != NULL)
+		__atomic_store_n(db->use, (gint32)use, __ATOMIC_RELAXED);
+}
+
+/* After a call: whatever came of the connection. */
+static void use_end(const struct db *db)
+{
+	use_set(db, db->conn != NULL ? DB_USE_IDLE : DB_USE_CLOSED);
+}
+
+void db_watch(struct db *db, gint32 *use)
+{
+	db->use = use;
+	use_end(db);
+}
+
 /*
  * Ends the connection without a word to the server: for one that does not answer, where the last
  * word would wait too, and for a parent's, which that word would end.
@@ -81,6 +100,7 @@ static void connection_drop(struct db *db)
 	g_clear_pointer(&db->conn, PQfinish);
 	g_hash_table_remove_all(db->prepared);
 	db->is_deferred = FALSE;
+	use_end(db);
 }
 
 void db_disconnect(struct db *db)
@@ -91,6 +111,7 @@ void db_disconnect(struct db *db)
 	g_clear_pointer(&db->conn, PQfinish);
 	g_hash_table_remove_all(db->prepared);
 	db->is_deferred = FALSE;
+	use_end(db);
 }
 
 void db_free(struct db *db)
@@ -168,9 +189,11 @@ gboolean db_connect(struct db *db, GError **error)
 	if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && db->owner == getpid())
 		return TRUE;
 	db_disconnect(db);
+	use_set(db, DB_USE_WAITING);
 	connection_begin(db, TRUE);
 	if (db->conn == NULL || PQstatus(db->conn) != CONNECTION_OK)
 		return connection_lost(db, error);
+	use_end(db);
 	return TRUE;
 }
 
@@ -372,7 +395,10 @@ static gboolean pipeline_try(
 	detail_clear(db);
 	if (!connection_check(db, error))
 		return FALSE;
-	if (!pipeline_run(db, p))
+	use_set(db, DB_USE_BUSY);
+	gboolean is_run = pipeline_run(db, p);
+	use_end(db);
+	if (!is_run)
 		return connection_lost(db, error);
 	if (p->failed != NULL) {
 		prepared_forget(db, p);

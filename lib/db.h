@@ -118,6 +118,19 @@ guint db_notifications(struct db *db);
 void db_ignore(struct db *db, const struct db *other);
 
 /*
+ * Writes into *use what the connection is at whenever that changes, as a gauge for others; use
+ * lives as long as db. Calls for event loops (db_send() and the like) are not told.
+ */
+enum db_use {
+	DB_USE_UNSET,
+	DB_USE_CLOSED,
+	DB_USE_WAITING, /* for the server to let it in */
+	DB_USE_IDLE,
+	DB_USE_BUSY, /* with a statement */
+};
+void db_watch(struct db *db, gint32 *use);
+
+/*
  * Without waiting, for event loops: db_send() hands one statement over and returns; call
  * db_receive() whenever db_fd() is readable until *is_done. One statement at a time. Both fail as
  * db_query() does; a lost connection needs db_connect() (which waits at most two seconds) again.

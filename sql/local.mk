@@ -26,6 +26,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/event.sql \
 	sql/api/finding.sql \
 	sql/api/identity.sql \
+	sql/api/health.sql \
 	sql/api/invitation.sql \
 	sql/api/job.sql \
 	sql/api/organization.sql \

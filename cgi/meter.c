@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "cgi/meter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+
+#define FILE_NAME "meter"
+
+const gint64 meter_bounds_us[METER_BUCKETS] = {1000, 2500, 5000, 10000, 20000, 50000, 100000,
+	250000, 500000, 1000000, 2500000, 5000000, 10000000};
+
+const guint meter_statuses[METER_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 409,
+	412, 413, 415, 422, 429, 500, 502, 503, 0};
+
+static gsize meter_bytes(void)
+{
+	return sizeof(struct meter) + (routes_len + 1) * sizeof(struct meter_route);
+}
+
+/* FNV-1a of methods and paths: another order of routes is another layout. */
+static guint64 layout_now(void)
+{
+	guint64 hash = 14695981039346656037u ^ meter_bytes();
+
+	for (gsize i = 0; i < routes_len; i++) {
+		const char *parts[] = {routes[i].method, routes[i].path};
+		for (gsize k = 0; k < G_N_ELEMENTS(parts); k++)
+			for (const char *at = parts[k];; at++) {
+				hash = (hash ^ (guchar)*at) * 1099511628211u;
+				if (*at == '\0')
+					break;
+			}
+	}
+	return hash;
+}
+
+static struct meter *meter_map(int fd)
+{
+	struct meter *meter = mmap(NULL, meter_bytes(), PROT_READ | PROT_WRITE,
+		fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	if (meter == MAP_FAILED)
+		return NULL;
+	return meter;
+}
+
+/* A new file beside path, renamed onto it: nobody maps half of one. */
+static int file_make(const char *path)
+{
+	g_autofree char *draft = g_strdup_printf("%s.%d", path, (int)getpid());
+	const guint64 layout = layout_now();
+	int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -1;
+	if (pwrite(fd, &layout, sizeof(layout), G_STRUCT_OFFSET(struct meter, layout)) !=
+			sizeof(layout) ||
+		ftruncate(fd, (off_t)meter_bytes()) < 0 || rename(draft, path) < 0) {
+		unlink(draft);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int file_open(const char *path)
+{
+	guint64 layout = 0;
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		st.st_size == (off_t)meter_bytes() &&
+		pread(fd, &layout, sizeof(layout), G_STRUCT_OFFSET(struct meter, layout)) ==
+			sizeof(layout) &&
+		layout == layout_now())
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return file_make(path);
+}
+
+struct meter *meter_open(const struct conf *conf, GError **error)
+{
+	g_autofree char *path = conf_get_run_path(conf, FILE_NAME);
+	int fd = file_open(path);
+	struct meter *meter = fd >= 0 ? meter_map(fd) : NULL;
+
+	if (meter == NULL) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+		meter = meter_map(-1);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (meter == NULL)
+		g_error("no memory for a page of counters");
+	return meter;
+}
+
+void meter_begin(struct meter *meter)
+{
+	memset(meter->workers, 0, sizeof(meter->workers));
+	meter->started_us = g_get_real_time();
+}
+
+void meter_add(guint64 *counter, guint64 n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+guint64 meter_get(const guint64 *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+void meter_request(struct meter *meter, const struct route *route, guint status, gint64 took_us,
+	gsize sent_bytes)
+{
+	struct meter_route *place =
+		&meter->routes[route != NULL ? (gsize)(route - routes) : routes_len];
+	guint s = 0, b = 0;
+
+	while (s < METER_STATUSES - 1 && meter_statuses[s] != status)
+		s++;
+	while (b < METER_BUCKETS && took_us > meter_bounds_us[b])
+		b++;
+	meter_add(&place->statuses[s], 1);
+	meter_add(&place->buckets[b], 1);
+	meter_add(&place->sum_us, (guint64)took_us);
+	meter_add(&meter->sent_bytes, sent_bytes);
+}
