@@ -55,6 +55,10 @@ jobs_muster_server_SOURCES = \
 	jobs/account.c jobs/account.h \
 	jobs/conf.c \
 	jobs/demo.c \
+	jobs/doctor.c jobs/doctor.h \
+	jobs/doctor_database.c \
+	jobs/doctor_host.c \
+	jobs/doctor_service.c \
 	jobs/forge.c jobs/forge.h \
 	jobs/job_audit.c \
 	jobs/job_kinds.c \
@@ -70,7 +74,7 @@ jobs_muster_server_SOURCES = \
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
 	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS)
-dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-demo.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-demo.1 jobs/muster-doctor.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "account", account_main, "add, list, change and remove the accounts of people" },
 	{ "conf", conf_main, "print the settings and where they come from" },
 	{ "demo", demo_main, "fill an empty database with something to look at" },
+	{ "doctor", doctor_main, "say what is wrong here, and what mends it" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
 	{ "job-helper", helper_main, NULL },
 	{ "migrate", migrate_main, "bring the database to this version" },

@@ -43,6 +43,7 @@ int server_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int conf_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 int repo_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 
