@@ -27,6 +27,8 @@
 	.help = "Of the app, or one on paper; needed when the answer without it says so" }
 #define SELF_INPUT(NAME) { NAME, INPUT_BODY, INPUT_SECRET, .min = 1, \
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE, .help = "One's own password" }
+#define CONFIRM_EMAIL_INPUT { "confirm", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE, \
+	.help = "The account's address once more" }
 #define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
 #define RUN_KINDS "audit|scan|deps|analyze|remediate"
 #define REPO_BODY { "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
@@ -101,6 +103,10 @@ const struct route routes[] = {
 	  .inputs = INPUTS({ "name", INPUT_BODY, INPUT_TEXT, .max = 200, .is_needed = TRUE }),
 	  .body_max_bytes = BODY_SMALL, .function = "account_rename", .schema = "Me", .is_write = TRUE,
 	  .help = "Changes one's name." },
+	{ .method = "DELETE", .path = "/api/v1/auth/me", .role = ROLE_VIEWER, .rate = RATE_WRITE,
+	  .inputs = INPUTS(CONFIRM_EMAIL_INPUT),
+	  .function = "account_remove", .schema = "Status", .status = 202, .is_write = TRUE,
+	  .help = "Removes one's account; a job takes its rows away, or one's name off them." },
 	{ .method = "POST", .path = "/api/v1/auth/register", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
 	  .inputs = INPUTS(
 		{ "email", INPUT_BODY, INPUT_TEXT, .min = 3, .max = 254, .is_needed = TRUE },
@@ -241,8 +247,8 @@ const struct route routes[] = {
 	  .inputs = INPUTS(NAME_INPUT("organization"),
 		{ "confirm", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 63, .is_needed = TRUE,
 		  .help = "The slug once more" }),
-	  .function = "organization_remove", .schema = "Removed", .is_write = TRUE,
-	  .help = "Removes it with everything in it. Only the trail stays." },
+	  .function = "organization_remove", .schema = "Status", .status = 202, .is_write = TRUE,
+	  .help = "Removes it with everything in it; a job takes the rows away. Only the trail stays." },
 
 	{ .method = "GET", .path = "/api/v1/members", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
@@ -629,6 +635,11 @@ const struct route routes[] = {
 	  .is_write = TRUE,
 	  .help = "Stores figures." },
 
+	{ .method = "DELETE", .path = "/api/v1/admin/users/{account}", .role = ROLE_PLATFORM_ADMIN,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("account"), CONFIRM_EMAIL_INPUT),
+	  .function = "account_remove", .schema = "Status", .status = 202, .is_write = TRUE,
+	  .help = "Removes an account (scope platform); a job takes its rows away." },
 	{ .method = "GET", .path = "/api/v1/admin/dashboard-stats", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "statistics_dashboard", .schema = "DashboardStats",
 	  .help = "The figures of a dashboard; what has no source is null." },

@@ -22,6 +22,10 @@ const struct job_kind job_kinds[] = {
 		.name = "prune",
 		.help = "forget what is older than an organization's settings say",
 	},
+	{
+		.name = "remove",
+		.help = "remove an organization or an account with all its rows",
+	},
 };
 /* clang-format on */
 

@@ -41,7 +41,7 @@ static int organization_list(const struct verb_call *call)
 		"       (select count(*) from muster.project where organization_id = o.id), "
 		"       (select count(*) from muster.repo where organization_id = o.id "
 		"           and removed_at is null) "
-		"  from muster.organization o order by o.slug",
+		"  from muster.organization o where o.removed_at is null order by o.slug",
 		0, NULL, titles, NULL);
 }
 

@@ -51,7 +51,7 @@ begin
 				'metric_names', 'run_list', 'run_detail', 'run_cancel', 'run_log_list',
 				'invitation_list', 'invitation_add', 'invitation_remove', 'invitation_find', 'invitation_accept',
 				'invitation_join',
-				'account_register', 'account_rename', 'account_password_set',
+				'account_register', 'account_remove', 'account_rename', 'account_password_set',
 				'password_reset_add', 'password_reset_find', 'password_reset_use',
 				'sign_in_methods', 'account_enter',
 				'totp_get', 'totp_begin', 'totp_sealed', 'totp_confirm', 'totp_recovery', 'totp_remove',

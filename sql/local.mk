@@ -20,6 +20,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0014_address.sql \
 	sql/migration/0015_edit.sql \
 	sql/migration/0016_totp.sql \
+	sql/migration/0017_removal.sql \
 	sql/api/account.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \
@@ -33,6 +34,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/overview.sql \
 	sql/api/project.sql \
 	sql/api/remediation.sql \
+	sql/api/removal.sql \
 	sql/api/repo.sql \
 	sql/api/repo_edit.sql \
 	sql/api/report.sql \

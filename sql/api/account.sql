@@ -116,6 +116,7 @@ language sql stable set search_path = pg_catalog, muster, pg_temp as $$
 	  from muster.account a
 	  left join muster.membership m on m.account_id = a.id
 	  left join muster.organization o on o.id = m.organization_id
+	 where a.removed_at is null
 	 order by lower(a.email), o.slug
 $$;
 
@@ -208,22 +209,7 @@ begin
 		v_removed := v_removed || jsonb_build_object(v_table.relname, rows);
 		return next;
 	end loop;
-	if exists (select from muster.account where id = v_id and platform_admin and state = 'active')
-	   and not exists (select from muster.account
-			    where id <> v_id and platform_admin and state = 'active') then
-		raise exception using errcode = 'MU409',
-			message = 'This is the only administrator of the server. Make another one first.';
-	end if;
-	if exists (select from muster.membership m
-		    where m.account_id = v_id and m.role = 'org_admin'
-		      and exists (select from muster.membership o
-				   where o.organization_id = m.organization_id and o.account_id <> v_id)
-		      and not exists (select from muster.membership o
-				       where o.organization_id = m.organization_id and o.account_id <> v_id
-					 and o.role = 'org_admin')) then
-		raise exception using errcode = 'MU409',
-			message = 'Somebody else has to be the administrator of its organizations first.';
-	end if;
+	perform muster.account_spare(v_id);
 	if not p_yes then
 		return;
 	end if;
@@ -232,7 +218,7 @@ begin
 	delete from muster.token where account_id = v_id;
 	delete from muster.invitation where lower(email) = lower(p_email);
 	delete from muster.login_limit where key = muster.login_key('account', p_email);
-	delete from muster.account where id = v_id;
+	v_removed := v_removed || muster.account_erase(v_id);
 	insert into muster.trail (action, subject, data) values ('account.remove', v_id::text, v_removed);
 end
 $$;

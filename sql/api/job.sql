@@ -20,7 +20,7 @@
 --       running ones, the next 20 queued ones and the last 10 dead ones}, for `muster run --status`.
 --   job_due(p_host, p_kinds) → seconds until the next job could be claimed; null: none is queued.
 --   job_step() → whether it did something: one piece of the next job that is done here and not by a
---       child (kind prune). Such a job is queued until it is done: the lock on its row is the
+--       child (kinds prune and remove). Such a job is queued until it is done: the lock on its row is the
 --       lease, and what a piece did is committed with how far it came. One that fails is tried again
 --       later, from there.
 --
@@ -253,14 +253,18 @@ declare
 	v_is_more boolean;
 begin
 	select * into v_job from muster.job j
-	 where j.state = 'queued' and j.run_at <= now() and j.kind = 'prune'
+	 where j.state = 'queued' and j.run_at <= now() and j.kind in ('prune', 'remove')
 	 order by j.priority desc, j.run_at, j.id
 	 limit 1 for update skip locked;
 	if v_job.id is null then
 		return false;
 	end if;
 	begin
-		v_is_more := muster.prune_step(v_job);
+		if v_job.kind = 'prune' then
+			v_is_more := muster.prune_step(v_job);
+		else
+			v_is_more := muster.removal_step(v_job);
+		end if;
 		-- Behind the others, so that a long one does not keep them waiting.
 		update muster.job
 		   set state = case when v_is_more then 'queued' else 'done' end, run_at = now(), attempt = 0,

@@ -9,8 +9,6 @@
 --       administrator, and for all when the setting organization.create is "everybody". MU403, MU409.
 --   organization_update(p_organization, p_name, p_slug, p_max_repositories, p_max_concurrent_runs,
 --       p_if_match) → it. Its administrators; the limits are the platform administrator's. MU403, MU412.
---   organization_remove(p_organization, p_confirm) → {"removed": {table: rows}}: everything, at once.
---       p_confirm: the slug once more. Owner or the platform's administrator. MU400, MU403.
 --   member_list(p_q, p_limit, p_cursor) → {"items": [{account, role, since, signed_in_at, state}], "next"}
 --   member_update(p_account, p_role) → it. MU404; MU409: the last administrator.
 --   member_remove(p_account) → it: sessions and tokens here end. Oneself may leave. MU403, MU409.
@@ -39,9 +37,10 @@ begin
 	return jsonb_build_object('next', null, 'items', (
 		select coalesce(jsonb_agg(muster.organization_json(o) order by o.slug), '[]')
 		  from (select * from muster.organization o
-			 where current_setting('muster.role', true) = 'platform_admin'
-			    or exists (select from muster.membership m
-					where m.organization_id = o.id and m.account_id = muster.account())
+			 where o.removed_at is null
+			   and (current_setting('muster.role', true) = 'platform_admin'
+				or exists (select from muster.membership m
+					    where m.organization_id = o.id and m.account_id = muster.account()))
 			 order by slug limit 1000) o));
 end
 $$;
@@ -55,7 +54,8 @@ begin
 	perform muster.organization_need();
 	select * into v_organization from muster.organization o
 	 where o.slug = p_organization or o.id::text = lower(p_organization);
-	if v_organization.id is null or muster.role_of(muster.account(), v_organization.id) is null then
+	if v_organization.id is null or v_organization.removed_at is not null
+	   or muster.role_of(muster.account(), v_organization.id) is null then
 		raise exception using errcode = 'MU404', message = 'There is no such organization.';
 	end if;
 	return v_organization;
@@ -132,57 +132,6 @@ exception
 		raise exception using errcode = 'MU409', message = 'There is an organization of that name already.';
 	when check_violation then
 		perform muster.field_error('slug', 'has small letters, digits and inner -, at most 63');
-end
-$$;
-
--- Every table with an organization_id, in the order that their references allow; the trail stays, and
--- says how many rows of which went.
-create function muster.organization_erase(p_organization uuid) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
-declare
-	v_table record;
-	v_count bigint;
-	v_removed jsonb := '{}';
-begin
-	for v_table in
-		select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid
-		 where c.relnamespace = 'muster'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-		   and a.attname = 'organization_id' and c.relname not in ('trail', 'outbox')
-		 order by c.relname
-	loop
-		execute format('select count(*) from muster.%I where organization_id = $1', v_table.relname)
-		   into v_count using p_organization;
-		if v_count > 0 then
-			v_removed := v_removed || jsonb_build_object(v_table.relname, v_count);
-		end if;
-	end loop;
-	delete from muster.event where organization_id = p_organization;
-	delete from muster.organization where id = p_organization; -- the rest goes with it
-	-- But that sessions and tokens have ended is still to be told.
-	delete from muster.outbox
-	 where organization_id = p_organization and type is distinct from 'session-change';
-	return v_removed;
-end
-$$;
-
-create function muster.organization_remove(p_organization text, p_confirm text) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
-declare
-	v_organization muster.organization := muster.organization_own(p_organization);
-	v_removed jsonb;
-begin
-	if muster.role_of(muster.account(), v_organization.id) <> 'platform_admin'
-	   and v_organization.owner_id is distinct from muster.account() then
-		raise exception using errcode = 'MU403',
-			message = 'Its owner or the administrator of this server removes an organization.';
-	end if;
-	if p_confirm is distinct from v_organization.slug then
-		perform muster.field_error('confirm', 'must be the slug of what is to be removed');
-	end if;
-	v_removed := muster.organization_erase(v_organization.id);
-	insert into muster.trail (organization_id, account_id, action, subject, data)
-	values (v_organization.id, muster.account(), 'organization.remove', v_organization.slug, v_removed);
-	return jsonb_build_object('removed', v_removed);
 end
 $$;
 

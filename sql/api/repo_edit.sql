@@ -13,7 +13,7 @@
 --       "run_id"}. Without p_confirm, status "confirm": what would go, and the token to say so with,
 --       which is this account's alone and good for ten minutes and once. With it, "queued": a run moves
 --       the working tree to the trash of its host, and the next audit misses it; or "removed" where
---       there is none that we could move. Its rows go when history.retention_days are over. MU404,
+--       there is none that we could move. Its rows go when retention.repo_days are over. MU404,
 --       MU409: no such token.
 --   repo_restore(p_repo: id) → the same, "restored", or "queued": the run that brings the folder back.
 --       MU404; MU409: there is nothing to undo.

@@ -232,7 +232,7 @@ begin
 	  from muster.organization o
 	  join muster.account a on a.id = p_account and a.state = 'active'
 	  left join muster.membership m on m.organization_id = o.id and m.account_id = a.id
-	 where (m.account_id is not null or a.platform_admin)
+	 where (m.account_id is not null or a.platform_admin) and o.removed_at is null
 	   and (coalesce(p_organization, '') = '' or o.slug = p_organization)
 	 order by m.account_id is null, m.created_at, o.created_at, o.id
 	 limit 1;

@@ -128,19 +128,4 @@ subtest 'the trail' => sub {
 	is ask(GET => 'trail?since=2100-01-01T00:00:00Z')->{json}{items}[0], undef, 'of a time';
 };
 
-subtest 'an organization is removed with everything in it, but its trail' => sub {
-	my @lab = ('Muster-Organization' => 'lab');
-	is ask(DELETE => 'organizations/lab?confirm=default', undef, 'viewer', @lab)->{status}, 400,
-		'when one says its name again';
-	my $id = $db->value(q{select id from muster.organization where slug = 'lab'});
-	my $gone = ask(DELETE => 'organizations/lab?confirm=lab', undef, 'viewer', @lab);
-	is $gone->{status}, 200, 'by its owner';
-	is $gone->{json}{removed}{project}, 1, 'and says what went';
-	is $db->value('select count(*) from muster.project where organization_id = $1', $id), 0, 'all of it';
-	is $db->value(q{select data->>'project' from muster.trail where organization_id = $1 and action = 'organization.remove'},
-		$id), 1, 'which the trail has';
-	is ask(GET => 'organizations/lab', undef, 'viewer')->{status}, 404, 'it is not there';
-	is ask(DELETE => 'organizations/default?confirm=default')->{status}, 403, 'not by who does not own it';
-};
-
 done_testing;

@@ -13,10 +13,10 @@ use Muster::Tree;
 my %puts_together = (
 	'account_drop' => 'names of the catalogue',
 	'finding_list' => 'constants of its own, by what is asked for',
-	'organization_erase' => 'names of the catalogue',
 	'repo_list' => 'a clause out of its own array',
 	'event_extend' => 'names and numbers of partitions',
 	'prune' => 'a name of the catalogue',
+	'removal_piece' => 'names of the catalogue, numbers of pages',
 );
 
 my (@bare, @execute, @request, @path, @unnamed, @comment, @license, @undocumented, @order, @unplanned);
