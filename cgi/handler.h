@@ -49,6 +49,9 @@ gboolean totp_disable(struct route_call *call, GError **error);
 /* token.c: the one answer that holds a new token. */
 gboolean token_add(struct route_call *call, GError **error);
 
+/* export.c: findings as a file, sent piece by piece. */
+gboolean finding_export(struct route_call *call, GError **error);
+
 /* diff.c: runs the program muster, see there. */
 gboolean diff_get(struct route_call *call, GError **error);
 

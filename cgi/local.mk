@@ -12,6 +12,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/diff.c \
 	cgi/docs.c \
 	cgi/embedded.c cgi/embedded.h \
+	cgi/export.c \
 	cgi/fastcgi.c cgi/fastcgi.h \
 	cgi/gateway.h \
 	cgi/handle.c cgi/handler.h \

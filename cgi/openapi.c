@@ -100,7 +100,7 @@ static json_object *answer_content(const struct route *route)
 		return one("text/plain", one("schema", one("type", text("string"))));
 	if (route->answer == ANSWER_HTML)
 		return one("text/html", one("schema", one("type", text("string"))));
-	return one("application/json",
+	return one(route->answer == ANSWER_SARIF ? "application/sarif+json" : "application/json",
 		one("schema", route->answer == ANSWER_LIST ? list_schema(route->schema)
 							   : schema_ref(route->schema)));
 }

@@ -129,33 +129,22 @@ static void etag_apply(struct response *response, const struct request *request)
 	}
 }
 
-static gboolean body_write(const struct response *response, const struct gateway *gateway)
+static gboolean bytes_write(const struct gateway *gateway, const char *bytes, gsize len)
 {
-	for (gsize at = 0; at < response->body_len;) {
-		gsize n = MIN(response->body_len - at, WRITE_BYTES);
-		if (!gateway->write(gateway->data, response->body + at, n))
+	for (gsize at = 0; at < len;) {
+		gsize n = MIN(len - at, WRITE_BYTES);
+		if (!gateway->write(gateway->data, bytes + at, n))
 			return FALSE;
 		at += n;
 	}
 	return TRUE;
 }
 
-gboolean response_send(struct response *response, const struct request *request)
+/* Puts what every answer has around the headers that are there, and sends them. */
+static gboolean head_write(struct response *response, const struct request *request)
 {
 	const struct gateway *gateway = request->gateway;
-	gboolean is_head = !strcmp(request->method, "HEAD");
 
-	if (response->status == 200 && (is_head || !strcmp(request->method, "GET"))) {
-		etag_apply(response, request);
-		g_string_append(response->head, "Cache-Control: private, no-cache\r\n"
-						"Vary: Accept, Authorization, Cookie\r\n");
-	} else {
-		g_string_append(response->head, "Cache-Control: no-store\r\n");
-	}
-	if (response->body != NULL)
-		g_string_append_printf(response->head,
-			"Content-Type: %s\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n",
-			response->type, response->body_len);
 	g_string_append_printf(response->head,
 		"X-Request-Id: %s\r\n"
 		"X-Content-Type-Options: nosniff\r\n"
@@ -169,7 +158,51 @@ gboolean response_send(struct response *response, const struct request *request)
 	g_autofree char *status = g_strdup_printf(
 		"Status: %u %s\r\n", response->status, response_reason(response->status));
 	g_string_prepend(response->head, status);
+	return gateway->write(gateway->data, response->head->str, response->head->len);
+}
+
+gboolean response_begin(struct response *response, const struct request *request, const char *type)
+{
+	response->type = type;
+	response->is_begun = TRUE;
+	g_string_append_printf(response->head,
+		"Cache-Control: private, no-cache\r\n"
+		"Vary: Accept, Authorization, Cookie\r\n"
+		"Content-Type: %s\r\n",
+		type);
+	response->is_broken = !head_write(response, request);
+	return !response->is_broken;
+}
+
+gboolean response_write(
+	struct response *response, const struct request *request, const char *bytes, gsize len)
+{
+	if (!strcmp(request->method, "HEAD"))
+		return !response->is_broken;
+	response->is_broken = response->is_broken || !bytes_write(request->gateway, bytes, len);
+	if (!response->is_broken)
+		response->sent_bytes += len;
+	return !response->is_broken;
+}
+
+gboolean response_send(struct response *response, const struct request *request)
+{
+	gboolean is_head = !strcmp(request->method, "HEAD");
+
+	if (response->is_begun)
+		return !response->is_broken;
+	if (response->status == 200 && (is_head || !strcmp(request->method, "GET"))) {
+		etag_apply(response, request);
+		g_string_append(response->head, "Cache-Control: private, no-cache\r\n"
+						"Vary: Accept, Authorization, Cookie\r\n");
+	} else {
+		g_string_append(response->head, "Cache-Control: no-store\r\n");
+	}
+	if (response->body != NULL)
+		g_string_append_printf(response->head,
+			"Content-Type: %s\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n",
+			response->type, response->body_len);
 	response->sent_bytes = is_head ? 0 : response->body_len;
-	return gateway->write(gateway->data, response->head->str, response->head->len) &&
-	       (is_head || body_write(response, gateway));
+	return head_write(response, request) &&
+	       (is_head || bytes_write(request->gateway, response->body, response->body_len));
 }

@@ -24,6 +24,7 @@
  */
 #define RESPONSE_JSON "application/json; charset=utf-8"
 #define RESPONSE_CSV "text/csv; charset=utf-8; header=present"
+#define RESPONSE_SARIF "application/sarif+json; charset=utf-8"
 #define RESPONSE_HTML "text/html; charset=utf-8"
 #define RESPONSE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define RESPONSE_PROBLEM "application/problem+json; charset=utf-8"
@@ -37,6 +38,7 @@ struct response {
 	char *text;               /* what body lies in, when it is a text of ours */
 	struct db_result *result; /* or when it is the database's */
 	gsize sent_bytes;
+	gboolean is_begun, is_broken; /* by response_begin(); a write failed */
 };
 
 void response_init(struct response *response);
@@ -48,6 +50,15 @@ void response_header(struct response *response, const char *name, const char *va
 void response_take_text(struct response *response, const char *type, char *text);
 /* The body is the first column of the first row; it is not null. */
 void response_take_result(struct response *response, const char *type, struct db_result *result);
+
+/*
+ * For what is too long to be held: sends the head, without length and ETag; then each piece with
+ * response_write(). response_send() has nothing left to do then. Both are FALSE when the client has
+ * gone; to a HEAD no piece is sent.
+ */
+gboolean response_begin(struct response *response, const struct request *request, const char *type);
+gboolean response_write(
+	struct response *response, const struct request *request, const char *bytes, gsize len);
 
 /* FALSE when the client has gone. */
 gboolean response_send(struct response *response, const struct request *request);

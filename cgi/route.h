@@ -49,8 +49,9 @@ enum answer {
 	ANSWER_JSON,
 	ANSWER_LIST, /* JSON with "next"; a Link header leads there */
 	ANSWER_CSV,
-	ANSWER_HTML, /* a page of ours */
-	ANSWER_TEXT, /* lines for a program */
+	ANSWER_SARIF, /* a log of SARIF 2.1.0 */
+	ANSWER_HTML,  /* a page of ours */
+	ANSWER_TEXT,  /* lines for a program */
 };
 
 #define ROUTE_INPUTS_MAX 24

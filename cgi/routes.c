@@ -40,6 +40,7 @@
 	{ "kind", INPUT_QUERY, INPUT_WORDS, .words = RUN_KINDS }, \
 	{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" }, \
 	LIMIT_INPUT, CURSOR_INPUT)
+#define SCAN_TYPES "security|quality|dependency"
 #define FINDING_KINDS "secret|dependency|code"
 #define REPO_INPUT { "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
@@ -48,6 +49,16 @@
 #define IF_MATCH_INPUT { "If-Match", INPUT_HEADER, INPUT_TEXT, .max = 200, .argument = "if_match" }
 #define LIMIT_INPUT { "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 }
 #define CURSOR_INPUT { "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }
+/* The first inputs of what lists findings, in the order that finding_export() has them. */
+#define FINDING_FILTERS \
+	{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX }, \
+	{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES }, \
+	{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES }, \
+	{ "kind", INPUT_QUERY, INPUT_WORDS, .words = FINDING_KINDS }, \
+	{ "rule", INPUT_QUERY, INPUT_TEXT, .max = 200 }, \
+	{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200, .help = "Part of rule, path or title" }, \
+	{ "assignee", INPUT_QUERY, INPUT_TEXT, .max = 36, .help = "An account's id, or me" }, \
+	{ "in_head", INPUT_QUERY, INPUT_BOOL }
 /* What a person may decide about findings. */
 #define DECISION_INPUTS \
 	{ "state", INPUT_BODY, INPUT_WORD, .words = STATES }, \
@@ -379,6 +390,18 @@ const struct route routes[] = {
 		{ "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }),
 	  .function = "audit_list", .schema = "Audit", .answer = ANSWER_LIST,
 	  .help = "Audits, the newest first." },
+	{ .method = "GET", .path = "/api/v1/audits/{audit}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("audit")),
+	  .function = "audit_get", .schema = "Audit",
+	  .help = "One audit." },
+	{ .method = "GET", .path = "/api/v1/audits/{audit}/diff", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("audit"),
+		{ "from", INPUT_QUERY, INPUT_INT, .min = 1, .max = G_MAXINT64,
+		  .help = "Another audit; without it the one before" },
+		{ "change", INPUT_QUERY, INPUT_WORDS, .words = "added|removed|changed" },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "audit_diff", .schema = "AuditDiff",
+	  .help = "What is different between an audit and another." },
 	{ .method = "POST", .path = "/api/v1/audits", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
 	  .inputs = INPUTS(
 		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX }),
@@ -394,14 +417,7 @@ const struct route routes[] = {
 
 	{ .method = "GET", .path = "/api/v1/findings", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
-		{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX },
-		{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES },
-		{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES },
-		{ "kind", INPUT_QUERY, INPUT_WORDS, .words = FINDING_KINDS },
-		{ "rule", INPUT_QUERY, INPUT_TEXT, .max = 200 },
-		{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200, .help = "Part of rule, path or title" },
-		{ "assignee", INPUT_QUERY, INPUT_TEXT, .max = 36, .help = "An account's id, or me" },
-		{ "in_head", INPUT_QUERY, INPUT_BOOL },
+		FINDING_FILTERS,
 		{ "sort", INPUT_QUERY, INPUT_WORD, .words = "severity|newest|oldest" },
 		LIMIT_INPUT, CURSOR_INPUT),
 	  .function = "finding_list", .answer = ANSWER_LIST, .schema = "Finding",
@@ -411,6 +427,18 @@ const struct route routes[] = {
 		{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX }),
 	  .function = "finding_summary", .schema = "FindingSummary",
 	  .help = "How many findings there are, of everything or of one repository." },
+	{ .method = "GET", .path = "/api/v1/findings/export/sarif", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(FINDING_FILTERS),
+	  .handler = finding_export, .answer = ANSWER_SARIF, .schema = "Sarif",
+	  .help = "Findings as SARIF 2.1.0, filtered as the list, without what was resolved." },
+	{ .method = "GET", .path = "/api/v1/findings/export/csv", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(FINDING_FILTERS),
+	  .handler = finding_export, .answer = ANSWER_CSV,
+	  .help = "Findings as a table, filtered as the list." },
+	{ .method = "GET", .path = "/api/v1/findings/export/json", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(FINDING_FILTERS),
+	  .handler = finding_export, .schema = "FindingExport",
+	  .help = "Findings as one document, filtered as the list." },
 	{ .method = "POST", .path = "/api/v1/findings/bulk", .role = ROLE_DEVELOPER, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
 		{ "ids", INPUT_BODY, INPUT_INTS, .min = 1, .max = 1000, .is_needed = TRUE },
@@ -543,6 +571,49 @@ const struct route routes[] = {
 	  .inputs = INPUTS(ID_INPUT("run")),
 	  .body_max_bytes = BODY_SMALL, .function = "run_cancel", .schema = "Run", .is_write = TRUE,
 	  .help = "Ends a run that waits or works." },
+
+	{ .method = "POST", .path = "/api/v1/analysis/scan", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "repository_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE,
+		  .argument = "repo" },
+		{ "commit_sha", INPUT_BODY, INPUT_TEXT, .min = 7, .max = 64, .argument = "commit" },
+		{ "branch", INPUT_BODY, INPUT_TEXT, .max = 200 },
+		{ "scan_type", INPUT_BODY, INPUT_WORD, .words = SCAN_TYPES, .argument = "type" }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "analysis_scan_add", .schema = "Scan", .status = 202,
+	  .is_write = TRUE,
+	  .help = "Scans a repository now." },
+	{ .method = "GET", .path = "/api/v1/analysis/scan/{run}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("run")),
+	  .function = "analysis_scan_get", .schema = "ScanDetail",
+	  .help = "One scan, with what it was the first to find." },
+	{ .method = "GET", .path = "/api/v1/analysis/scans", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
+		{ "status", INPUT_QUERY, INPUT_WORDS, .words = RUN_STATUSES },
+		{ "scan_type", INPUT_QUERY, INPUT_WORD, .words = SCAN_TYPES, .argument = "type" },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "analysis_scan_list", .answer = ANSWER_LIST, .schema = "Scan",
+	  .help = "Scans, the newest first." },
+	{ .method = "GET", .path = "/api/v1/analysis/vulnerabilities", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
+		{ "status", INPUT_QUERY, INPUT_WORDS, .words = STATES, .argument = "state" },
+		{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "finding_list", .answer = ANSWER_LIST, .schema = "Finding",
+	  .help = "Findings by their other name." },
+	{ .method = "PATCH", .path = "/api/v1/analysis/vulnerabilities/{finding}/status", .role = ROLE_DEVELOPER,
+	  .rate = RATE_WRITE,
+	  .inputs = INPUTS(ID_INPUT("finding"),
+		{ "status", INPUT_BODY, INPUT_WORD, .words = STATES, .is_needed = TRUE, .argument = "state" },
+		{ "reason", INPUT_BODY, INPUT_LINES, .max = 2000, .help = "Needed to resolve or ignore" },
+		IF_MATCH_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "finding_update", .schema = "FindingDetail", .is_write = TRUE,
+	  .help = "Decides about a finding. Only team leads ignore." },
+	{ .method = "GET", .path = "/api/v1/analysis/metrics/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(REPO_INPUT),
+	  .function = "analysis_metrics", .schema = "RepoMetrics",
+	  .help = "What is known of a repository in figures." },
 
 	{ .method = "GET", .path = "/api/v1/deployments", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(

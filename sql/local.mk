@@ -22,12 +22,15 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0016_totp.sql \
 	sql/migration/0017_removal.sql \
 	sql/api/account.sql \
+	sql/api/analysis.sql \
+	sql/api/audit_diff.sql \
 	sql/api/base.sql \
 	sql/api/deployment.sql \
 	sql/api/event.sql \
 	sql/api/finding.sql \
 	sql/api/identity.sql \
 	sql/api/health.sql \
+	sql/api/finding_export.sql \
 	sql/api/invitation.sql \
 	sql/api/job.sql \
 	sql/api/organization.sql \

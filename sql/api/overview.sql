@@ -174,6 +174,14 @@ begin
 end
 $$;
 
+create function muster.audit_json(p_audit muster.audit, p_root text, p_host text) returns jsonb
+language sql stable parallel safe
+return jsonb_build_object('audit_id', (p_audit).id, 'report_id', (p_audit).report_id,
+	'timestamp', muster.iso((p_audit).reported_at), 'duration_ms', (p_audit).duration_ms,
+	'health_status', (p_audit).health_status, 'summary', (p_audit).summary,
+	'average', round((p_audit).score_sum::numeric / nullif((p_audit).score_count, 0), 1),
+	'repos', (p_audit).repos, 'changed', (p_audit).changed, 'root', p_root, 'host', p_host);
+
 create function muster.audit_list(p_limit integer default null, p_cursor text default null)
 returns jsonb
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp
@@ -193,19 +201,15 @@ begin
 		end if;
 	end if;
 	with page as materialized (
-		select a.*, t.slug as root, t.host, row_number() over (order by a.id desc) as k
+		select a, t.slug as root, t.host, row_number() over (order by a.id desc) as k
 		  from muster.audit a
 		  join muster.root t on t.id = a.root_id and t.organization_id = v_organization
 		 where a.organization_id = v_organization and a.id < v_before
 		 order by a.id desc limit v_limit + 1)
-	select coalesce(jsonb_agg(jsonb_build_object('audit_id', p.id, 'report_id', p.report_id,
-			'timestamp', muster.iso(p.reported_at), 'duration_ms', p.duration_ms,
-			'health_status', p.health_status, 'summary', p.summary,
-			'average', round(p.score_sum::numeric / nullif(p.score_count, 0), 1),
-			'repos', p.repos, 'changed', p.changed, 'root', p.root, 'host', p.host)
-			order by p.id desc) filter (where p.k <= v_limit), '[]'),
+	select coalesce(jsonb_agg(muster.audit_json(p.a, p.root, p.host)
+			order by (p.a).id desc) filter (where p.k <= v_limit), '[]'),
 	       case when count(*) > v_limit
-		    then muster.cursor_format(jsonb_build_array(min(p.id) filter (where p.k <= v_limit))) end
+		    then muster.cursor_format(jsonb_build_array(min((p.a).id) filter (where p.k <= v_limit))) end
 	  into v_items, v_next from page p;
 	return jsonb_build_object('items', v_items, 'next', v_next);
 end

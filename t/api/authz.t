@@ -45,7 +45,7 @@ $stack->report([ { name => 'a', status => 'clean', path => "$root/a" } ],
 	timestamp => '2026-03-01T10:00:00.000Z');
 
 my $none = '00000000-0000-4000-8000-000000000000';
-my %path = ('{repo}' => 'a', '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
+my %path = ('{repo}' => 'a', '{audit}' => 1, '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
 	'{organization}' => 'default', '{project}' => 'default', '{account}' => $none,
 	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{key}' => 'retention.event_days', '{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
 

@@ -39,6 +39,7 @@ sub default { return q{(select id from muster.organization where slug = 'default
 # What a {name} of a path stands for: something that is there.
 my %place = (
 	repo => sub { 'a' },
+	audit => sub { $stack->db->value('select max(id) from muster.audit') },
 	file => sub { '2026-03-01T10:00:00.000Z.json' },
 	token => sub { $stack->db->value(q{insert into muster.token (organization_id, account_id, name, hint,
 		token_hash, scopes) select o.id, a.id, 'x', 'mst_x', sha256(gen_random_uuid()::text::bytea), '{read}'

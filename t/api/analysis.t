@@ -1,0 +1,92 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Scans and vulnerabilities by the names that clients of analysis know.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Test;
+use Muster::Stack;
+
+my $stack = Muster::Stack->new(front => 'none');
+my %in;
+for my $role (qw(viewer developer team_lead)) {
+	$stack->account("$role\@example.org", $role);
+	$in{$role} = $stack->session("$role\@example.org");
+}
+$stack->root('/srv/git');
+$stack->report([{ name => 'a', status => 'dirty', path => '/srv/git/a', healthScore => 70, commits_24h => 2,
+		counts => { staged => 1, unstaged => 2, untracked => 0 }, missingFiles => ['LICENSE'], staleTags => 3 },
+	{ name => 'gone', status => 'missing' }]);
+$stack->report([{ name => 'far', status => 'clean' }], root => 'elsewhere');
+my $db = $stack->db;
+
+sub ask {
+	my ($method, $uri, $body, $who) = @_;
+	return $stack->cgi($method, "/api/v1/analysis/$uri", session => $in{ $who // 'developer' },
+		defined $body ? (body => $body) : ());
+}
+
+subtest 'a scan is asked for' => sub {
+	my $scan = ask(POST => 'scan', { repository_id => 'a', commit_sha => 'ABCDEF1', branch => 'main', scan_type => 'security' });
+	is $scan->{status}, 202, 'and taken' or diag $scan->{body};
+	is_deeply [@{ $scan->{json} }{qw(scan_type status commit_sha branch findings_count)}],
+		['security', 'pending', 'abcdef1', 'main', undef], 'as it was asked for, with nothing known yet';
+	is ask(POST => 'scan', { repository_id => 'a', commit_sha => 'abcdef1', branch => 'main' })->{json}{scan_id},
+		$scan->{json}{scan_id}, 'asked twice it is one';
+	isnt ask(POST => 'scan', { repository_id => 'a', scan_type => 'dependency' })->{json}{scan_id}, $scan->{json}{scan_id},
+		'of another type it is another';
+	is_deeply [$db->rows(q{select kind, host, payload->>'path' from muster.job order by id})],
+		[['scan', 'localhost', '/srv/git/a'], ['deps', 'localhost', '/srv/git/a']], 'for the host where it lies';
+	is ask(POST => 'scan', { repository_id => 'gone' })->{status}, 409, 'what is missing cannot be scanned';
+	is ask(POST => 'scan', { repository_id => 'far' })->{status}, 409, 'nor what lies elsewhere';
+	is ask(POST => 'scan', { repository_id => 'none' })->{status}, 404, 'nor what is not there';
+	is ask(POST => 'scan', { repository_id => 'a', commit_sha => '; rm -rf' })->{status}, 400, 'a commit is a name of digits';
+	is ask(POST => 'scan', { repository_id => 'a' }, 'viewer')->{status}, 403, 'a viewer asks for none';
+};
+
+subtest 'what became of it' => sub {
+	my $id = $db->value(q{select id from muster.run where kind = 'scan'});
+	$db->sql(q{update muster.run set status = 'completed', completed_at = now() where id = $1}, $id);
+	$db->sql(q{select muster.finding_store((select id from muster.repo where name = 'a'), 'secret', $1,
+		'[{"fingerprint": "f1", "rule": "r", "title": "T", "severity": "critical"},
+		  {"fingerprint": "f2", "rule": "r", "title": "T", "severity": "low"}]', true)}, $id);
+	my $scan = ask(GET => "scan/$id", undef, 'viewer')->{json};
+	is_deeply [@{$scan}{qw(findings_count critical_count high_count low_count)}], [2, 1, 0, 1], 'is counted';
+	is_deeply [map { $_->{fingerprint} } @{ $scan->{results} }], ['f1', 'f2'], 'and shown';
+	is_deeply [map { $_->{scan_type} } @{ ask(GET => 'scans')->{json}{items} }], ['dependency', 'security'], 'all scans';
+	is_deeply [map { $_->{scan_type} } @{ ask(GET => 'scans?scan_type=security')->{json}{items} }], ['security'], 'of a type';
+	is_deeply ask(GET => 'scans?status=failed')->{json}{items}, [], 'of a state';
+	my $audit = $db->value(q{insert into muster.run (organization_id, project_id, kind)
+		select organization_id, project_id, 'audit' from muster.run limit 1 returning id});
+	is ask(GET => "scan/$audit")->{status}, 404, 'an audit is no scan';
+	is scalar @{ ask(GET => 'scans')->{json}{items} }, 2, 'and not among them';
+};
+
+subtest 'vulnerabilities' => sub {
+	my $list = ask(GET => 'vulnerabilities?severity=critical&status=open&repository_id=a')->{json}{items};
+	is_deeply [map { $_->{fingerprint} } @$list], ['f1'], 'are findings';
+	my $id = $list->[0]{id};
+	is ask(PATCH => "vulnerabilities/$id/status", { status => 'in_progress' })->{json}{state}, 'in_progress', 'with a status';
+	is ask(PATCH => "vulnerabilities/$id/status", { status => 'resolved' })->{status}, 400, 'that wants a reason';
+	is ask(PATCH => "vulnerabilities/$id/status", { status => 'ignored', reason => 'no' })->{status}, 403, 'or a team lead';
+	is ask(PATCH => "vulnerabilities/$id/status", { status => 'ignored', reason => 'a test' }, 'team_lead')->{json}{state},
+		'ignored', 'who ignores';
+	is ask(PATCH => "vulnerabilities/$id/status", { status => 'open' }, 'viewer')->{status}, 403, 'and no viewer';
+};
+
+subtest 'figures of a repository' => sub {
+	my $known = ask(GET => 'metrics/a', undef, 'viewer')->{json};
+	is_deeply $known->{health}, { status => 'dirty', score => 70, uncommitted_changes => 3, stale_tags => 3,
+		missing_files => 1 }, 'its health';
+	is $known->{activity}{commits_24h}, 2, 'its activity';
+	is $known->{activity}{contributors}, undef, 'unknown where nobody counted';
+	is_deeply $known->{security}{open}, { critical => 0, high => 0, medium => 0, low => 1, info => 0 }, 'its findings';
+	is $known->{security}{dependencies}, undef, 'unknown where nobody looked';
+	my $far = ask(GET => 'metrics/far')->{json};
+	is $far->{security}{open}, undef, 'and before a scan all of them';
+	is ask(GET => 'metrics/none')->{status}, 404, 'of nothing nothing';
+};
+
+done_testing;
