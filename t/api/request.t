@@ -65,7 +65,7 @@ subtest 'a path that is no path is refused' => sub {
 };
 
 subtest 'a method that is not offered is told the ones that are' => sub {
-	my $answer = $stack->cgi(DELETE => '/api/v1/repos', session => $ann);
+	my $answer = $stack->cgi(DELETE => '/api/v1/overview', session => $ann);
 	is $answer->{status}, 405, 'refused';
 	is $answer->{head}{allow}, 'GET, HEAD', 'with the list';
 	is $stack->cgi(DELETE => '/api/v1/audits', session => $ann)->{head}{allow}, 'GET, HEAD, POST',
