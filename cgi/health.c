@@ -57,6 +57,7 @@ gboolean health_get(struct route_call *call, GError **error)
 	if (result == NULL) {
 		gboolean is_old = is_unmigrated(call->api->db);
 		log_failure(LOG_LEVEL_WARNING, "not healthy", failure);
+		log_warning("the database said", "detail", db_error_detail(call->api->db), NULL);
 		problem_set(call->response, call->request, 503,
 			is_old ? "The database has to be migrated to this version."
 			       : failure->message,

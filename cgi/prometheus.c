@@ -229,8 +229,10 @@ static void database_print(GString *out, struct api *api)
 	g_autoptr(db_result) result =
 		db_query(api->db, "select muster.health_metrics()", 0, NULL, &failure);
 
-	if (result == NULL)
+	if (result == NULL) {
 		log_failure(LOG_LEVEL_WARNING, "no figures of the database", failure);
+		log_warning("the database said", "detail", db_error_detail(api->db), NULL);
+	}
 	number_print(out, "muster_database_up", "gauge", "Whether PostgreSQL answers.",
 		result != NULL ? 1 : 0);
 	if (result != NULL && db_result_rows(result) > 0)

@@ -23,9 +23,11 @@ const struct conf_key conf_keys[] = {
 	  .help = "The program muster, which makes the diffs that the page shows; empty is the installed one." },
 
 	{ "database.url", CONF_TYPE_STRING, "",
-	  .help = "libpq connection string without a user; empty: there is no database." },
+	  .help = "libpq connection string without user and password; empty: there is no database. Other than on a Unix socket it is sslmode=verify-full unless this says otherwise: name the authority in sslrootcert." },
 	{ "database.direct", CONF_TYPE_STRING, "",
 	  .help = "Connection string that reaches PostgreSQL past any pooler, for LISTEN; empty is database.url." },
+	{ "database.password_file", CONF_TYPE_PATH, "",
+	  .help = "File with the passwords, host:port:database:role:password a line, mode 0600; empty is libpq's own, ~/.pgpass." },
 	{ "database.roles", CONF_TYPE_WORD, "separate", .words = "separate|single",
 	  .help = "separate: each program signs in as its own role (muster_api, muster_jobs, ...); single: as database.url says." },
 	{ "database.prepare", CONF_TYPE_BOOL, "true",

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libpq-fe.h>
@@ -20,7 +21,8 @@
 
 struct db {
 	char *url;
-	char *role; /* NULL: as the url says */
+	char *role;          /* NULL: as the url says */
+	char *password_file; /* NULL: libpq's own */
 	gint64 timeout_ms;
 	gboolean can_prepare;
 	PGconn *conn;
@@ -39,6 +41,21 @@ struct db_result {
 	PGresult *result;
 };
 
+/* libpq itself passes such a file over, and says so on standard error only. */
+static gboolean password_file_check(const char *path, GError **error)
+{
+	struct stat st;
+	const char *fault = stat(path, &st) < 0 || access(path, R_OK) < 0 ? g_strerror(errno)
+			    : !S_ISREG(st.st_mode)                        ? "is no file"
+			    : (st.st_mode & (S_IRWXG | S_IRWXO)) != 0
+				    ? "others may read it: chmod 600"
+				    : NULL;
+	if (fault != NULL)
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			"database.password_file %s: %s", path, fault);
+	return fault == NULL;
+}
+
 static struct db *db_new(const struct conf *conf, const char *url, const char *role, GError **error)
 {
 	if (*url == '\0') {
@@ -46,7 +63,11 @@ static struct db *db_new(const struct conf *conf, const char *url, const char *r
 			"no database is configured: set url in [database] of muster.conf");
 		return NULL;
 	}
+	const char *password_file = conf_get(conf, "database.password_file");
+	if (*password_file != '\0' && !password_file_check(password_file, error))
+		return NULL;
 	struct db *db = g_new0(struct db, 1);
+	db->password_file = *password_file != '\0' ? g_strdup(password_file) : NULL;
 	db->url = g_strdup(url);
 	db->role = strcmp(conf_get(conf, "database.roles"), "separate") ? NULL : g_strdup(role);
 	db->can_prepare = conf_get_bool(conf, "database.prepare");
@@ -122,6 +143,7 @@ void db_free(struct db *db)
 	g_hash_table_destroy(db->prepared);
 	g_free(db->url);
 	g_free(db->role);
+	g_free(db->password_file);
 	g_free(db->detail);
 	g_free(db->fields);
 	g_free(db->sqlstate);
@@ -163,6 +185,9 @@ static void connection_begin(struct db *db, gboolean is_waiting)
 		{ "keepalives_count", "3" },
 		{ "tcp_user_timeout", "25000" },
 		{ "application_name", "muster" },
+		/* Of no effect on a Unix socket. */
+		{ "sslmode", "verify-full" },
+		{ "passfile", db->password_file },
 		{ "dbname", db->url },
 		/* And what it may not. */
 		{ "connect_timeout", CONNECT_TIMEOUT_S },

@@ -16,6 +16,9 @@
  *	g_autoptr(db_result) result = db_query(db, "select muster.f($1, $2)", 2, params, error);
  *	const char *text = db_result_get(result, 0, 0);	(borrowed, NULL is SQL's null)
  *
+ * Other than on a Unix socket the server has to prove its name (sslmode=verify-full) unless the url
+ * says otherwise. Passwords are in database.password_file or libpq's own, never in an error.
+ *
  * A statement's text must be a constant of the program (prepared statements are kept by it).
  *
  * Connection: opened at the first use. When it is found lost before anything was sent, it is
@@ -46,7 +49,7 @@ struct db_statement {
 
 /*
  * role: who to sign in as when database.roles is separate, e.g. "muster_api". Nothing is sent yet.
- * Errors: MUSTER_ERROR_INPUT when database.url is empty.
+ * Errors: MUSTER_ERROR_INPUT when database.url is empty, or others may read the password file.
  */
 struct db *db_open(const struct conf *conf, const char *role, GError **error);
 /* The same, to database.direct: for LISTEN. */

@@ -133,7 +133,8 @@ sub up {
 			run("$self->{dir}.log", as_server(bin('pg_ctl'), '-D', $self->{data}, '-w', '-t', 20, '-s',
 				'-l', $self->{log}, '-o', "-c listen_addresses='' -c unix_socket_directories=$self->{dir}"
 				. ($self->{durable} ? '' : ' -c fsync=off -c full_page_writes=off') . ' -c max_connections=80 -c shared_buffers=16MB'
-				. ' -c max_wal_size=128MB -c log_min_messages=warning -c autovacuum_naptime=5s',
+				. ' -c max_wal_size=128MB -c log_min_messages=warning -c autovacuum_naptime=5s'
+				. ($self->{settings} // ''),
 				'start'));
 			1;
 		};
@@ -142,6 +143,9 @@ sub up {
 	}
 	return $self;
 }
+
+# More settings from the next start on: ' -c name=value …'.
+sub settings { my ($self, $text) = @_; $self->{settings} = $text; return $self }
 
 sub down {
 	my ($self, $mode) = @_;
