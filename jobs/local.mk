@@ -53,12 +53,15 @@ pkglibexec_PROGRAMS += jobs/muster-server
 
 jobs_muster_server_SOURCES = \
 	jobs/account.c jobs/account.h \
+	jobs/backup.c jobs/backup.h \
+	jobs/backup_file.c \
 	jobs/conf.c \
 	jobs/demo.c \
 	jobs/doctor.c jobs/doctor.h \
 	jobs/doctor_database.c \
 	jobs/doctor_host.c \
 	jobs/doctor_service.c \
+	jobs/dump.c jobs/dump.h \
 	jobs/forge.c jobs/forge.h \
 	jobs/job_audit.c \
 	jobs/job_kinds.c \
@@ -68,13 +71,14 @@ jobs_muster_server_SOURCES = \
 	jobs/repo.c \
 	jobs/repo_clone.c jobs/repo_clone.h \
 	jobs/repo_finding.c jobs/repo_finding.h \
+	jobs/restore.c \
 	jobs/rows.c jobs/rows.h \
 	jobs/token.c \
 	jobs/verb.c jobs/verb.h
-jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
+jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS) $(ARCHIVE_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
-	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS)
-dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-demo.1 jobs/muster-doctor.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
+	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS) $(ARCHIVE_LIBS)
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-backup.1 jobs/muster-demo.1 jobs/muster-doctor.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a

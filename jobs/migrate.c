@@ -2,12 +2,13 @@
 #include "config.h"
 #include "jobs/migrate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <glib/gstdio.h>
 
+#include "jobs/dump.h"
 #include "jobs/muster_server.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -132,42 +133,19 @@ static GPtrArray *applied_list(struct db *db, gboolean *is_new, GError **error)
 	return g_steal_pointer(&applied);
 }
 
-/*
- * pg_dump writes beside the target, which gets its name only when the dump is whole. A password
- * would be seen in the process list, so it has to come from ~/.pgpass.
- */
+/* pg_dump writes beside the target, which gets its name only when the dump is whole. */
 static gboolean backup_write(const struct conf *conf, const char *path, GError **error)
 {
-	const char *url = conf_get(conf, "database.direct");
 	g_autofree char *part = g_strconcat(path, ".part", NULL);
-	const char *argv[] = {"pg_dump", "--format=custom", "--schema=muster", "--no-password",
-		"--file", part, "--dbname", url, NULL};
-	g_autofree char *said = NULL;
-	int status;
 
-	if (strstr(url, "password") != NULL ||
-		g_regex_match_simple("://[^/@]*:[^/@]*@", url, 0, 0)) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"a backup needs the password in ~/.pgpass, not in database.url");
-		return FALSE;
-	}
-	mode_t mask = umask(0077);
-	gboolean started = g_spawn_sync(NULL, (char **)argv, NULL,
-		G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &said, &status,
-		error);
-	umask(mask);
-	if (!started) {
-		g_prefix_error(error, "the backup failed: ");
-		return FALSE;
-	}
-	if (!g_spawn_check_wait_status(status, NULL) || g_rename(part, path) != 0) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
-			"the backup %s could not be written, nothing was changed: %s", path,
-			g_strchomp(said));
-		g_unlink(part);
-		return FALSE;
-	}
-	return TRUE;
+	if (dump_write(conf, NULL, part, error) && g_rename(part, path) == 0)
+		return TRUE;
+	if (error != NULL && *error == NULL)
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+	g_unlink(part);
+	g_prefix_error(error, "the backup could not be written, nothing was changed: ");
+	return FALSE;
 }
 
 /* One migration with its note, in one transaction. */
@@ -200,7 +178,20 @@ static gboolean functions_run(struct db *db, const char *folder, GError **error)
 	return sql_send(db, folder, "grant.sql", error) && db_script(db, "commit", error);
 }
 
-static gboolean migrate_run(
+gboolean migrate_setup(const struct conf *conf, struct db *db, GError **error)
+{
+	/* A second migrate waits here; what it finds afterwards is done already. */
+	return db_script(
+		       db, "set statement_timeout = 0; select pg_advisory_lock(19797, 2)", error) &&
+	       db_script(db,
+		       !strcmp(conf_get(conf, "database.roles"), "single")
+			       ? "set muster.roles = single"
+			       : "set muster.roles = separate",
+		       error) &&
+	       sql_send(db, conf_get(conf, "paths.sql"), "setup.sql", error);
+}
+
+gboolean migrate_run(
 	const struct conf *conf, struct db *db, const char *backup, guint *n_new, GError **error)
 {
 	const char *folder = conf_get(conf, "paths.sql");
@@ -231,12 +222,7 @@ static gboolean migrate_run(
 			return FALSE;
 		printf("backup: %s\n", backup);
 	}
-	if (!db_script(db,
-		    !strcmp(conf_get(conf, "database.roles"), "single")
-			    ? "set muster.roles = single"
-			    : "set muster.roles = separate",
-		    error) ||
-		!sql_send(db, folder, "setup.sql", error))
+	if (!migrate_setup(conf, db, error))
 		return FALSE;
 	*n_new = 0;
 	for (guint i = 0; i < names->len; i++) {

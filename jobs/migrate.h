@@ -26,6 +26,14 @@
 int migrate_main(int argc, char **argv);
 
 /*
+ * The parts of it, for a restore: roles, schema and the list of migrations, db acting as the owner
+ * from then on; and all of it, with how many migrations were new.
+ */
+gboolean migrate_setup(const struct conf *conf, struct db *db, GError **error);
+gboolean migrate_run(
+	const struct conf *conf, struct db *db, const char *backup, guint *n_new, GError **error);
+
+/*
  * A connection that acts as the owner of the schema. Errors: MUSTER_ERROR_MISSING when the
  * database was never migrated, _DENIED when this account is not the owner's.
  */

@@ -21,6 +21,7 @@ struct command {
 /* clang-format off */
 static const struct command commands[] = {
 	{ "account", account_main, "add, list, change and remove the accounts of people" },
+	{ "backup", backup_main, "write database, settings and key to one file" },
 	{ "conf", conf_main, "print the settings and where they come from" },
 	{ "demo", demo_main, "fill an empty database with something to look at" },
 	{ "doctor", doctor_main, "say what is wrong here, and what mends it" },
@@ -30,6 +31,7 @@ static const struct command commands[] = {
 	{ "organization", organization_main, "add, list, change and remove organizations" },
 	{ "project", project_main, "add and list the projects of an organization" },
 	{ "repo", repo_main, "say which folders are watched" },
+	{ "restore", restore_main, "bring a backup into an empty database" },
 	{ "run", run_main, "do the work that is due: what cron starts" },
 	{ "token", token_main, "make, list and end API tokens" },
 };

@@ -41,10 +41,12 @@ int server_fail(const GError *error);
 /* The same for a mistake on the command line. */
 int server_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+int backup_main(int argc, char **argv);
 int conf_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int repo_main(int argc, char **argv);
+int restore_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 
 #endif

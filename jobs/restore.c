@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/backup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "jobs/dump.h"
+#include "jobs/migrate.h"
+#include "jobs/muster_server.h"
+#include "lib/error.h"
+#include "lib/exit.h"
+#include "lib/file.h"
+#include "lib/secret.h"
+
+/*
+ * `muster restore`: a backup into a database that has nothing of ours. What must not be true any
+ * more when time went back: sessions end, letters with links are void, and events go on with
+ * numbers that nobody has seen, so that pages that are open load everything again.
+ */
+
+#define KEY_MAX_BYTES 4096
+#define CONF_MAX_BYTES (1024 * 1024)
+
+/* Every migration that the backup has had is one that this program knows. */
+static gboolean version_check(const struct conf *conf, json_object *manifest, GError **error)
+{
+	json_object *names = json_get(manifest, "migrations", json_type_array, error);
+
+	for (gsize i = 0; names != NULL && i < json_object_array_length(names); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+		g_autofree char *file = g_strdup_printf("%s.sql", name);
+		g_autofree char *path =
+			g_build_filename(conf_get(conf, "paths.sql"), "migration", file, NULL);
+		if (strchr(name, '/') == NULL && access(path, R_OK) == 0)
+			continue;
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+			"the backup is of a newer version of Muster: it has had migration %s",
+			name);
+		return FALSE;
+	}
+	return names != NULL;
+}
+
+/* *is_there: the key file is there and holds what the backup holds. Another one is an error. */
+static gboolean key_check(
+	const struct conf *conf, const char *folder, gboolean *is_there, GError **error)
+{
+	const char *path = conf_get(conf, "secret.key_file");
+	g_autofree char *from = g_build_filename(folder, BACKUP_KEY, NULL);
+	g_autofree char *ours = NULL, *theirs = NULL;
+	gsize ours_len, theirs_len;
+
+	*is_there = access(path, F_OK) == 0;
+	if (!*is_there)
+		return TRUE;
+	if (!file_read(from, KEY_MAX_BYTES, &theirs, &theirs_len, error) ||
+		!file_read(path, KEY_MAX_BYTES, &ours, &ours_len, error))
+		return FALSE;
+	gboolean is_same = ours_len == theirs_len && !memcmp(ours, theirs, ours_len);
+	secret_wipe(ours, ours_len);
+	secret_wipe(theirs, theirs_len);
+	if (is_same)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+		"%s holds another key than the backup: move it away first", path);
+	return FALSE;
+}
+
+static gboolean key_write(const struct conf *conf, const char *folder, GError **error)
+{
+	const char *path = conf_get(conf, "secret.key_file");
+	g_autofree char *from = g_build_filename(folder, BACKUP_KEY, NULL);
+	g_autofree char *above = g_path_get_dirname(path);
+	g_autofree char *bytes = NULL;
+	struct stat st;
+	gsize len;
+
+	if (!file_read(from, KEY_MAX_BYTES, &bytes, &len, error))
+		return FALSE;
+	gboolean ok = file_make_folder(above, error) && file_write(path, bytes, len, 0600, error) &&
+		      file_sync(path, error);
+	secret_wipe(bytes, len);
+	/* As root: the key is of the service, whose folder this is. */
+	if (ok && geteuid() == 0 && stat(above, &st) == 0 && st.st_uid != 0 &&
+		chown(path, st.st_uid, st.st_gid) < 0) {
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+		return FALSE;
+	}
+	return ok;
+}
+
+static gboolean empty_check(struct db *db, GError **error)
+{
+	g_autoptr(db_result) there = db_query(db,
+		"select to_regnamespace('muster') is not null, current_database()", 0, NULL, error);
+
+	if (there == NULL)
+		return FALSE;
+	if (!db_result_get_bool(there, 0, 0))
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+		"the database %s has a schema muster: a backup goes into an empty database, as "
+		"'createdb' makes one",
+		db_result_get(there, 0, 1));
+	return FALSE;
+}
+
+/* Roles and schema, then the dump into it; what is newer here than in the dump comes afterwards. */
+static gboolean database_fill(
+	const struct conf *conf, struct db *db, const char *folder, GError **error)
+{
+	g_autofree char *dump = g_build_filename(folder, BACKUP_DUMP, NULL);
+	guint n_new;
+
+	if (!migrate_setup(conf, db, error))
+		return FALSE;
+	g_autoptr(db_result) owner = db_query(db, "select current_user", 0, NULL, error);
+	/* The table comes with the dump. */
+	if (owner == NULL || !db_script(db, "drop table muster.migration", error) ||
+		!dump_restore(conf, db_result_get(owner, 0, 0), dump, folder, error) ||
+		!migrate_run(conf, db, NULL, &n_new, error))
+		return FALSE;
+	return db_script(db,
+		"begin;"
+		"delete from muster.session; delete from muster.password_reset;"
+		"insert into muster.trail (action, subject) values ('database.restore', 'database');"
+		"select muster.stream_raise();"
+		"commit",
+		error);
+}
+
+static gboolean restore(const struct conf *conf, struct db *db, const char *path,
+	const char *folder, GError **error)
+{
+	g_autoptr(json_object) manifest = backup_unpack(path, folder, error);
+	gboolean has_key;
+
+	if (manifest == NULL || !version_check(conf, manifest, error) ||
+		!key_check(conf, folder, &has_key, error) || !empty_check(db, error))
+		return FALSE;
+	if (!database_fill(conf, db, folder, error)) {
+		/* It was empty: nothing but ours goes. */
+		db_script(db, "rollback; reset role; drop schema if exists muster cascade", NULL);
+		return FALSE;
+	}
+	return has_key || key_write(conf, folder, error);
+}
+
+static int settings_print(const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *folder = backup_folder_make(NULL, &error);
+	g_autofree char *at = folder != NULL ? g_build_filename(folder, BACKUP_CONF, NULL) : NULL;
+	g_autofree char *text = NULL;
+	gsize len;
+
+	if (folder == NULL)
+		return server_fail(error);
+	g_autoptr(json_object) manifest = backup_unpack(path, folder, &error);
+	gboolean ok = manifest != NULL && file_read(at, CONF_MAX_BYTES, &text, &len, &error);
+	file_remove_folder(folder);
+	if (!ok)
+		return server_fail(error);
+	fputs(text, stdout);
+	return EXIT_FINE;
+}
+
+int restore_main(int argc, char **argv)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean is_print = FALSE;
+	const GOptionEntry entries[] = {
+		{"print-conf", 0, 0, G_OPTION_ARG_NONE, &is_print,
+			"print the settings that are in it, and do nothing", NULL},
+		{NULL}};
+	int exit_code;
+	g_autoptr(conf) conf = server_start("restore FILE", entries, &argc, &argv, &exit_code);
+
+	if (conf == NULL)
+		return exit_code;
+	if (argc != 2)
+		return server_usage("it wants the name of one file");
+	if (is_print)
+		return settings_print(argv[1]);
+	g_autoptr(db) db = db_open_direct(conf, NULL, &error);
+	if (db == NULL)
+		return server_fail(error);
+	g_autofree char *folder = backup_folder_make(NULL, &error);
+	if (folder == NULL)
+		return server_fail(error);
+	gboolean ok = restore(conf, db, argv[1], folder, &error);
+	file_remove_folder(folder);
+	if (!ok)
+		return error->code == MUSTER_ERROR_DB ? migrate_fail(db, error)
+						      : server_fail(error);
+	printf("The backup is restored. Everybody has to sign in again. API tokens are as they "
+	       "were then: look for ones that were ended since with 'muster token list'.\n");
+	return EXIT_FINE;
+}
