@@ -52,6 +52,9 @@ gboolean token_add(struct route_call *call, GError **error);
 /* export.c: findings as a file, sent piece by piece. */
 gboolean finding_export(struct route_call *call, GError **error);
 
+/* admin.c: what is configured, beside what the database knows. */
+gboolean admin_integrations(struct route_call *call, GError **error);
+
 /* diff.c: runs the program muster, see there. */
 gboolean diff_get(struct route_call *call, GError **error);
 

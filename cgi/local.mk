@@ -5,6 +5,7 @@ pkglibexec_PROGRAMS += cgi/api.fcgi
 noinst_LIBRARIES += cgi/libmuster-api.a
 cgi_libmuster_api_a_SOURCES = \
 	cgi/account.c \
+	cgi/admin.c \
 	cgi/api.h \
 	cgi/auth.c cgi/auth.h \
 	cgi/call.c cgi/call.h \

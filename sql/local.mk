@@ -21,7 +21,9 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0015_edit.sql \
 	sql/migration/0016_totp.sql \
 	sql/migration/0017_removal.sql \
+	sql/migration/0018_admin.sql \
 	sql/api/account.sql \
+	sql/api/admin.sql \
 	sql/api/analysis.sql \
 	sql/api/audit_diff.sql \
 	sql/api/base.sql \

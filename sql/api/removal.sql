@@ -12,7 +12,8 @@
 --       account.erase.
 --   organization_erase(p_organization), account_erase(p_account) → {table: rows}: all at once, for the
 --       terminal.
---   account_spare(p_account): MU409 when somebody else has to take over first.
+--   account_spare(p_account): MU409 when somebody else has to take over first; platform_spare(p_account):
+--       as the administrator of the server.
 --   removal_columns, removal_piece, removal_finish, organization_close: parts of
 --       these. removal_whole: all pieces at once.
 --
@@ -185,7 +186,7 @@ begin
 end
 $$;
 
-create function muster.account_spare(p_account uuid) returns void
+create function muster.platform_spare(p_account uuid) returns void
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	if exists (select from muster.account where id = p_account and platform_admin and state = 'active')
@@ -194,6 +195,13 @@ begin
 		raise exception using errcode = 'MU409',
 			message = 'This is the only administrator of the server. Make another one first.';
 	end if;
+end
+$$;
+
+create function muster.account_spare(p_account uuid) returns void
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.platform_spare(p_account);
 	if exists (select from muster.membership m
 		    where m.account_id = p_account and m.role = 'org_admin'
 		      and exists (select from muster.membership o
@@ -281,6 +289,7 @@ begin
 	-- Two who leave an organisation at once do not leave it without an administrator.
 	perform 1 from muster.organization o join muster.membership m on m.organization_id = o.id
 	  where m.account_id = v_account.id order by o.id for no key update of o;
+	perform muster.admin_account_lock();
 	perform muster.account_spare(v_account.id);
 	v_personal := array(select o from muster.organization o
 		where o.owner_id = v_account.id and o.personal and o.removed_at is null

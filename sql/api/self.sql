@@ -5,6 +5,8 @@
 --       "next": null}, the newest first.
 --   session_end(p_session) → it: one of one's own. MU404.
 --   session_end_all() → {"ended"}: all but this one; API tokens stay, for programs use them.
+--   session_history(p_limit, p_cursor) → {"items": [{id, action, method, organization, address, at}],
+--       "next"}, the newest first: when one signed in and out, and when somebody tried in vain.
 --   session_move(p_organization) → account_me(): this session acts there from now on. MU404.
 --   account_rename(p_name) → account_me().
 --   account_password_set(p_hash) → how many other sessions ended.
@@ -33,6 +35,30 @@ begin
 		  from (select * from muster.session
 			 where account_id = muster.account() and expires_at > now()
 			 order by created_at desc, id limit 200) s));
+end
+$$;
+
+create function muster.session_history(p_limit integer default null, p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
+begin
+	perform muster.organization_need();
+	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('id', t.id,
+				'action', t.action, 'method', t.data ->> 'method', 'address', t.address,
+				'organization', (select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)
+						   from muster.organization o
+						  where o.id = t.organization_id and o.removed_at is null),
+				'at', muster.iso(t.at)) order by t.k) filter (where t.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array(min(t.id) filter (where t.k <= v_limit))) end)
+		  from (select r.*, row_number() over (order by r.id desc) as k from muster.trail r
+			 where r.account_id = muster.account() and r.id < v_before
+			   and starts_with(r.action, 'session.')
+			 order by r.id desc limit v_limit + 1) t);
 end
 $$;
 

@@ -11,6 +11,7 @@
 --       word, or its beginning up to a dot ("token.").
 --   setting_value(p_key, p_organization) → what holds there: its own, else everybody's, else ours.
 --       Internal.
+--   setting_set(p_key, p_value, p_organization): null: for all that have none of their own. Internal.
 
 -- Every setting that there is. kind: days (low to high), words (one of them).
 create function muster.setting_known()
@@ -45,31 +46,33 @@ create function muster.setting_value(p_key text, p_organization uuid) returns js
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return (select muster.setting_get(k.key, k.standard, p_organization) from muster.setting_known() k where k.key = p_key);
 
-create function muster.setting_json(p_key text) returns jsonb
+create function muster.setting_json(p_key text, p_organization uuid) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return (select jsonb_build_object('key', k.key, 'scope', k.scope, 'help', k.help,
-		'default', case k.scope when 'organization' then muster.setting_value(k.key, null) else k.standard end,
-		'value', muster.setting_value(k.key, muster.organization()),
+		'default', case when p_organization is not null and k.scope = 'organization'
+				then muster.setting_value(k.key, null) else k.standard end,
+		'value', muster.setting_value(k.key, p_organization),
 		'low', k.low, 'high', k.high, 'words', to_jsonb(k.words), 'updated_at', muster.iso(s.updated_at))
 	  from muster.setting_known() k
 	  left join muster.setting s on s.key = k.key
-	   and s.organization_id is not distinct from case when k.scope = 'organization' then muster.organization() end
+	   and s.organization_id is not distinct from case when k.scope = 'organization' then p_organization end
 	 where k.key = p_key);
 
 create function muster.setting_list() returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
 begin
-	perform muster.organization_need();
 	return jsonb_build_object('next', null, 'items', (
-		select jsonb_agg(muster.setting_json(k.key) order by k.key) from muster.setting_known() k));
+		select jsonb_agg(muster.setting_json(k.key, v_organization) order by k.key) from muster.setting_known() k));
 end
 $$;
 
-create function muster.setting_update(p_key text, p_value jsonb) returns jsonb
+create function muster.setting_set(p_key text, p_value jsonb, p_organization uuid) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_organization uuid := muster.organization_need();
 	v_known record;
+	v_for uuid;
 begin
 	select * into v_known from muster.setting_known() k where k.key = p_key;
 	if v_known.key is null then
@@ -79,10 +82,9 @@ begin
 		raise exception using errcode = 'MU403',
 			message = 'This holds for the whole server: its administrator changes it.';
 	end if;
+	v_for := case when v_known.scope = 'organization' then p_organization end;
 	if p_value = 'null' then
-		delete from muster.setting s
-		 where s.key = p_key
-		   and s.organization_id is not distinct from case when v_known.scope = 'organization' then v_organization end;
+		delete from muster.setting s where s.key = p_key and s.organization_id is not distinct from v_for;
 	else
 		if v_known.words is not null and not (jsonb_typeof(p_value) = 'string'
 						      and p_value #>> '{}' = any (v_known.words)) then
@@ -94,14 +96,28 @@ begin
 								   v_known.low, v_known.high));
 		end if;
 		insert into muster.setting (organization_id, key, value)
-		values (case when v_known.scope = 'organization' then v_organization end, p_key, p_value)
+		values (v_for, p_key, p_value)
 		    on conflict (organization_id, key) do update set value = excluded.value, updated_at = now();
 	end if;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
-	values (v_organization, muster.account(), 'setting.update', p_key, jsonb_build_object('value', p_value));
-	return muster.setting_json(p_key);
+	values (muster.organization(), muster.account(), 'setting.update', p_key,
+		jsonb_build_object('value', p_value, 'everywhere', v_for is null));
+	return muster.setting_json(p_key, p_organization);
 end
 $$;
+
+create function muster.setting_update(p_key text, p_value jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return muster.setting_set(p_key, p_value, muster.organization_need());
+end
+$$;
+
+create function muster.trail_json(p_trail muster.trail) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return jsonb_build_object('id', (p_trail).id, 'action', (p_trail).action, 'subject', (p_trail).subject,
+	'data', (p_trail).data, 'address', (p_trail).address, 'at', muster.iso((p_trail).at),
+	'account', muster.person_json((p_trail).account_id));
 
 create function muster.trail_list(p_action text default null, p_account uuid default null,
 				  p_subject text default null, p_since timestamptz default null,
@@ -116,14 +132,11 @@ declare
 	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
 	v_action text := nullif(p_action, '');
 begin
-	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('id', t.id,
-				'action', t.action, 'subject', t.subject, 'data', t.data, 'address', t.address,
-				'at', muster.iso(t.at),
-				'account', muster.person_json(t.account_id))
-				order by t.id desc) filter (where t.k <= v_limit), '[]'),
+	return (select jsonb_build_object('items', coalesce(jsonb_agg(muster.trail_json(t.r) order by t.k)
+				filter (where t.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then muster.cursor_format(
-				jsonb_build_array(min(t.id) filter (where t.k <= v_limit))) end)
-		  from (select r.*, row_number() over (order by r.id desc) as k from muster.trail r
+				jsonb_build_array(min((t.r).id) filter (where t.k <= v_limit))) end)
+		  from (select r, row_number() over (order by r.id desc) as k from muster.trail r
 			 where r.organization_id = v_organization and r.id < v_before
 			   and (v_action is null or r.action = v_action
 				or (right(v_action, 1) = '.' and starts_with(r.action, v_action)))
