@@ -49,6 +49,7 @@
 #define IF_MATCH_INPUT { "If-Match", INPUT_HEADER, INPUT_TEXT, .max = 200, .argument = "if_match" }
 #define LIMIT_INPUT { "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 }
 #define CURSOR_INPUT { "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }
+#define PAGE_INPUTS INPUTS(LIMIT_INPUT, CURSOR_INPUT)
 /* The first inputs of what lists findings, in the order that finding_export() has them. */
 #define FINDING_FILTERS \
 	{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX }, \
@@ -195,7 +196,7 @@ const struct route routes[] = {
 	  .help = "Ends one of one's sessions." },
 
 	{ .method = "GET", .path = "/api/v1/invitations", .role = ROLE_ORG_ADMIN, .rate = RATE_READ,
-	  .function = "invitation_list", .answer = ANSWER_LIST, .schema = "Invitation",
+	  .inputs = PAGE_INPUTS, .function = "invitation_list", .answer = ANSWER_LIST, .schema = "Invitation",
 	  .help = "Invitations that nobody has used yet." },
 	{ .method = "POST", .path = "/api/v1/invitations", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
@@ -212,7 +213,7 @@ const struct route routes[] = {
 	  .help = "Takes an invitation back." },
 
 	{ .method = "GET", .path = "/api/v1/tokens", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .function = "token_list", .answer = ANSWER_LIST, .schema = "Token",
+	  .inputs = PAGE_INPUTS, .function = "token_list", .answer = ANSWER_LIST, .schema = "Token",
 	  .help = "One's own API tokens; an administrator sees the organization's." },
 	{ .method = "POST", .path = "/api/v1/tokens", .role = ROLE_VIEWER, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
@@ -231,7 +232,7 @@ const struct route routes[] = {
 	  .help = "Ends a token at once, and the streams that it opened." },
 
 	{ .method = "GET", .path = "/api/v1/organizations", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .function = "organization_list", .answer = ANSWER_LIST, .schema = "Organization",
+	  .inputs = PAGE_INPUTS, .function = "organization_list", .answer = ANSWER_LIST, .schema = "Organization",
 	  .help = "One's own organizations; the administrator of the server sees all." },
 	{ .method = "POST", .path = "/api/v1/organizations", .role = ROLE_VIEWER, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
@@ -283,7 +284,7 @@ const struct route routes[] = {
 	  .help = "Removes a member, whose sessions and tokens here end; or oneself." },
 
 	{ .method = "GET", .path = "/api/v1/projects", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .function = "project_list", .answer = ANSWER_LIST, .schema = "Project",
+	  .inputs = PAGE_INPUTS, .function = "project_list", .answer = ANSWER_LIST, .schema = "Project",
 	  .help = "Projects, with how far they have come." },
 	{ .method = "POST", .path = "/api/v1/projects", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
@@ -344,8 +345,7 @@ const struct route routes[] = {
 		{ "status", INPUT_QUERY, INPUT_WORDS, .words = STATUSES },
 		{ "sort", INPUT_QUERY, INPUT_WORD, .words = SORTS },
 		{ "archived", INPUT_QUERY, INPUT_BOOL, .help = "Those that were put aside, which are left out else" },
-		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 },
-		{ "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }),
+		LIMIT_INPUT, CURSOR_INPUT),
 	  .function = "repo_list", .schema = "RepoItem", .answer = ANSWER_LIST,
 	  .help = "Repositories of the latest report: searched, filtered, sorted." },
 	{ .method = "GET", .path = "/api/v1/repos/{repo}", .role = ROLE_VIEWER, .rate = RATE_READ,
@@ -389,10 +389,7 @@ const struct route routes[] = {
 	  .help = "Takes it out of the archive." },
 
 	{ .method = "GET", .path = "/api/v1/audits", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(
-		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 },
-		{ "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }),
-	  .function = "audit_list", .schema = "Audit", .answer = ANSWER_LIST,
+	  .inputs = PAGE_INPUTS, .function = "audit_list", .schema = "Audit", .answer = ANSWER_LIST,
 	  .help = "Audits, the newest first." },
 	{ .method = "GET", .path = "/api/v1/audits/{audit}", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(ID_INPUT("audit")),
@@ -503,8 +500,7 @@ const struct route routes[] = {
 	  .help = "How severe this is here, and whether it counts at all. Its findings follow." },
 
 	{ .method = "GET", .path = "/api/v1/waivers", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(LIMIT_INPUT, CURSOR_INPUT),
-	  .function = "waiver_list", .answer = ANSWER_LIST, .schema = "Waiver",
+	  .inputs = PAGE_INPUTS, .function = "waiver_list", .answer = ANSWER_LIST, .schema = "Waiver",
 	  .help = "What is all right for a while, and why." },
 	{ .method = "POST", .path = "/api/v1/waivers", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
 	  .inputs = INPUTS(

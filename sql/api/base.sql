@@ -14,6 +14,7 @@
 --   match_check(if_match, jsonb)       MU412 unless one of these entity tags is that answer's
 --   organization_need()         the organisation of this transaction, MU401 without one
 --   cursor_format / cursor_parse       an opaque cursor around a jsonb array
+--   cursor_moment(text)         one of (timestamptz, uuid); without: after everything
 --   limit_check(int)            1 to 200, default 50, else MU400
 --   person_json(account) · repo_brief(repo)   what answers say of either: {id, email, name}, {id, name}
 --   setting_get(key, default)   the organisation's setting, else everybody's, else the default
@@ -134,6 +135,19 @@ begin
 end
 $$;
 
+-- Where a list by time went on to, the newest first: before everything without a cursor.
+create function muster.cursor_moment(p_cursor text, out at timestamptz, out id uuid)
+language plpgsql stable parallel safe set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_key jsonb := muster.cursor_parse(p_cursor, 2);
+begin
+	at := coalesce(v_key ->> 0, 'infinity')::timestamptz;
+	id := coalesce(v_key ->> 1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid;
+exception when data_exception then
+	perform muster.field_error('cursor', 'is not one that this list gave');
+end
+$$;
+
 create function muster.field_error(p_field text, p_message text) returns void
 language plpgsql immutable parallel safe set search_path = pg_catalog, muster, pg_temp as $$
 begin
@@ -157,13 +171,19 @@ end
 $$;
 
 create function muster.person_json(p_account uuid) returns jsonb
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
-	  from muster.account a where a.id = p_account);
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select jsonb_build_object('id', a.id, 'email', a.email, 'name', a.name)
+		  from muster.account a where a.id = p_account);
+end
+$$;
 
 create function muster.repo_brief(p_repo uuid) returns jsonb
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r where r.id = p_repo);
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select jsonb_build_object('id', r.id, 'name', r.name) from muster.repo r where r.id = p_repo);
+end
+$$;
 
 create function muster.setting_get(p_key text, p_default jsonb default null,
 				   p_organization uuid default muster.organization()) returns jsonb

@@ -10,7 +10,8 @@
 --       see, beside the bounds in the same snapshot; one row of these alone when there is no event.
 --   event_list(p_after, p_limit, p_types) → GET /api/v1/events: {"events":[{event_id, type, channel,
 --       data, timestamp, project_id}], "last_event_id", "reset", "poll_after_s"}. p_types is a list
---       with commas; names that are not known match nothing. Without p_after: from now on.
+--       with commas; names that are not known match nothing. Without p_after: from now on. Types are
+--       looked for among 10 000 events at a time: then poll_after_s is 0, and events may be empty.
 --   stream_position() → the head, cheap.
 --   stream_raise(p_by) → after a restore or a promotion: numbers and floor jump past any id that a
 --       client may have seen. Owner only.
@@ -181,7 +182,9 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 100, 1000);
 	v_types text[] := string_to_array(nullif(replace(p_types, ' ', ''), ''), ',');
+	v_read constant integer := 10000;
 	v_bounds record;
+	v_until bigint;
 	v_last bigint;
 	v_events jsonb;
 	v_count integer;
@@ -193,20 +196,27 @@ begin
 		return jsonb_build_object('events', '[]'::jsonb, 'last_event_id', v_bounds.head::text,
 					  'reset', p_after is not null, 'poll_after_s', 10);
 	end if;
+	-- A type of which there are few is not looked for in the whole log at once.
+	if v_types is not null then
+		select coalesce(min(e.id), v_bounds.head) into v_until
+		  from (select id from muster.event
+			 where organization_id = v_organization and id > p_after and id <= v_bounds.head
+			 order by id offset v_read limit 1) e;
+	end if;
 	select coalesce(jsonb_agg(jsonb_build_object('event_id', e.id::text, 'type', e.type,
 			'channel', e.channel, 'data', e.data, 'timestamp', muster.iso(e.at),
 			'project_id', e.project_id) order by e.id), '[]'), count(*), max(e.id)
 	  into v_events, v_count, v_last
 	  from (select * from muster.event
 		 where organization_id = v_organization
-		   and id > p_after and id <= v_bounds.head
+		   and id > p_after and id <= coalesce(v_until, v_bounds.head)
 		   and (v_types is null or type = any (v_types))
 		   and not labels @> '{"internal": true}'
 		 order by id limit v_limit) e;
-	-- A full page may have more behind it: ask again at once.
-	return jsonb_build_object('events', v_events,
-		'last_event_id', (case when v_count < v_limit then v_bounds.head else v_last end)::text,
-		'reset', false, 'poll_after_s', case when v_count < v_limit then 10 else 0 end);
+	v_last := case when v_count < v_limit then coalesce(v_until, v_bounds.head) else v_last end;
+	-- There may be more behind it: ask again at once.
+	return jsonb_build_object('events', v_events, 'last_event_id', v_last::text, 'reset', false,
+				  'poll_after_s', case when v_last < v_bounds.head then 0 else 10 end);
 end
 $$;
 

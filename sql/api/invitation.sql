@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- How people come in: invitations to an organisation, and accounts that people make themselves.
 --
---   invitation_list() → {"items": [{id, email, role, account, created_at, expires_at}], "next": null}
+--   invitation_list(p_limit, p_cursor) → {"items": [{id, email, role, account, created_at, expires_at}], "next"}
 --   invitation_add(p_email, p_role, p_token_hash, p_days) → it; another to the same address takes its
 --       place. MU409: that person is a member already.
 --   invitation_remove(p_invitation) → it. MU404.
@@ -20,16 +20,27 @@ return jsonb_build_object('id', (p_invitation).id, 'email', (p_invitation).email
 	'account', muster.person_json((p_invitation).account_id),
 	'created_at', muster.iso((p_invitation).created_at), 'expires_at', muster.iso((p_invitation).expires_at));
 
-create function muster.invitation_list() returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+create function muster.invitation_list(p_limit integer default null, p_cursor text default null)
+returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
 declare
 	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_at timestamptz;
+	v_id uuid;
 begin
-	return jsonb_build_object('next', null, 'items', (
-		select coalesce(jsonb_agg(muster.invitation_json(i) order by i.created_at desc, i.id), '[]')
-		  from (select * from muster.invitation
-			 where organization_id = v_organization and expires_at > now()
-			 order by created_at desc, id limit 1000) i));
+	select c.at, c.id into v_at, v_id from muster.cursor_moment(p_cursor) c;
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.invitation_json(x.i) order by x.k) filter (where x.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(jsonb_build_array(
+				((array_agg((x.i).created_at order by x.k))[v_limit])::text,
+				(array_agg((x.i).id order by x.k))[v_limit])) end)
+		  from (select i, row_number() over (order by i.created_at desc, i.id desc) as k
+			  from muster.invitation i
+			 where i.organization_id = v_organization and i.expires_at > now()
+			   and (i.created_at, i.id) < (v_at, v_id)
+			 order by i.created_at desc, i.id desc limit v_limit + 1) x);
 end
 $$;
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Organisations (workspaces, tenants) and who is in them, for people. For the terminal: account.sql.
 --
---   organization_list() → {"items", "next": null}: one's own; the platform's administrator sees all.
+--   organization_list(p_limit, p_cursor) → {"items", "next"}: one's own; the platform's administrator sees all.
 --   organization_get(p_organization) → {id, slug, name, personal, owner, members, projects,
 --       repositories, max_repositories, max_concurrent_runs, role, created_at}. p_organization: slug or
 --       id. MU404 also when one is not in it.
@@ -30,18 +30,25 @@ begin
 end
 $$;
 
-create function muster.organization_list() returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+create function muster.organization_list(p_limit integer default null, p_cursor text default null)
+returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
+	v_is_all boolean := current_setting('muster.role', true) = 'platform_admin';
 begin
 	perform muster.organization_need();
-	return jsonb_build_object('next', null, 'items', (
-		select coalesce(jsonb_agg(muster.organization_json(o) order by o.slug), '[]')
-		  from (select * from muster.organization o
-			 where o.removed_at is null
-			   and (current_setting('muster.role', true) = 'platform_admin'
-				or exists (select from muster.membership m
-					    where m.organization_id = o.id and m.account_id = muster.account()))
-			 order by slug limit 1000) o));
+	return (select jsonb_build_object('items', coalesce(jsonb_agg(muster.organization_json(x.o) order by x.k)
+							   filter (where x.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array((array_agg((x.o).slug order by x.k))[v_limit])) end)
+		  from (select o, row_number() over (order by o.slug) as k from muster.organization o
+			 where o.removed_at is null and (v_cursor is null or o.slug > v_cursor ->> 0)
+			   and (v_is_all or o.id in (select m.organization_id from muster.membership m
+						      where m.account_id = muster.account()))
+			 order by o.slug limit v_limit + 1) x);
 end
 $$;
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Projects: named sets of repositories, with how far they have come and what threatens them.
 --
---   project_list() → {"items", "next": null}, by slug.
+--   project_list(p_limit, p_cursor) → {"items", "next"}, by slug.
 --   project_get(p_project) → {id, slug, name, description, repositories, completed_tasks, total_tasks,
 --       progress_percentage, risk, risk_message, created_at, updated_at}. p_project: slug or id. MU404.
 --   project_new(p_slug, p_name, p_description) → it. MU409.
@@ -24,15 +24,21 @@ return jsonb_build_object('id', (p_project).id, 'slug', (p_project).slug, 'name'
 	'risk', (p_project).risk, 'risk_message', (p_project).risk_message,
 	'created_at', muster.iso((p_project).created_at), 'updated_at', muster.iso((p_project).updated_at));
 
-create function muster.project_list() returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+create function muster.project_list(p_limit integer default null, p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
 declare
 	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
 begin
-	return jsonb_build_object('next', null, 'items', (
-		select coalesce(jsonb_agg(muster.project_json(p) order by p.slug), '[]')
-		  from (select * from muster.project where organization_id = v_organization
-			 order by slug limit 1000) p));
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.project_json(x.p) order by x.k) filter (where x.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array((array_agg((x.p).slug order by x.k))[v_limit])) end)
+		  from (select p, row_number() over (order by p.slug) as k from muster.project p
+			 where p.organization_id = v_organization and (v_cursor is null or p.slug > v_cursor ->> 0)
+			 order by p.slug limit v_limit + 1) x);
 end
 $$;
 

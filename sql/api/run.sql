@@ -16,12 +16,15 @@
 --       MU404 (no such repository), MU409 (nothing that jobs can audit).
 
 create function muster.run_status(p_run bigint) returns jsonb
-language sql stable set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('run_id', r.id, 'kind', r.kind, 'status', r.status,
-		'progress', r.progress, 'message', r.message, 'total_results', r.total_results,
-		'error', r.error, 'repository_id', r.repo_id, 'created_at', muster.iso(r.created_at),
-		'started_at', muster.iso(r.started_at), 'completed_at', muster.iso(r.completed_at))
-	  from muster.run r where r.id = p_run);
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select jsonb_build_object('run_id', r.id, 'kind', r.kind, 'status', r.status,
+			'progress', r.progress, 'message', r.message, 'total_results', r.total_results,
+			'error', r.error, 'repository_id', r.repo_id, 'created_at', muster.iso(r.created_at),
+			'started_at', muster.iso(r.started_at), 'completed_at', muster.iso(r.completed_at))
+		  from muster.run r where r.id = p_run);
+end
+$$;
 
 create function muster.run_progress(p_run bigint) returns jsonb
 language sql stable set search_path = pg_catalog, muster, pg_temp
@@ -50,17 +53,31 @@ declare
 	v_status text[] := string_to_array(nullif(p_status, ''), ',');
 	v_kind text[] := string_to_array(nullif(p_kind, ''), ',');
 	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_is_plain boolean := v_repo is not null or (v_status is null and v_kind is null);
 begin
 	return (select jsonb_build_object('items',
 			coalesce(jsonb_agg(muster.run_json(x.r) order by x.k) filter (where x.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then muster.cursor_format(
 				jsonb_build_array(min((x.r).id) filter (where x.k <= v_limit))) end)
-		  from (select r, row_number() over (order by r.id desc) as k from muster.run r
-			 where r.organization_id = v_organization and r.id < v_before
-			   and (v_status is null or r.status = any (v_status))
-			   and (v_kind is null or r.kind = any (v_kind))
-			   and (v_repo is null or r.repo_id = v_repo)
-			 order by r.id desc limit v_limit + 1) x);
+		  from (select w.r, row_number() over (order by (w.r).id desc) as k from (
+				(select r from muster.run r
+				  where v_is_plain and r.organization_id = v_organization and r.id < v_before
+				    and (v_repo is null or r.repo_id = v_repo)
+				    and (v_status is null or r.status = any (v_status))
+				    and (v_kind is null or r.kind = any (v_kind))
+				  order by r.id desc limit v_limit + 1)
+				union all
+				-- Each status of a kind is one walk along an index.
+				(select y.r from (select distinct unnest(coalesce(v_status, array['pending', 'in_progress',
+							'completed', 'failed', 'cancelled'])) as status) s
+				  cross join (select distinct unnest(coalesce(v_kind, array['audit', 'scan', 'deps',
+							'analyze', 'remediate'])) as kind) t
+				  cross join lateral (
+					select r from muster.run r
+					 where not v_is_plain and r.organization_id = v_organization
+					   and r.kind = t.kind and r.status = s.status and r.id < v_before
+					 order by r.id desc limit v_limit + 1) y)) w
+			 order by (w.r).id desc limit v_limit + 1) x);
 end
 $$;
 

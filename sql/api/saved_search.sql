@@ -20,10 +20,15 @@ declare
 begin
 	return jsonb_build_object('next', null, 'items', (
 		select coalesce(jsonb_agg(muster.saved_search_json(s) order by lower(s.name), s.id), '[]')
-		  from (select * from muster.saved_search
-			 where organization_id = v_organization
-			   and (account_id = muster.account() or shared)
-			   and (coalesce(p_subject, '') = '' or subject = p_subject)
+		  from (select * from (
+				(select * from muster.saved_search
+				  where organization_id = v_organization and account_id = muster.account())
+				union all
+				(select * from muster.saved_search
+				  where organization_id = v_organization and shared and account_id <> muster.account()
+				    and (coalesce(p_subject, '') = '' or subject = p_subject)
+				  order by lower(name), id limit 500)) a
+			 where coalesce(p_subject, '') = '' or subject = p_subject
 			 order by lower(name), id limit 500) s));
 end
 $$;

@@ -128,21 +128,53 @@ set plan_cache_mode = force_custom_plan as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 50, 200);
-	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
-	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
-	v_action text := nullif(p_action, '');
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 2);
+	v_at timestamptz := 'infinity';
+	v_id bigint := coalesce(muster.json_int(v_cursor -> 1, 0, 9223372036854775807), 9223372036854775807);
+	v_actions text[] := array[nullif(p_action, '')];
 begin
-	return (select jsonb_build_object('items', coalesce(jsonb_agg(muster.trail_json(t.r) order by t.k)
+	begin
+		v_at := coalesce(v_cursor ->> 0, 'infinity')::timestamptz;
+	exception when data_exception then
+		perform muster.field_error('cursor', 'is not one that this list gave');
+	end;
+	-- From action to action along the index: those that begin so.
+	if p_action like '%.' then
+		with recursive walk as (
+			(select r.action from muster.trail r
+			  where r.organization_id = v_organization order by r.action limit 1)
+			union all
+			select (select r.action from muster.trail r
+				 where r.organization_id = v_organization and r.action > w.action
+				 order by r.action limit 1) from walk w where w.action is not null)
+		select coalesce(array_agg(w.action), '{}') into v_actions
+		  from walk w where starts_with(w.action, p_action);
+	end if;
+	return (with page as (
+			(select r from muster.trail r
+			  where coalesce(p_action, '') = ''
+			    and r.organization_id = v_organization and (r.at, r.id) < (v_at, v_id)
+			    and (p_account is null or r.account_id = p_account)
+			    and (coalesce(p_subject, '') = '' or r.subject = p_subject)
+			    and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
+			  order by r.at desc, r.id desc limit v_limit + 1)
+			union all
+			(select w.r from unnest(v_actions) a (action)
+			  cross join lateral (
+				select r from muster.trail r
+				 where coalesce(p_action, '') <> ''
+				   and r.organization_id = v_organization and r.action = a.action
+				   and (r.at, r.id) < (v_at, v_id)
+				   and (p_account is null or r.account_id = p_account)
+				   and (coalesce(p_subject, '') = '' or r.subject = p_subject)
+				   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
+				 order by r.at desc, r.id desc limit v_limit + 1) w))
+		select jsonb_build_object('items', coalesce(jsonb_agg(muster.trail_json(t.r) order by t.k)
 				filter (where t.k <= v_limit), '[]'),
-			'next', case when count(*) > v_limit then muster.cursor_format(
-				jsonb_build_array(min((t.r).id) filter (where t.k <= v_limit))) end)
-		  from (select r, row_number() over (order by r.id desc) as k from muster.trail r
-			 where r.organization_id = v_organization and r.id < v_before
-			   and (v_action is null or r.action = v_action
-				or (right(v_action, 1) = '.' and starts_with(r.action, v_action)))
-			   and (p_account is null or r.account_id = p_account)
-			   and (coalesce(p_subject, '') = '' or r.subject = p_subject)
-			   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
-			 order by r.id desc limit v_limit + 1) t);
+			'next', case when count(*) > v_limit then muster.cursor_format(jsonb_build_array(
+				((array_agg((t.r).at order by t.k))[v_limit])::text,
+				(array_agg((t.r).id order by t.k))[v_limit])) end)
+		  from (select p.r, row_number() over (order by (p.r).at desc, (p.r).id desc) as k from page p
+			 order by (p.r).at desc, (p.r).id desc limit v_limit + 1) t);
 end
 $$;

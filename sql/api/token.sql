@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- API tokens: for scripts, in place of a session. They begin with mst_ and are told once.
 --
---   token_list() → {"items": [{id, name, hint, scopes, account, created_at, expires_at, used_at}],
---       "next": null}: one's own; an administrator of the organisation sees everybody's.
+--   token_list(p_limit, p_cursor) → {"items": [{id, name, hint, scopes, account, created_at, expires_at, used_at}],
+--       "next"}: one's own; an administrator of the organisation sees everybody's.
 --   token_add(p_name, p_scopes, p_days, p_token_hash, p_hint) → the same object. p_scopes: of read,
 --       write, run, admin, as a JSON list; p_days null: it does not expire. MU403: admin without being
 --       one. MU409: fifty are there already.
@@ -33,16 +33,28 @@ return jsonb_build_object('id', (p_token).id, 'name', (p_token).name, 'hint', (p
 	'created_at', muster.iso((p_token).created_at), 'expires_at', muster.iso((p_token).expires_at),
 	'used_at', muster.iso((p_token).used_at));
 
-create function muster.token_list() returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+create function muster.token_list(p_limit integer default null, p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
 declare
 	v_organization uuid := muster.organization_need();
+	v_account uuid := muster.account();
+	v_is_all boolean := muster.is_admin();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_at timestamptz;
+	v_id uuid;
 begin
-	return jsonb_build_object('items', (select coalesce(jsonb_agg(muster.token_json(t)
-				order by t.created_at desc, t.id), '[]')
-		  from muster.token t
-		 where t.organization_id = v_organization
-		   and (t.account_id = muster.account() or muster.is_admin())), 'next', null);
+	select c.at, c.id into v_at, v_id from muster.cursor_moment(p_cursor) c;
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.token_json(x.t) order by x.k) filter (where x.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(jsonb_build_array(
+				((array_agg((x.t).created_at order by x.k))[v_limit])::text,
+				(array_agg((x.t).id order by x.k))[v_limit])) end)
+		  from (select t, row_number() over (order by t.created_at desc, t.id desc) as k
+			  from muster.token t
+			 where t.organization_id = v_organization and (v_is_all or t.account_id = v_account)
+			   and (t.created_at, t.id) < (v_at, v_id)
+			 order by t.created_at desc, t.id desc limit v_limit + 1) x);
 end
 $$;
 

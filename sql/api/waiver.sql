@@ -72,28 +72,19 @@ set plan_cache_mode = force_custom_plan as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 50, 200);
-	v_cursor jsonb := muster.cursor_parse(p_cursor, 2);
-	v_at timestamptz := 'infinity';
-	v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+	v_at timestamptz;
+	v_id uuid;
 begin
-	if v_cursor is not null then
-		begin
-			v_at := (v_cursor ->> 0)::timestamptz;
-			v_id := (v_cursor ->> 1)::uuid;
-		exception when data_exception then
-			perform muster.field_error('cursor', 'is not one that this list gave');
-		end;
-	end if;
+	select c.at, c.id into v_at, v_id from muster.cursor_moment(p_cursor) c;
 	return (select jsonb_build_object('items',
 			coalesce(jsonb_agg(muster.waiver_json(p.w) order by p.k) filter (where p.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then (
 				select muster.cursor_format(jsonb_build_array(((array_agg((p.w).created_at order by p.k))[v_limit])::text,
 					(array_agg((p.w).id order by p.k))[v_limit]))) end)
-		  from (select w, row_number() over (order by w.created_at desc, w.id) as k
+		  from (select w, row_number() over (order by w.created_at desc, w.id desc) as k
 			  from muster.waiver w
-			 where w.organization_id = v_organization
-			   and (w.created_at < v_at or (w.created_at = v_at and w.id > v_id))
-			 order by w.created_at desc, w.id limit v_limit + 1) p);
+			 where w.organization_id = v_organization and (w.created_at, w.id) < (v_at, v_id)
+			 order by w.created_at desc, w.id desc limit v_limit + 1) p);
 end
 $$;
 

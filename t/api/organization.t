@@ -124,8 +124,44 @@ subtest 'the trail' => sub {
 	is ask(GET => 'trail', undef, 'developer')->{status}, 403, 'is for administrators';
 	my $page = ask(GET => 'trail?limit=3')->{json};
 	my $next = ask(GET => "trail?limit=3&cursor=$page->{next}")->{json};
-	cmp_ok $next->{items}[0]{id}, '<', $page->{items}[2]{id}, 'and comes in pages';
+	cmp_ok $next->{items}[0]{at}, 'le', $page->{items}[2]{at}, 'and comes in pages';
 	is ask(GET => 'trail?since=2100-01-01T00:00:00Z')->{json}{items}[0], undef, 'of a time';
+	$db->sql(q{insert into muster.trail (organization_id, action, at)
+		select id, 'old.' || n, '2020-01-01T12:00:00Z'::timestamptz + n * interval '50 minutes'
+		  from muster.organization, generate_series(0, 9) n where slug = 'default'});
+	is_deeply [map { $_->{action} } @{ ask(GET => 'trail?since=2020-01-01T13:00:00Z&until=2020-01-01T15:20:00Z')
+		->{json}{items} }], [qw(old.3 old.2)], 'from the first to the last moment';
+	is_deeply [map { $_->{action} } @{ ask(GET => 'trail?action=old.&until=2020-01-01T13:00:00Z')->{json}{items} }],
+		[qw(old.1 old.0)], 'with a beginning';
+};
+
+subtest 'long lists come in pages' => sub {
+	$stack->account('root@example.org', 'platform_admin') if !$db->value(q{select 1 from muster.account
+		where email = 'root@example.org'});
+	my $root = $stack->session('root@example.org');
+	$stack->organization("page-$_") for 1 .. 3;
+	$db->sql(q{insert into muster.project (organization_id, slug, name)
+		select id, 'page-' || n, 'x' from muster.organization, generate_series(1, 3) n where slug = 'default'});
+	# Of one moment, so that only the id tells them apart.
+	$db->sql(q{insert into muster.token (organization_id, account_id, name, hint, token_hash, scopes)
+		select o.id, a.id, 'page' || n, 'mst_x', sha256(n::text::bytea), '{read}' from muster.organization o,
+		muster.account a, generate_series(1, 3) n where o.slug = 'default' and a.email = 'root@example.org'});
+	$db->sql(q{insert into muster.invitation (organization_id, email, role, token_hash, expires_at)
+		select id, 'page' || n || '@example.org', 'viewer', sha256(n::text::bytea), now() + interval '1 day'
+		from muster.organization, generate_series(1, 3) n where slug = 'default'});
+	for my $list (qw(organizations projects tokens invitations)) {
+		my @all = map { $_->{id} } @{ ask(GET => "$list?limit=200", undef, $root)->{json}{items} };
+		my ($cursor, @paged) = ('');
+		while (defined $cursor && @paged <= @all) {
+			my $page = ask(GET => "$list?limit=2&cursor=$cursor", undef, $root)->{json};
+			push @paged, map { $_->{id} } @{ $page->{items} };
+			$cursor = $page->{next};
+		}
+		cmp_ok scalar @all, '>', 2, "there are several $list";
+		is_deeply \@paged, \@all, 'and each is in one page';
+		is ask(GET => "$list?cursor=WzEsMiwzXQ", undef, $root)->{status}, 400, 'a cursor is one of ours';
+	}
+	$db->sql(q{delete from muster.organization where slug like 'page-%'});
 };
 
 done_testing;

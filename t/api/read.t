@@ -161,6 +161,14 @@ subtest 'events' => sub {
 		[], 'only the types asked for';
 	is_deeply [grep { $_->{type} eq 'session-change' }
 		@{ get('/api/v1/events?after=0&limit=1000')->{json}{events} }], [], 'nothing of programs';
+	$stack->db->sql(q{insert into muster.outbox (organization_id, channel, type, data)
+		select o.id, 'runs', case n when 10500 then 'risk_alert' else 'status_change' end, '{}'
+		  from muster.organization o, generate_series(1, 10600) n where o.slug = 'default' order by n});
+	1 while $stack->db->value('select muster.sequence_events()');
+	my $rare = get('/api/v1/events?after=0&event_types=risk_alert')->{json};
+	is_deeply [$rare->{events}, $rare->{poll_after_s}], [[], 0], 'what is rare is looked for piece by piece';
+	$rare = get("/api/v1/events?after=$rare->{last_event_id}&event_types=risk_alert")->{json};
+	is_deeply [scalar @{ $rare->{events} }, $rare->{poll_after_s}], [1, 10], 'and found';
 };
 
 subtest 'an audit on request' => sub {

@@ -127,6 +127,7 @@ my %functions = (
 	csv => { roles => ['muster_api'], is => 'pure' },
 	cursor_format => { roles => ['muster_api'], is => 'pure' },
 	cursor_parse => { roles => ['muster_api'], is => 'pure' },
+	cursor_moment => { roles => [], is => 'pure' },
 	deployment_change => { is => 'trigger' },
 	deployment_event => { is => 'internal' },
 	deployment_get => { roles => ['muster_api'], call => q{select muster.deployment_get('$deployment')}, error => 'MU404' },

@@ -20,7 +20,8 @@ package Muster::Test;
 #
 # When the file ends everything started here is stopped. The folder is removed when all tests
 # passed; otherwise it stays and its name is printed. Options of new(): keep => 1, durable => 1 (the
-# database syncs, as one in use does).
+# database syncs, as one in use does), settings => ' -c work_mem=1MB …' (of the server), data => a folder
+# that a server of a stand had, with the databases in it, for benches.
 #
 # A sub-process that ends early, a deadline that passes and SQL that fails die with what is known:
 # the program's output, the statement. Nothing here sleeps for a fixed time but the 5 ms between two
@@ -108,7 +109,8 @@ sub new {
 	# A Unix socket's path has at most 107 bytes: a long TMPDIR is not for us.
 	my $base = $ENV{TMPDIR} && length($ENV{TMPDIR}) < 50 ? $ENV{TMPDIR} : '/tmp';
 	my $dir = File::Temp::tempdir('mt.XXXXXX', DIR => $base);
-	my $self = bless { dir => $dir, owner => $$, keep => $option{keep}, durable => $option{durable},
+	my $self = bless { dir => $dir, owner => $$, keep => $option{keep},
+		server => { map { $_ => $option{$_} } grep { defined $option{$_} } qw(durable settings data) },
 		processes => [], databases => 0 }, $class;
 	# The server may run as another user; the folder of its socket is closed to others.
 	chmod 0711, $dir;
@@ -125,7 +127,7 @@ sub log_dir { return "$_[0]{dir}/log" }
 # The private server, started at the first use.
 sub cluster {
 	my ($self) = @_;
-	return $self->{cluster} //= Muster::Test::Cluster->start($self->{dir}, durable => $self->{durable});
+	return $self->{cluster} //= Muster::Test::Cluster->start($self->{dir}, %{ $self->{server} });
 }
 
 # A database of its own. Options: single => 1 (one role does everything), empty => 1 (no migrations).

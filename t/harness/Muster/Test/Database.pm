@@ -58,7 +58,7 @@ sub run {
 }
 
 # What migrate does, in its order: setup, each new migration in its own transaction, then the
-# functions and grants in one. As SQL text.
+# functions and grants in one. As SQL text. known: the names of migrations that the database has had.
 sub migration_sql {
 	my (%option) = @_;
 	my $dir = sql_dir();
@@ -67,6 +67,7 @@ sub migration_sql {
 	$sql .= "set client_min_messages = warning;\n" . $read->('setup.sql');
 	for my $path (sort glob "$dir/migration/*.sql") {
 		my ($name) = $path =~ m{([^/]+)\.sql$};
+		next if grep { $_ eq $name } @{ $option{known} // [] };
 		$sql .= "begin;\ninsert into muster.migration (name) values ('$name');\n"
 			. $read->("migration/$name.sql") . "\ncommit;\n";
 	}
@@ -113,13 +114,13 @@ sub template {
 
 sub start {
 	my ($class, $dir, %option) = @_;
-	my $template = template();
-	my $self = bless { dir => "$dir/pg", data => "$dir/pg/d", log => "$dir/pg/server.log", %option },
-		$class;
+	my $data = $option{data} // template() . '/d';
+	my $self = bless { %option, is_used => defined $option{data}, dir => "$dir/pg", data => "$dir/pg/d",
+		log => "$dir/pg/server.log" }, $class;
 	mkdir $self->{dir} or die "$self->{dir}: $!\n";
 	chmod 0700, $self->{dir};
 	chown +(getpwnam user())[2, 3], $self->{dir} if user();
-	run("$dir/copy.log", 'cp', '-a', '--reflink=auto', "$template/d", $self->{data});
+	run("$dir/copy.log", 'cp', '-a', '--reflink=auto', $data, $self->{data});
 	$self->up;
 	return $self;
 }
@@ -173,6 +174,11 @@ sub database {
 	my ($self, $name, %option) = @_;
 	my $db = bless { cluster => $self, name => 'postgres', host => $self->{dir},
 		single => $option{single} }, 'Muster::Test::Database';
+	if ($self->{is_used}) {
+		$db->{name} = $name;
+		$db->script(migration_sql(known => [map { $_->[0] } $db->rows('select name from muster.migration')]));
+		return $db;
+	}
 	my $from = $option{empty} || $option{single} ? 'template0' : 'muster_template';
 	$db->sql("create database $name template $from");
 	$db->{name} = $name;
