@@ -15,6 +15,9 @@ gboolean health_get(struct route_call *call, GError **error);
 /* prometheus.c: figures of this host and of the database, for a monitoring system. */
 gboolean prometheus_get(struct route_call *call, GError **error);
 
+/* live.c: all pages are told to look again. */
+gboolean live_trigger(struct route_call *call, GError **error);
+
 /* docs.c: the page that shows the document of openapi.c, which is the table of routes. */
 gboolean docs_get(struct route_call *call, GError **error);
 gboolean openapi_get(struct route_call *call, GError **error);

@@ -3,32 +3,20 @@
 #include "cgi/handler.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "cgi/problem.h"
+#include "lib/live.h"
 #include "lib/log.h"
 
 /* A runner that lives takes a job within its minute; cron may be one late. */
 #define JOB_WAIT_MAX_S 300
-#define PUSHER_SOCKET "pusher.sock"
 
-/* Whether somebody listens where the web server looks for the pusher. */
 static const char *live_check(const struct conf *conf)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	g_autofree char *path = conf_get_run_path(conf, PUSHER_SOCKET);
-
-	if (!conf_get_bool(conf, "pusher.live"))
-		return "off";
-	if (g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) >= sizeof(address.sun_path))
-		return "warn";
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	gboolean ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return ok ? "pass" : "warn";
+	struct live live;
+	return !conf_get_bool(conf, "pusher.live") ? "off"
+	       : live_read(conf, &live)            ? "pass"
+						   : "warn";
 }
 
 /* A database whose functions are of another version cannot serve anybody. */

@@ -20,6 +20,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/health.c \
 	cgi/identity.c \
 	cgi/input.c cgi/input.h \
+	cgi/live.c \
 	cgi/mail.c cgi/mail.h \
 	cgi/meter.c cgi/meter.h \
 	cgi/openapi.c cgi/openapi.h \

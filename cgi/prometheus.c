@@ -12,6 +12,7 @@
 
 #include "cgi/call.h"
 #include "cgi/meter.h"
+#include "lib/live.h"
 #include "lib/log.h"
 
 /* The text format of Prometheus, version 0.0.4. Names and labels are words of ours: no escapes. */
@@ -222,6 +223,36 @@ static void host_print(GString *out, const struct api *api)
 		"Times that the configuration was read again.", meter_get(&meter->reloads));
 }
 
+static void live_print(GString *out, const struct conf *conf)
+{
+	struct live live;
+	gboolean is_up = live_read(conf, &live);
+
+	number_print(out, "muster_pusher_up", "gauge", "Whether muster-pusher lives on this host.",
+		is_up);
+	if (!is_up)
+		return;
+	family(out, "muster_live_connections", "gauge", "Clients that watch, by transport.");
+	g_string_append_printf(out,
+		"muster_live_connections{transport=\"websocket\"} %" G_GUINT64_FORMAT "\n"
+		"muster_live_connections{transport=\"sse\"} %" G_GUINT64_FORMAT "\n"
+		"muster_live_connections{transport=\"poll\"} %" G_GUINT64_FORMAT "\n",
+		live.websocket, live.stream, live.poll);
+	number_print(out, "muster_live_connections_limit", "gauge", "How many there may be.",
+		(guint64)conf_get_int(conf, "pusher.clients_max"));
+	number_print(out, "muster_live_connections_total", "counter", "Clients that ever came.",
+		live.admitted);
+	number_print(out, "muster_live_refused_total", "counter",
+		"Clients that were turned away because there were too many.", live.refused);
+	number_print(out, "muster_live_messages_total", "counter",
+		"Messages about events given to clients.", live.delivered);
+	number_print(out, "muster_pusher_event_id", "gauge",
+		"The newest event that the pusher knows; muster_event_id is the log's.",
+		(guint64)live.head);
+	number_print(out, "muster_pusher_database_up", "gauge",
+		"Whether the pusher reaches PostgreSQL.", !live.is_degraded);
+}
+
 /* What the database knows: lines that are ready, the same on every host. */
 static void database_print(GString *out, struct api *api)
 {
@@ -248,6 +279,7 @@ gboolean prometheus_get(struct route_call *call, GError **error)
 	if (!call->is_open && !call_run(call, "select 1", 0, NULL, &nothing, error))
 		return FALSE;
 	host_print(out, call->api);
+	live_print(out, call->api->conf);
 	database_print(out, call->api);
 	response_take_text(
 		call->response, RESPONSE_METRICS, g_string_free(g_steal_pointer(&out), FALSE));

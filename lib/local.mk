@@ -16,6 +16,8 @@ lib_libmuster_a_SOURCES = \
 	lib/hash.h \
 	lib/json.c \
 	lib/json.h \
+	lib/live.c \
+	lib/live.h \
 	lib/log.c \
 	lib/log.h \
 	lib/memory.c \

@@ -159,8 +159,10 @@ gboolean hub_admit(struct hub *hub, const char *account, const char *address, GE
 	else if (limit_count(hub->per_address, address) >=
 		 (guint)conf_get_int(hub->conf, "pusher.clients_per_address"))
 		what = "Too many live connections come from this address.";
-	if (what != NULL)
+	if (what != NULL) {
+		hub->refused++;
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT, what);
+	}
 	return what == NULL;
 }
 

@@ -56,7 +56,7 @@ struct hub {
 	double heartbeat_s, started_at;
 	guint64 numbers;
 	guint count[CLIENT_KIND_POLL + 1];
-	guint64 delivered;
+	guint64 delivered, refused;
 	gboolean is_ready;     /* the ring is filled */
 	gboolean has_sessions; /* identity.c has loaded its mirror */
 	guint lanes_up;        /* of enum hub_lane */

@@ -14,6 +14,7 @@
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/file.h"
+#include "lib/live.h"
 #include "lib/log.h"
 #include "lib/wake.h"
 #include "pusher/gate.h"
@@ -44,7 +45,7 @@ struct pusher {
 	struct ws *ws;
 	struct gate *gate;
 	struct lane *log, *work, *ingest;
-	int lock, wake;
+	int lock, wake, live;
 	ev_io wake_io;
 	ev_timer tick, stop_timer;
 	ev_signal term, interrupt;
@@ -103,9 +104,26 @@ static void wake_ready(struct ev_loop *loop, ev_io *io, int events)
 	log_reader_wake(pusher->reader);
 }
 
+static void live_tell(const struct pusher *pusher)
+{
+	const struct hub *hub = pusher->hub;
+	struct live live = {.started_us = (gint64)(hub->started_at * 1e6),
+		.websocket = hub->count[CLIENT_KIND_WEBSOCKET],
+		.stream = hub->count[CLIENT_KIND_STREAM],
+		.poll = hub->count[CLIENT_KIND_POLL],
+		.admitted = hub->numbers,
+		.refused = hub->refused,
+		.delivered = hub->delivered,
+		.head = hub->head,
+		.is_degraded = hub->is_degraded};
+
+	live_write(pusher->live, &live);
+}
+
 static void tick_ready(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	retry(timer->data);
+	live_tell(timer->data);
 }
 
 static void stop_check(struct ev_loop *loop, ev_timer *timer, int events)
@@ -157,7 +175,8 @@ static gboolean run_folder_take(struct pusher *pusher, GError **error)
 		return FALSE;
 	}
 	pusher->wake = wake_open(wake, error);
-	return pusher->wake >= 0;
+	pusher->live = pusher->wake >= 0 ? live_open(pusher->conf, error) : -1;
+	return pusher->live >= 0;
 }
 
 static void descriptors_raise(struct pusher *pusher)
@@ -223,6 +242,7 @@ static gboolean pusher_start(struct pusher *pusher, GError **error)
 	pusher->term.data = pusher->interrupt.data = pusher;
 	ev_io_start(pusher->loop, &pusher->wake_io);
 	ev_timer_start(pusher->loop, &pusher->tick);
+	live_tell(pusher);
 	ev_signal_start(pusher->loop, &pusher->term);
 	ev_signal_start(pusher->loop, &pusher->interrupt);
 	return TRUE;
@@ -249,6 +269,7 @@ static void pusher_stop(struct pusher *pusher)
 		close(pusher->wake);
 		unlink(path);
 	}
+	live_close(pusher->live);
 	if (pusher->lock >= 0)
 		close(pusher->lock);
 	conf_free(pusher->conf);
@@ -270,7 +291,7 @@ int main(int argc, char **argv)
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 	g_autoptr(GError) error = NULL;
-	struct pusher pusher = {.lock = -1, .wake = -1};
+	struct pusher pusher = {.lock = -1, .wake = -1, .live = -1};
 
 	g_option_context_add_main_entries(context, options, NULL);
 	g_option_context_set_help_enabled(context, FALSE);

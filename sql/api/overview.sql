@@ -4,6 +4,8 @@
 --   overview_get() → the first page, over all roots: {report_id, timestamp, duration_ms,
 --       health_status, summary, health {average, buckets}, trend, attention}. Without any report
 --       the first four and the average are null.
+--   overview_announce() → when; everybody who watches hears of the latest report once more. MU404
+--       when there is none.
 --   report_get(p_root) → the whole latest report: of that root (slug), of the only one, or of all
 --       roots joined. MU404 when there is none.
 --   push_report(p_organization, p_bytes_max) → {position, report_id, bytes, report} for the pusher;
@@ -53,6 +55,33 @@ begin
 	summary := case when array_length(v_summaries, 1) = 1 then v_summaries[1]
 			else muster.summary_join(v_summaries) end;
 	health_status := muster.health_worst(v_health);
+end
+$$;
+
+create function muster.overview_announce() returns text
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_root record;
+	v_all record;
+begin
+	select t.slug, t.report_id, t.audit_id, t.reported_at, p.slug as project into v_root
+	  from muster.root t join muster.project p on p.id = t.project_id
+	 where t.organization_id = v_organization and t.audit_id is not null
+	 order by t.reported_at desc, t.id limit 1;
+	if v_root is null then
+		raise exception using errcode = 'MU404', message = 'There is no report yet.';
+	end if;
+	v_all := muster.summary_all(v_organization);
+	insert into muster.outbox (organization_id, project_id, channel, type, subject, data)
+	values (v_organization, v_root.project, 'audit', 'audit-update', v_root.slug,
+		jsonb_build_object('report_id', v_root.report_id, 'audit_id', v_root.audit_id,
+			'timestamp', muster.iso(v_root.reported_at), 'health_status', v_all.health_status,
+			'summary', v_all.summary, 'url', '/audit'));
+	insert into muster.trail (organization_id, account_id, action, subject)
+	values (v_organization, muster.account(), 'audit.announce', v_root.slug);
+	perform muster.sequence_events();
+	return muster.iso(now());
 end
 $$;
 

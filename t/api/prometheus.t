@@ -199,6 +199,7 @@ subtest 'figures of the queue' => sub {
 	cmp_ok $now->{muster_job_wait_seconds}, '>=', 600, 'the oldest that could run';
 	is $now->{'muster_jobs_finished_hour{kind="audit",state="done"}'}, 2, 'done';
 	is $now->{'muster_job_seconds_hour{kind="audit",state="done"}'}, '3.000', 'their time';
+	is $now->{muster_pusher_up}, 0, 'nobody pushes here';
 	is $now->{muster_job_failure_ratio_hour}, '0.3333', 'the share that failed';
 	is $nobody->get('/healthz')->{json}{checks}{jobs}, 'warn', 'health says that work waits';
 };

@@ -251,6 +251,7 @@ my %functions = (
 		error => 'MU404' },
 	organization_update => { roles => ['muster_api'], call => q{select muster.organization_update('$id', 'Mine')},
 		error => 'MU404' },
+	overview_announce => { roles => ['muster_api'], call => 'select muster.overview_announce()' },
 	overview_get => { roles => ['muster_api'], call => 'select muster.overview_get()' },
 	password_reset_add => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	password_reset_find => { roles => ['muster_api'], is => 'all', why => 'the link is the right to it' },

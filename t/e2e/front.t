@@ -91,6 +91,7 @@ for my $front (@fronts) {
 			/audit/export/csv /api/v1/repos/deep%2Fer /audit/history?x=1)) {
 			ok $ann->get($path)->{headers}{'x-request-id'}, "$path is the API's";
 		}
+		ok $ann->post('/api/ws/trigger-update', {})->{headers}{'x-request-id'}, 'so is a write that sounds live';
 		is $ann->get('/api/v1/repos/deep%2Fer')->{json}{name}, 'deep/er', 'a name with a slash arrives';
 		is $ann->get('/api/v1/nothing')->{status}, 404, 'the API knows what there is not';
 		is $ann->get('/metrics')->{status}, 403, 'likewise';

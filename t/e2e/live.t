@@ -17,7 +17,8 @@ plan skip_all => 'there is no web server' unless @fronts;
 
 for my $front (@fronts) {
 	subtest $front => sub {
-		my $stack = Muster::Stack->new(front => $front, conf => { 'pusher.heartbeat_s' => 1 });
+		my $stack = Muster::Stack->new(front => $front, conf => { 'pusher.heartbeat_s' => 1,
+			'api.metrics_from' => '127.0.0.1' });
 		# Apache does not serve as root, and these sockets are for one group.
 		chmod 0666, map { $stack->stand->run_dir . "/$_.sock" } qw(pusher stream);
 		$stack->account('ann@example.org', 'developer');
@@ -68,6 +69,18 @@ for my $front (@fronts) {
 		ok $stream->('heartbeat'), 'heartbeats pass';
 
 		is $ann->get('/api/v1/sse/stats')->{json}{sse_connections}, 1, 'the figures come through';
+		my $told = wait_for {
+			my $answer = $ann->post('/api/ws/trigger-update', {});
+			$answer->{status} != 200 || ($answer->{json}{clients} // 0) == 2 ? $answer : undef;
+		} 'the file that says how many watch';
+		is $told->{status}, 200, 'an update is asked for by hand' or diag $told->{content};
+		is_deeply [sort keys %{ $told->{json} }], [qw(clients message timestamp)], 'which is answered';
+		is $ws->next(type => 'audit-update')->{data}{summary}{dirty}, 1, 'and everybody gets it';
+		like $stream->('audit-update'), qr/"dirty" ?: ?1/, 'in the stream, too';
+		my $figures = $ann->get('/metrics')->{content};
+		like $figures, qr/^muster_live_connections\{transport="websocket"\} 1$/m, 'WebSockets are counted';
+		like $figures, qr/^muster_live_connections\{transport="sse"\} 1$/m, 'and streams';
+		like $figures, qr/^muster_live_messages_total [1-9]/m, 'and what they were given';
 		cmp_ok $clients->(), '>=', 2, 'both are counted';
 		CORE::close $_->{socket} for $ws, $sse;
 		wait_for { $clients->() == 0 } 'clients that vanish are gone behind the front, too';
