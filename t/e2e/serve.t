@@ -54,8 +54,10 @@ subtest 'workers are replaced under load without a failed request' => sub {
 
 subtest 'a worker that is killed takes nobody with it' => sub {
 	my $load = load(clients => 4);
+	my $answered = sub { return scalar(() = $stack->api->output =~ m{path=/api/v1/repos status=200}g) };
 	for my $round (1 .. 5) {
-		wait_for { workers() == 3 } 'three workers';
+		my $before = $answered->();
+		wait_for { workers() == 3 && $answered->() >= $before + 5 } 'three workers, who answer';
 		my ($victim) = workers();
 		kill 'KILL', $victim;
 		wait_for { !grep { $_ == $victim } workers() } 'it is gone';
