@@ -41,6 +41,18 @@
 	{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" }, \
 	LIMIT_INPUT, CURSOR_INPUT)
 #define SCAN_TYPES "security|quality|dependency"
+#define REPO_STATUSES "missing|extra|dirty|mismatched|clean|not_git|error"
+/* What both a search and its facets are limited by. */
+#define SEARCH_INPUTS \
+	{ "q", INPUT_QUERY, INPUT_TEXT, .max = 200 }, \
+	{ "status", INPUT_QUERY, INPUT_WORDS, .words = REPO_STATUSES }, \
+	{ "tags", INPUT_QUERY, INPUT_TEXT, .max = 500, .help = "With commas; all of them" }, \
+	{ "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" }, \
+	{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES }, \
+	{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES }, \
+	{ "uncommitted_changes", INPUT_QUERY, INPUT_BOOL }, \
+	{ "stale", INPUT_QUERY, INPUT_BOOL }, \
+	{ "last_activity_days", INPUT_QUERY, INPUT_INT, .min = 0, .max = 36500 }
 #define FINDING_KINDS "secret|dependency|code"
 #define REPO_INPUT { "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
@@ -520,6 +532,63 @@ const struct route routes[] = {
 	  .inputs = INPUTS(UUID_INPUT("waiver")),
 	  .function = "waiver_remove", .schema = "Waiver", .is_write = TRUE,
 	  .help = "Ends a waiver: what it kept ignored is open again." },
+
+	{ .method = "GET", .path = "/api/v1/search", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(SEARCH_INPUTS,
+		{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" },
+		{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings",
+		  .argument = "sort" },
+		{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" },
+		{ "include_facets", INPUT_QUERY, INPUT_BOOL },
+		LIMIT_INPUT),
+	  .function = "search_all", .schema = "Search",
+	  .help = "Repositories and findings at once, the best match first." },
+	{ .method = "GET", .path = "/api/v1/search/facets", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(SEARCH_INPUTS),
+	  .function = "search_facets", .schema = "SearchFacets",
+	  .help = "What a search consists of: how many of each." },
+	{ .method = "GET", .path = "/api/v1/search/suggestions", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 }),
+	  .function = "search_suggest", .answer = ANSWER_LIST, .schema = "Suggestion",
+	  .help = "How what is being typed could go on." },
+	{ .method = "POST", .path = "/api/v1/search/bulk-actions", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE },
+		{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE },
+		{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 }),
+	  .body_max_bytes = 1048576, .function = "search_bulk", .schema = "SearchBulk", .status = 202,
+	  .is_write = TRUE,
+	  .help = "Does something to several repositories, each by itself." },
+	{ .method = "GET", .path = "/api/v2/search", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(SEARCH_INPUTS,
+		{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" },
+		{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings",
+		  .argument = "sort" },
+		{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" },
+		{ "include_facets", INPUT_QUERY, INPUT_BOOL },
+		LIMIT_INPUT),
+	  .function = "search_all", .schema = "Search",
+	  .help = "The same under the name that clients of the auditor know." },
+	{ .method = "GET", .path = "/api/v2/search/facets", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(SEARCH_INPUTS),
+	  .function = "search_facets", .schema = "SearchFacets",
+	  .help = "The same under the name that clients of the auditor know." },
+	{ .method = "GET", .path = "/api/v2/search/suggestions", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
+		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 }),
+	  .function = "search_suggest", .answer = ANSWER_LIST, .schema = "Suggestion",
+	  .help = "The same under the name that clients of the auditor know." },
+	{ .method = "POST", .path = "/api/v2/search/bulk-actions", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE },
+		{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE },
+		{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 }),
+	  .body_max_bytes = 1048576, .function = "search_bulk", .schema = "SearchBulk", .status = 202,
+	  .is_write = TRUE,
+	  .help = "The same under the name that clients of the auditor know." },
 
 	{ .method = "GET", .path = "/api/v1/searches", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(

@@ -49,6 +49,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/rule.sql \
 	sql/api/run.sql \
 	sql/api/saved_search.sql \
+	sql/api/search.sql \
 	sql/api/self.sql \
 	sql/api/session.sql \
 	sql/api/setting.sql \
