@@ -57,6 +57,8 @@ gboolean finding_export(struct route_call *call, GError **error);
 
 /* admin.c: what is configured, beside what the database knows. */
 gboolean admin_integrations(struct route_call *call, GError **error);
+/* forge.c: runs it too, to ask a forge. */
+gboolean forge_get(struct route_call *call, GError **error);
 
 /* diff.c: runs the program muster, see there. */
 gboolean diff_get(struct route_call *call, GError **error);

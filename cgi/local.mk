@@ -9,12 +9,14 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/api.h \
 	cgi/auth.c cgi/auth.h \
 	cgi/call.c cgi/call.h \
+	cgi/child.c cgi/child.h \
 	cgi/cors.c cgi/cors.h \
 	cgi/diff.c \
 	cgi/docs.c \
 	cgi/embedded.c cgi/embedded.h \
 	cgi/export.c \
 	cgi/fastcgi.c cgi/fastcgi.h \
+	cgi/forge.c \
 	cgi/gateway.h \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \

@@ -330,7 +330,7 @@ json_object *forge_list(const struct forge_request *request, GError **error)
 	}
 	if (request->token != NULL)
 		asking.auth = g_strconcat(asking.forge->auth, request->token, NULL);
-	asking.client = http_client_new(request->base != NULL);
+	asking.client = http_client_new(request->base != NULL && !request->is_public);
 	asking.repos = json_object_new_array();
 	if (ask(&asking, error)) {
 		list = json_object_new_object();
@@ -377,6 +377,8 @@ int forge_main(int argc, char **argv)
 		{ "archived", 0, 0, G_OPTION_ARG_NONE, &request.with_archived,
 		  "archived repositories too", NULL },
 		{ "forks", 0, 0, G_OPTION_ARG_NONE, &request.with_forks, "forks too", NULL },
+		{ "public", 0, 0, G_OPTION_ARG_NONE, &request.is_public,
+		  "no address of a private network, even if --forge-url says so", NULL },
 		G_OPTION_ENTRY_NULL };
 	/* clang-format on */
 	g_autoptr(GError) error = NULL;

@@ -18,9 +18,10 @@
  */
 
 struct forge_request {
-	const char *forge; /* github:OWNER, gitlab:GROUP or gitea:OWNER */
-	const char *base;  /* NULL: the public one; given: private addresses are allowed */
-	const char *token; /* NULL: only what is public */
+	const char *forge;  /* github:OWNER, gitlab:GROUP or gitea:OWNER */
+	const char *base;   /* NULL: the public one; given: private addresses are allowed */
+	gboolean is_public; /* nor then: somebody else named it */
+	const char *token;  /* NULL: only what is public */
 	gboolean with_archived, with_forks;
 };
 

@@ -68,6 +68,7 @@ begin
 				'rule_list', 'rule_get', 'rule_update', 'waiver_list', 'waiver_add', 'waiver_remove',
 				'saved_search_list', 'saved_search_add', 'saved_search_update', 'saved_search_remove']),
 			('muster_api', array['search_all', 'search_facets', 'search_suggest', 'search_bulk']),
+			('muster_api', array['forge_check', 'forge_known', 'repo_import']),
 			-- what those that run as their caller use
 			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',
 				'status_name', 'status_rank', 'organization_need', 'cursor_format', 'cursor_parse',

@@ -43,6 +43,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/removal.sql \
 	sql/api/repo.sql \
 	sql/api/repo_edit.sql \
+	sql/api/repo_import.sql \
 	sql/api/report.sql \
 	sql/api/request.sql \
 	sql/api/retention.sql \

@@ -93,20 +93,22 @@ begin
 	   for no key update;
 	select name into v_repo from muster.repo
 	 where organization_id = v_organization.id and removed_at is null
-	   and regexp_replace(remote, '(\.git)?/*$', '') = regexp_replace(p_url, '(\.git)?/*$', '') limit 1;
+	   and muster.remote_key(remote) = muster.remote_key(p_url) limit 1;
 	if v_repo is not null then
 		raise exception using errcode = 'MU409', message = format('It is there already: %s.', v_repo);
-	end if;
-	if (select count(*) from muster.repo
-	     where organization_id = v_organization.id and removed_at is null) >= v_organization.max_repositories then
-		raise exception using errcode = 'MU429',
-			message = format('The organization may have %s repositories.', v_organization.max_repositories);
 	end if;
 	select run_id into v_run from muster.job
 	 where organization_id = v_organization.id and kind = 'clone' and key = 'url:' || left(p_url, 290)
 	   and state in ('queued', 'running');
 	if v_run is not null then
 		return v_run;
+	end if;
+	-- Those that are on their way count.
+	if (select count(*) from muster.repo where organization_id = v_organization.id and removed_at is null)
+	   + (select count(*) from muster.job
+	       where organization_id = v_organization.id and kind = 'clone' and state in ('queued', 'running')) >= v_organization.max_repositories then
+		raise exception using errcode = 'MU429',
+			message = format('The organization may have %s repositories.', v_organization.max_repositories);
 	end if;
 	insert into muster.run (organization_id, project_id, account_id, kind, request)
 	values (v_organization.id, (p_project).id, muster.account(), 'remediate',
