@@ -19,6 +19,18 @@ const struct job_kind job_kinds[] = {
 		.help = "look at every repository below a watched folder",
 	},
 	{
+		.name = "clone",
+		.soft_s = 60 * 60, .hard_s = 61 * 60, .cpu_s = 3600,
+		.memory_bytes = 4096 * MIB, .files = 1024,
+		.result_max_bytes = 65536,
+		.prepare = job_clone_prepare,
+		.may_connect = TRUE, .may_execute = TRUE,
+		.confine = job_clone_confine,
+		.run = job_clone_run,
+		.record = job_clone_record,
+		.help = "clone a repository that was added by its address",
+	},
+	{
 		.name = "prune",
 		.help = "forget what is older than an organization's settings say",
 	},

@@ -88,4 +88,11 @@ gboolean job_audit_store(
 gboolean job_audit_record(
 	json_object *payload, GBytes *result, struct job_record *record, GError **error);
 
+/* jobs/job_clone.c */
+gboolean job_clone_prepare(const struct conf *conf, json_object *payload, GError **error);
+void job_clone_confine(json_object *params, struct sandbox *sandbox);
+char *job_clone_run(struct job_child *child, json_object *params, GError **error);
+gboolean job_clone_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+
 #endif

@@ -64,6 +64,7 @@ jobs_muster_server_SOURCES = \
 	jobs/dump.c jobs/dump.h \
 	jobs/forge.c jobs/forge.h \
 	jobs/job_audit.c \
+	jobs/job_clone.c \
 	jobs/job_kinds.c \
 	jobs/migrate.c jobs/migrate.h \
 	jobs/muster_server.c \

@@ -122,22 +122,6 @@ static gboolean folder_add(const struct repo_command *command, const char *path,
 	return is_covered || root_add(command, real, command->name, error);
 }
 
-/* The folder that url's clone has or will have; *is_there when it has. */
-static char *clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)
-{
-	g_autofree char *name = repo_url_name(url, error);
-
-	for (guint n = 1; name != NULL; n++) {
-		g_autofree char *leaf = n == 1 ? g_strdup(name) : g_strdup_printf("%s-%u", name, n);
-		g_autofree char *folder = g_build_filename(clones, leaf, NULL);
-		g_autofree char *origin = repo_clone_origin(folder);
-		*is_there = !g_strcmp0(origin, url);
-		if (*is_there || !g_file_test(folder, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
-			return g_steal_pointer(&folder);
-	}
-	return NULL;
-}
-
 static char *clones_folder(const struct repo_command *command, GError **error)
 {
 	if (!report_slug_is_valid(command->organization)) {
@@ -159,7 +143,7 @@ static gboolean url_add(const struct repo_command *command, const char *url, GEr
 	g_autofree char *clones = clones_folder(command, error);
 	if (clones == NULL || !file_make_folder(clones, error))
 		return FALSE;
-	g_autofree char *folder = clone_place(clones, url, &is_there, error);
+	g_autofree char *folder = repo_clone_place(clones, url, &is_there, error);
 	if (folder == NULL)
 		return FALSE;
 	if (!is_there) {
@@ -252,7 +236,7 @@ static gboolean root_remove(const struct repo_command *command, const char *what
 	if (repo_url_is(what)) {
 		g_autofree char *clones = clones_folder(command, error);
 		g_autofree char *folder =
-			clones != NULL ? clone_place(clones, what, &is_there, error) : NULL;
+			clones != NULL ? repo_clone_place(clones, what, &is_there, error) : NULL;
 		if (folder == NULL)
 			return FALSE;
 		if (is_there)

@@ -21,6 +21,12 @@
 /* Of what git says only the end is kept. */
 #define TAIL_BYTES 4096
 
+struct manner {
+	gboolean is_mirror;
+	gboolean is_foreign; /* somebody else named the address */
+	const char *pin;     /* host:port:addresses, which git is to use; NULL: it asks itself */
+};
+
 static gboolean has_scheme(const char *text)
 {
 	const char *colon = strstr(text, "://");
@@ -146,14 +152,23 @@ static char **environment_new(void)
 		if (pair != NULL)
 			g_strv_builder_add(builder, pair);
 	}
+	/* git has a name of its own for what other programs know by this one. */
+	const char *authorities = g_getenv("SSL_CERT_FILE");
+	g_autofree char *pair =
+		authorities != NULL ? g_strconcat("GIT_SSL_CAINFO=", authorities, NULL) : NULL;
+	if (pair != NULL)
+		g_strv_builder_add(builder, pair);
 	return g_strv_builder_end(builder);
 }
 
 /* A session of its own: no terminal to ask for a password, and one group to end. */
 static int git_spawn(
-	const char *url, const char *folder, gboolean is_mirror, int error_fd, pid_t *pid)
+	const char *url, const char *folder, const struct manner *manner, int error_fd, pid_t *pid)
 {
-	gboolean is_local = *url == '/' || g_str_has_prefix(url, "file://");
+	gboolean is_local =
+		!manner->is_foreign && (*url == '/' || g_str_has_prefix(url, "file://"));
+	g_autofree char *pin =
+		g_strconcat("http.curloptResolve=", manner->pin != NULL ? manner->pin : "", NULL);
 	/* clang-format off */
 	const char *argv[] = {"git",
 		"-c", "protocol.allow=never",
@@ -166,11 +181,13 @@ static int git_spawn(
 		"-c", "credential.helper=",
 		"-c", "fetch.fsckObjects=true",
 		"-c", "transfer.fsckObjects=true",
+		"-c", manner->is_foreign ? "http.followRedirects=false" : "http.followRedirects=initial",
+		"-c", pin,
 		"-c", "http.lowSpeedLimit=1000",
 		"-c", "http.lowSpeedTime=60",
 		"-c", "submodule.recurse=false",
 		"clone", "--quiet", "--template=", "--no-recurse-submodules", "--no-hardlinks",
-		is_mirror ? "--mirror" : "--no-mirror", "--", url, folder, NULL};
+		manner->is_mirror ? "--mirror" : "--no-mirror", "--", url, folder, NULL};
 	/* clang-format on */
 	g_auto(GStrv) environment = environment_new();
 	posix_spawn_file_actions_t actions;
@@ -230,8 +247,8 @@ static char *tail_reason(const GString *tail)
 	return quote_format(reason != NULL ? reason : "git gave no reason");
 }
 
-static gboolean clone_run(const char *url, const char *folder, gboolean is_mirror, guint timeout_s,
-	const gint *stop, GError **error)
+static gboolean clone_run(const char *url, const char *folder, const struct manner *manner,
+	guint timeout_s, const gint *stop, GError **error)
 {
 	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
 	g_autoptr(GString) tail = g_string_new(NULL);
@@ -243,7 +260,7 @@ static gboolean clone_run(const char *url, const char *folder, gboolean is_mirro
 			g_strerror(errno));
 		return FALSE;
 	}
-	code = git_spawn(url, part, is_mirror, pipe_fds[1], &pid);
+	code = git_spawn(url, part, manner, pipe_fds[1], &pid);
 	close(pipe_fds[1]);
 	if (code != 0) {
 		close(pipe_fds[0]);
@@ -277,11 +294,42 @@ static gboolean clone_run(const char *url, const char *folder, gboolean is_mirro
 
 gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)
 {
-	return clone_run(url, folder, FALSE, timeout_s, NULL, error);
+	const struct manner manner = {0};
+
+	return clone_run(url, folder, &manner, timeout_s, NULL, error);
 }
 
 gboolean repo_clone_mirror(
 	const char *url, const char *folder, guint timeout_s, const gint *stop, GError **error)
 {
-	return clone_run(url, folder, TRUE, timeout_s, stop, error);
+	const struct manner manner = {.is_mirror = TRUE};
+
+	return clone_run(url, folder, &manner, timeout_s, stop, error);
+}
+
+gboolean repo_clone_foreign(
+	const char *url, const char *folder, const char *pin, guint timeout_s, GError **error)
+{
+	const struct manner manner = {.is_foreign = TRUE, .pin = pin};
+
+	if (!repo_url_check(url, error))
+		return FALSE;
+	if (g_str_has_prefix(url, "file:"))
+		return url_refuse(error, "only https and ssh addresses are cloned");
+	return clone_run(url, folder, &manner, timeout_s, NULL, error);
+}
+
+char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)
+{
+	g_autofree char *name = repo_url_name(url, error);
+
+	for (guint n = 1; name != NULL; n++) {
+		g_autofree char *leaf = n == 1 ? g_strdup(name) : g_strdup_printf("%s-%u", name, n);
+		g_autofree char *folder = g_build_filename(clones, leaf, NULL);
+		g_autofree char *origin = repo_clone_origin(folder);
+		*is_there = !g_strcmp0(origin, url);
+		if (*is_there || !g_file_test(folder, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
+			return g_steal_pointer(&folder);
+	}
+	return NULL;
 }

@@ -43,6 +43,17 @@ gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError
 gboolean repo_clone_mirror(
 	const char *url, const char *folder, guint timeout_s, const gint *stop, GError **error);
 
+/*
+ * The same for an address that came over the network: no file, no redirect, and over https no other
+ * host than pin says, "host:port:address,...", whatever a name server tells git. ssh knows the host's
+ * key or fails.
+ */
+gboolean repo_clone_foreign(
+	const char *url, const char *folder, const char *pin, guint timeout_s, GError **error);
+
+/* The folder that url's clone has or will have below clones; *is_there when it has. */
+char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error);
+
 /* The address a clone came from, or NULL. Freed by the caller. */
 char *repo_clone_origin(const char *folder);
 

@@ -22,8 +22,8 @@ struct helper {
 
 /* What a child may know of the environment it was started from. */
 static const char *const environment_names[] = {"ASAN_OPTIONS", "HOME", "LANG", "LC_ALL",
-	"LC_CTYPE", "LD_LIBRARY_PATH", "LSAN_OPTIONS", "PATH", "TMPDIR", "TZ", "UBSAN_OPTIONS",
-	"XDG_CACHE_HOME", "XDG_CONFIG_HOME"};
+	"LC_CTYPE", "LD_LIBRARY_PATH", "LSAN_OPTIONS", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE",
+	"TMPDIR", "TZ", "UBSAN_OPTIONS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"};
 
 static char **environment_new(void)
 {

@@ -56,7 +56,7 @@ $$;
 -- What is wrong with an address to clone from; null: nothing. https, ssh and [user@]host:path, as
 -- repo_clone.h has it; that the host is none of a private network is looked at once more when its
 -- name is resolved.
-create function muster.url_fault(p_url text) returns text
+create function muster.url_fault(p_url text, p_is_private boolean) returns text
 language plpgsql immutable set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_host text := rtrim(lower(coalesce(
@@ -69,8 +69,8 @@ begin
 		return 'holds a name or a password, which would be stored and shown';
 	elsif v_host is null or p_url ~ '^-' or v_host ~ '^-' then
 		return 'is no https or ssh address of a repository';
-	elsif v_host ~ '^(localhost|.*\.localhost|\[.*|\d+|0x.*|.*\.internal|.*\.local)$'
-	      or v_host ~ '^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.' then
+	elsif not p_is_private and (v_host ~ '^(localhost|.*\.localhost|\[.*|\d+|0x.*|.*\.internal|.*\.local)$'
+	      or v_host ~ '^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.') then
 		return 'leads into a private network';
 	end if;
 	return null;
@@ -81,7 +81,8 @@ create function muster.repo_add_url(p_url text, p_host text, p_project muster.pr
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization muster.organization;
-	v_fault text := muster.url_fault(p_url);
+	v_is_private boolean := muster.setting_value('repo.private_addresses', null) = '"yes"';
+	v_fault text := muster.url_fault(p_url, v_is_private);
 	v_repo text;
 	v_run bigint;
 begin
@@ -117,7 +118,7 @@ begin
 	insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
 	values (v_organization.id, v_run, 'clone', 'url:' || left(p_url, 290), p_host, 10, 3,
 		jsonb_build_object('organization', v_organization.slug, 'organization_id', v_organization.id,
-				   'project', (p_project).slug, 'url', p_url));
+				   'project', (p_project).slug, 'url', p_url, 'private', v_is_private));
 	return v_run;
 end
 $$;

@@ -2,7 +2,7 @@
 -- Importing what a forge has.
 --
 --   forge_check(p_forge, p_url) → whether the forge may lie in a private network: for the server's
---       administrator alone. p_forge: github:OWNER, gitlab:GROUP or gitea:OWNER. MU400.
+--       administrator, or where the setting repo.private_addresses says so. p_forge: github:OWNER, gitlab:GROUP or gitea:OWNER. MU400.
 --   forge_known(p_list) → the list of muster-forge(1), each repository with "known": it is here already.
 --   repo_import(p_urls, p_project) → {"results": [{url, success, error, run_id}]}: as repo_add(), each by
 --       itself. MU404.
@@ -22,7 +22,8 @@ begin
 	elsif p_url !~ '^https?://[^/@]' then
 		perform muster.field_error('url', 'does not begin with https://');
 	end if;
-	return current_setting('muster.role') = 'platform_admin';
+	return current_setting('muster.role') = 'platform_admin'
+	       or muster.setting_value('repo.private_addresses', null) = '"yes"';
 end
 $$;
 

@@ -23,6 +23,8 @@ begin atomic
 		 array['closed', 'open'], 'Whether people may make accounts themselves; invitations always work.'),
 		('organization.create', '"administrator"', 'platform', null, null,
 		 array['administrator', 'everybody'], 'Who may make organizations.'),
+		('repo.private_addresses', '"no"', 'platform', null, null, array['no', 'yes'],
+		 'Whether what is added or imported may lie in a private network: for a forge of one''s own.'),
 		('retention.audit_days', '30', 'organization', 1, 36500, null,
 		 'Audits are kept this long; the latest of each folder always.'),
 		('retention.deployment_days', '365', 'organization', 1, 36500, null,
