@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{ "doctor", doctor_main, "say what is wrong here, and what mends it" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
 	{ "job-helper", helper_main, NULL },
+	{ "key", key_main, "give the master key a successor" },
 	{ "migrate", migrate_main, "bring the database to this version" },
 	{ "organization", organization_main, "add, list, change and remove organizations" },
 	{ "project", project_main, "add and list the projects of an organization" },

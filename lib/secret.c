@@ -31,8 +31,16 @@ G_STATIC_ASSERT(SECRET_HASH_BYTES == crypto_auth_hmacsha256_BYTES);
 G_STATIC_ASSERT(SECRET_QUICK_KEY_BYTES == crypto_generichash_KEYBYTES);
 G_STATIC_ASSERT(sizeof(STRETCH_SALT) - 1 == crypto_pwhash_SALTBYTES);
 
+/* Newest first. On the heap by itself: a program that runs takes over what the file says now. */
+struct ring {
+	guchar bytes[SECRET_KEYS_MAX][KEY_BYTES];
+	guint n;
+	char *path;
+	struct stat st; /* of the file that was read */
+};
+
 struct secret_key {
-	guchar bytes[KEY_BYTES];
+	struct ring *ring;
 };
 
 static void sodium_ready(void)
@@ -64,29 +72,72 @@ static gboolean key_make(const char *path, GError **error)
 	return FALSE;
 }
 
-struct secret_key *secret_key_load(const char *path, gboolean make, GError **error)
+static void ring_free(struct ring *ring)
+{
+	g_free(ring->path);
+	sodium_memzero(ring, sizeof(*ring));
+	g_free(ring);
+}
+
+static struct ring *ring_load(const char *path, GError **error)
 {
 	g_autofree char *bytes = NULL;
-	gsize len = 0;
 	struct stat st;
+	gsize len = 0;
 
-	sodium_ready();
-	if (make && access(path, F_OK) < 0 && errno == ENOENT && !key_make(path, error))
-		return NULL;
-	if (!file_read(path, KEY_BYTES, &bytes, &len, error)) {
+	if (!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
 		g_prefix_error(error, "the master key: ");
 		return NULL;
 	}
-	if (len != KEY_BYTES || stat(path, &st) < 0 || (st.st_mode & 0077) != 0) {
+	if (len == 0 || len % KEY_BYTES != 0 || stat(path, &st) < 0 || (st.st_mode & 0077) != 0) {
 		sodium_memzero(bytes, len);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"%s is not a master key: it needs %d bytes and mode 0600", path,
-			(int)KEY_BYTES);
+			"%s is not a master key: it needs %d bytes, for each key that it holds, "
+			"and mode 0600",
+			path, (int)KEY_BYTES);
 		return NULL;
 	}
-	struct secret_key *key = g_new(struct secret_key, 1);
-	memcpy(key->bytes, bytes, KEY_BYTES);
+	struct ring *ring = g_new0(struct ring, 1);
+	memcpy(ring->bytes, bytes, len);
 	sodium_memzero(bytes, len);
+	ring->n = (guint)(len / KEY_BYTES);
+	ring->path = g_strdup(path);
+	ring->st = st;
+	return ring;
+}
+
+/* A rotation puts another file in its place. What cannot be read leaves what we have. */
+static const struct ring *ring_now(const struct secret_key *key)
+{
+	struct ring *ring = key->ring;
+	struct stat st;
+
+	if (stat(ring->path, &st) < 0 ||
+		(st.st_ino == ring->st.st_ino && st.st_dev == ring->st.st_dev &&
+			st.st_size == ring->st.st_size &&
+			st.st_mtim.tv_sec == ring->st.st_mtim.tv_sec &&
+			st.st_mtim.tv_nsec == ring->st.st_mtim.tv_nsec))
+		return ring;
+	struct ring *fresh = ring_load(ring->path, NULL);
+	if (fresh == NULL)
+		return ring;
+	struct ring old = *ring;
+	*ring = *fresh;
+	*fresh = old;
+	ring_free(fresh);
+	return ring;
+}
+
+struct secret_key *secret_key_load(const char *path, gboolean make, GError **error)
+{
+	sodium_ready();
+	if (make && access(path, F_OK) < 0 && errno == ENOENT && !key_make(path, error))
+		return NULL;
+	struct ring *ring = ring_load(path, error);
+	if (ring == NULL)
+		return NULL;
+	struct secret_key *key = g_new(struct secret_key, 1);
+	key->ring = ring;
 	return key;
 }
 
@@ -94,8 +145,54 @@ void secret_key_free(struct secret_key *key)
 {
 	if (key == NULL)
 		return;
-	sodium_memzero(key, sizeof(*key));
+	ring_free(key->ring);
 	g_free(key);
+}
+
+guint secret_key_count(const struct secret_key *key)
+{
+	return key->ring->n;
+}
+
+/* Puts the keys into the file's place, which keeps its owner. */
+static gboolean ring_write(const struct ring *ring, guint n, GError **error)
+{
+	g_autofree char *part = g_strdup_printf("%s.%x", ring->path, (unsigned)getpid());
+
+	if (!file_write(part, (const char *)ring->bytes, (gsize)n * KEY_BYTES, 0600, error))
+		return FALSE;
+	if ((geteuid() == 0 && chown(part, ring->st.st_uid, ring->st.st_gid) < 0) ||
+		rename(part, ring->path) < 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "the master key %s: %s",
+			ring->path, g_strerror(errno));
+		unlink(part);
+		return FALSE;
+	}
+	return file_sync(ring->path, error);
+}
+
+gboolean secret_key_rotate(const char *path, GError **error)
+{
+	g_autoptr(secret_key) key = secret_key_load(path, FALSE, error);
+
+	if (key == NULL)
+		return FALSE;
+	struct ring *ring = key->ring;
+	if (ring->n == SECRET_KEYS_MAX) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
+			"%s holds %d keys already: drop the old ones first", path, SECRET_KEYS_MAX);
+		return FALSE;
+	}
+	memmove(ring->bytes[1], ring->bytes[0], (gsize)ring->n * KEY_BYTES);
+	crypto_kdf_keygen(ring->bytes[0]);
+	return ring_write(ring, ring->n + 1, error);
+}
+
+gboolean secret_key_drop(const char *path, GError **error)
+{
+	g_autoptr(secret_key) key = secret_key_load(path, FALSE, error);
+
+	return key != NULL && ring_write(key->ring, 1, error);
 }
 
 static char *base64url(const guchar *bytes, gsize len)
@@ -122,22 +219,36 @@ void secret_token_hash(const char *token, guchar hash[SECRET_HASH_BYTES])
 	crypto_hash_sha256(hash, (const guchar *)token, strlen(token));
 }
 
-void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
-	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES])
+static void hash_with(const guchar key[KEY_BYTES], enum secret_purpose purpose, const guchar *bytes,
+	gsize len, guchar hash[SECRET_HASH_BYTES])
 {
 	guchar subkey[crypto_auth_hmacsha256_KEYBYTES];
 
-	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key->bytes);
+	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key);
 	crypto_auth_hmacsha256(hash, bytes, len, subkey);
 	sodium_memzero(subkey, sizeof(subkey));
 }
 
+void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
+	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES])
+{
+	hash_with(key->ring->bytes[key->ring->n - 1], purpose, bytes, len, hash);
+}
+
+char *secret_key_name(const struct secret_key *key, guint n)
+{
+	guchar hash[SECRET_HASH_BYTES];
+
+	hash_with(key->ring->bytes[n], SECRET_PURPOSE_NAME, (const guchar *)"", 0, hash);
+	return g_strdup_printf("%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
+}
+
 static char *text_sign(
-	const struct secret_key *key, enum secret_purpose purpose, const char *text, gsize len)
+	const guchar bytes[KEY_BYTES], enum secret_purpose purpose, const char *text, gsize len)
 {
 	guchar mac[SECRET_HASH_BYTES];
 
-	secret_keyed_hash(key, purpose, (const guchar *)text, len, mac);
+	hash_with(bytes, purpose, (const guchar *)text, len, mac);
 	return base64url(mac, sizeof(mac));
 }
 
@@ -165,10 +276,10 @@ void secret_quick_hash(const guchar key[SECRET_QUICK_KEY_BYTES], const guchar *b
 #define SEAL_BYTES (NONCE_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES)
 
 static void seal_key(
-	const struct secret_key *key, guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES])
+	const guchar key[KEY_BYTES], guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES])
 {
 	crypto_kdf_derive_from_key(subkey, crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
-		SECRET_PURPOSE_SEAL, "muster__", key->bytes);
+		SECRET_PURPOSE_SEAL, "muster__", key);
 }
 
 char *secret_seal(const struct secret_key *key, const char *context, const guchar *bytes, gsize len)
@@ -176,7 +287,7 @@ char *secret_seal(const struct secret_key *key, const char *context, const gucha
 	guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
 	g_autofree guchar *box = g_malloc(len + SEAL_BYTES);
 
-	seal_key(key, subkey);
+	seal_key(ring_now(key)->bytes[0], subkey);
 	randombytes_buf(box, NONCE_BYTES);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(box + NONCE_BYTES, NULL, bytes, len,
 		(const guchar *)context, strlen(context), NULL, box, subkey);
@@ -184,9 +295,11 @@ char *secret_seal(const struct secret_key *key, const char *context, const gucha
 	return base64url(box, len + SEAL_BYTES);
 }
 
-guchar *secret_open(const struct secret_key *key, const char *context, const char *text, gsize *len)
+guchar *secret_open_which(const struct secret_key *key, const char *context, const char *text,
+	gsize *len, guint *which)
 {
 	guchar subkey[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	const struct ring *ring = ring_now(key);
 	gsize room = strlen(text), box_len = 0;
 	g_autofree guchar *box = g_malloc(room + 1);
 
@@ -195,16 +308,27 @@ guchar *secret_open(const struct secret_key *key, const char *context, const cha
 		box_len < SEAL_BYTES)
 		return NULL;
 	g_autofree guchar *bytes = g_malloc(box_len - SEAL_BYTES + 1);
-	seal_key(key, subkey);
-	int failure = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes, NULL, NULL,
-		box + NONCE_BYTES, box_len - NONCE_BYTES, (const guchar *)context, strlen(context),
-		box, subkey);
-	sodium_memzero(subkey, sizeof(subkey));
-	if (failure != 0)
-		return NULL;
-	bytes[box_len - SEAL_BYTES] = '\0';
-	*len = box_len - SEAL_BYTES;
-	return g_steal_pointer(&bytes);
+	for (guint i = 0; i < ring->n; i++) {
+		seal_key(ring->bytes[i], subkey);
+		int failure = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes, NULL, NULL,
+			box + NONCE_BYTES, box_len - NONCE_BYTES, (const guchar *)context,
+			strlen(context), box, subkey);
+		sodium_memzero(subkey, sizeof(subkey));
+		if (failure != 0)
+			continue;
+		bytes[box_len - SEAL_BYTES] = '\0';
+		*len = box_len - SEAL_BYTES;
+		*which = i;
+		return g_steal_pointer(&bytes);
+	}
+	return NULL;
+}
+
+guchar *secret_open(const struct secret_key *key, const char *context, const char *text, gsize *len)
+{
+	guint which;
+
+	return secret_open_which(key, context, text, len, &which);
 }
 
 void secret_wipe(gpointer bytes, gsize len)
@@ -214,7 +338,7 @@ void secret_wipe(gpointer bytes, gsize len)
 
 char *secret_sign(const struct secret_key *key, enum secret_purpose purpose, const char *text)
 {
-	return text_sign(key, purpose, text, strlen(text));
+	return text_sign(key->ring->bytes[0], purpose, text, strlen(text));
 }
 
 gboolean secret_is_equal(const char *a, const char *b)
@@ -260,7 +384,8 @@ char *secret_jwt_sign(const struct secret_key *key, const char *claims)
 {
 	g_autofree char *payload = base64url((const guchar *)claims, strlen(claims));
 	g_autofree char *signed_part = g_strconcat(JWT_HEADER ".", payload, NULL);
-	g_autofree char *mac = secret_sign(key, SECRET_PURPOSE_JWT, signed_part);
+	g_autofree char *mac = text_sign(
+		ring_now(key)->bytes[0], SECRET_PURPOSE_JWT, signed_part, strlen(signed_part));
 	return g_strconcat(signed_part, ".", mac, NULL);
 }
 
@@ -279,8 +404,14 @@ char *secret_jwt_verify(const struct secret_key *key, const char *token, gint64 
 	if (strlen(token) > JWT_MAX_BYTES || !g_str_has_prefix(token, JWT_HEADER ".") ||
 		mac < token + head)
 		return jwt_refuse(error);
-	g_autofree char *expected = text_sign(key, SECRET_PURPOSE_JWT, token, (gsize)(mac - token));
-	if (!secret_is_equal(expected, mac + 1))
+	const struct ring *ring = ring_now(key);
+	gboolean is_ours = FALSE;
+	for (guint i = 0; i < ring->n && !is_ours; i++) {
+		g_autofree char *expected =
+			text_sign(ring->bytes[i], SECRET_PURPOSE_JWT, token, (gsize)(mac - token));
+		is_ours = secret_is_equal(expected, mac + 1);
+	}
+	if (!is_ours)
 		return jwt_refuse(error);
 
 	char claims[JWT_MAX_BYTES + 1];

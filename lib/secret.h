@@ -21,12 +21,27 @@ typedef struct secret_key secret_key;
 
 /*
  * The master key: 32 bytes in a file that only its owner can read. make: created when missing;
- * programs that start at once all get the same. Errors: MUSTER_ERROR_MISSING, _IO, _INPUT or
- * _LIMIT when the file is not 32 bytes, _INPUT when its group or others may read it.
+ * programs that start at once all get the same. The file may hold several keys, the newest first:
+ * that one signs and seals, all of them verify and open, and the oldest one names findings, which
+ * have to keep their names. A program that runs takes a rotation over at its next use of a key.
+ * Errors: MUSTER_ERROR_MISSING, _IO, _INPUT or _LIMIT when the file is not 32 bytes for each key,
+ * _INPUT when its group or others may read it.
  */
+#define SECRET_KEYS_MAX 8
 struct secret_key *secret_key_load(const char *path, gboolean make, GError **error);
 void secret_key_free(struct secret_key *key);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(secret_key, secret_key_free)
+
+guint secret_key_count(const struct secret_key *key);
+/* Tells key n from others and nothing about it: eight hexadecimal digits. Freed by the caller. */
+char *secret_key_name(const struct secret_key *key, guint n);
+
+/*
+ * A new key before those that the file has; and away with all but the newest. The file keeps its
+ * owner. Errors: as secret_key_load(); MUSTER_ERROR_LIMIT when there are SECRET_KEYS_MAX.
+ */
+gboolean secret_key_rotate(const char *path, GError **error);
+gboolean secret_key_drop(const char *path, GError **error);
 
 /*
  * What subkeys are for; the number is part of the key, so rows keep theirs. Derived with
@@ -39,6 +54,7 @@ enum secret_purpose {
 	SECRET_PURPOSE_CURSOR = 3,
 	SECRET_PURPOSE_SEAL = 4,
 	SECRET_PURPOSE_FINDING = 5, /* names leaked secrets, joins repositories */
+	SECRET_PURPOSE_NAME = 6,    /* names the key itself */
 };
 
 /* prefix and 32 random bytes in unpadded base64url. Freed by the caller. */
@@ -91,6 +107,9 @@ char *secret_seal(
 	const struct secret_key *key, const char *context, const guchar *bytes, gsize len);
 guchar *secret_open(
 	const struct secret_key *key, const char *context, const char *text, gsize *len);
+/* The same, with which key of the file had sealed it: 0 is the newest. */
+guchar *secret_open_which(const struct secret_key *key, const char *context, const char *text,
+	gsize *len, guint *which);
 
 /* Overwrites what held a secret; the compiler may not leave it out. */
 void secret_wipe(gpointer bytes, gsize len);

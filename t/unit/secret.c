@@ -97,7 +97,57 @@ static void test_key_refused(void)
 	g_assert_true(g_file_set_contents_full(
 		path, long_text, 33, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
 	g_assert_null(secret_key_load(path, TRUE, &error));
+	check_refused(error, MUSTER_ERROR_INPUT, "is not a master key");
+	g_autofree char *longer = g_strnfill(32 * SECRET_KEYS_MAX + 1, 'x');
+	g_assert_true(g_file_set_contents_full(path, longer, 32 * SECRET_KEYS_MAX + 1,
+		G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
+	g_assert_null(secret_key_load(path, TRUE, &error));
 	check_refused(error, MUSTER_ERROR_LIMIT, "the master key");
+}
+
+/* What a program that runs has to go on with while somebody else rotates. */
+static void test_key_rotate(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(secret_key) key = key_fixed(&path);
+	guchar named[SECRET_HASH_BYTES], again[SECRET_HASH_BYTES];
+	gsize len = 0;
+	guint which = 9;
+	g_autofree char *jwt = secret_jwt_sign(key, "{\"exp\":2000}");
+	g_autofree char *box = secret_seal(key, "c", (const guchar *)"hidden", 6);
+	g_autofree char *name = secret_key_name(key, 0);
+	secret_keyed_hash(key, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, named);
+
+	g_assert_true(secret_key_rotate(path, &error));
+	g_autofree char *claims = secret_jwt_verify(key, jwt, 1000, &error);
+	g_assert_cmpstr(claims, ==, "{\"exp\":2000}");
+	g_assert_cmpuint(secret_key_count(key), ==, 2);
+	g_autofree char *old_name = secret_key_name(key, 1);
+	g_assert_cmpstr(old_name, ==, name);
+	g_autofree guchar *open = secret_open_which(key, "c", box, &len, &which);
+	g_assert_cmpuint(which, ==, 1);
+	secret_keyed_hash(key, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, again);
+	g_assert_cmpmem(named, sizeof(named), again, sizeof(again));
+	g_autofree char *new_jwt = secret_jwt_sign(key, "{\"exp\":2000}");
+	g_assert_cmpstr(new_jwt, !=, jwt);
+
+	g_assert_true(secret_key_drop(path, &error));
+	g_assert_null(secret_jwt_verify(key, jwt, 1000, NULL));
+	g_autofree char *new_claims = secret_jwt_verify(key, new_jwt, 1000, &error);
+	g_assert_cmpstr(new_claims, ==, "{\"exp\":2000}");
+	g_assert_null(secret_open(key, "c", box, &len));
+	g_assert_cmpuint(secret_key_count(key), ==, 1);
+
+	for (int i = 1; i < SECRET_KEYS_MAX; i++)
+		g_assert_true(secret_key_rotate(path, &error));
+	g_assert_false(secret_key_rotate(path, &error));
+	check_refused(error, MUSTER_ERROR_LIMIT, "drop the old ones");
+	/* What is broken meanwhile leaves a program with what it has. */
+	g_assert_true(g_file_set_contents_full(
+		path, "short", 5, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
+	g_autofree char *still = secret_jwt_verify(key, new_jwt, 1000, NULL);
+	g_assert_nonnull(still);
 }
 
 static void test_token(void)
@@ -260,6 +310,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/secret/a key is made once and for its owner alone", test_key_make);
 	g_test_add_func("/secret/programs that start at once share one key", test_key_race);
 	g_test_add_func("/secret/a key that others may read is refused", test_key_refused);
+	g_test_add_func("/secret/a rotation reaches a program that runs", test_key_rotate);
 	g_test_add_func("/secret/tokens are random and stored as SHA-256", test_token);
 	g_test_add_func("/secret/a signature is that of its purpose's key", test_sign);
 	g_test_add_func("/secret/a password is checked against argon2id", test_password);

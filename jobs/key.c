@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "jobs/muster_server.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "jobs/migrate.h"
+#include "jobs/verb.h"
+#include "lib/error.h"
+#include "lib/exit.h"
+#include "lib/secret.h"
+
+/*
+ * `muster key`: the master key gets a successor. The file then holds both: the new one signs and
+ * seals, the old one still verifies and opens, and programs that run take that over by themselves.
+ * What the database holds sealed is sealed anew at once; what is out in the world (access tokens,
+ * at most half an hour old) ends by itself. Then the old one can go.
+ */
+
+#define JWT_LIFE_S 1800
+
+/* What is sealed in the database, and for which context: a prefix and the row's id. */
+static const struct {
+	const char *prefix;
+	const char *list;   /* → id, sealed */
+	const char *update; /* id, old, new */
+} sealed[] = {
+	{"totp:", "select account_id::text, sealed from muster.totp",
+		"update muster.totp set sealed = $3 where account_id = $1::uuid and sealed = $2"},
+};
+
+struct tally {
+	guint by_key[SECRET_KEYS_MAX];
+	guint lost; /* no key opens it */
+};
+
+/* One row: counted and, unless the newest key had sealed it or update is NULL, sealed anew. */
+static gboolean row_take(struct db *db, const struct secret_key *key, const char *context,
+	const char *update, const char *const *row, struct tally *tally, GError **error)
+{
+	gsize len = 0;
+	guint which = 0;
+	guchar *text = secret_open_which(key, context, row[1], &len, &which);
+	gboolean ok = TRUE;
+
+	if (text == NULL) {
+		tally->lost++;
+		return TRUE;
+	}
+	if (which > 0 && update != NULL) {
+		g_autofree char *anew = secret_seal(key, context, text, len);
+		const char *params[] = {row[0], row[1], anew};
+		g_autoptr(db_result) done = db_query(db, update, 3, params, error);
+		ok = done != NULL;
+		which = 0;
+	}
+	secret_wipe(text, len);
+	g_free(text);
+	tally->by_key[which]++;
+	return ok;
+}
+
+/* Looks at all that is sealed; is_anew: and brings it under the newest key. */
+static gboolean sealed_take(struct db *db, const struct secret_key *key, gboolean is_anew,
+	struct tally *tally, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(sealed); i++) {
+		g_autoptr(db_result) rows = db_query(db, sealed[i].list, 0, NULL, error);
+		if (rows == NULL)
+			return FALSE;
+		for (guint r = 0; r < db_result_rows(rows); r++) {
+			const char *row[] = {db_result_get(rows, r, 0), db_result_get(rows, r, 1)};
+			g_autofree char *context = g_strconcat(sealed[i].prefix, row[0], NULL);
+			if (!row_take(db, key, context, is_anew ? sealed[i].update : NULL, row,
+				    tally, error))
+				return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static int key_fail(const struct verb_call *call, const GError *error)
+{
+	return error->code == MUSTER_ERROR_DB ? migrate_fail(call->db, error) : server_fail(error);
+}
+
+static void lost_tell(const struct tally *tally)
+{
+	if (tally->lost > 0)
+		fprintf(stderr,
+			"%s: %u secrets of a second factor were sealed with a key that is not here: "
+			"their owners need another one\n",
+			g_get_prgname(), tally->lost);
+}
+
+/* One rotation at a time. */
+static gboolean lane_take(const struct verb_call *call, GError **error)
+{
+	return db_script(
+		call->db, "set statement_timeout = 0; select pg_advisory_lock(19797, 3)", error);
+}
+
+static int key_list(const struct verb_call *call)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(secret_key) key =
+		secret_key_load(conf_get(call->conf, "secret.key_file"), FALSE, &error);
+	struct tally tally = {0};
+
+	if (key == NULL || !sealed_take(call->db, key, FALSE, &tally, &error))
+		return key_fail(call, error);
+	for (guint i = 0; i < secret_key_count(key); i++) {
+		g_autofree char *name = secret_key_name(key, i);
+		printf("%s\t%s\t%u sealed\n", name,
+			i == 0 ? "signs and seals" : "verifies and opens", tally.by_key[i]);
+	}
+	lost_tell(&tally);
+	return tally.lost > 0 ? EXIT_ATTENTION : EXIT_FINE;
+}
+
+/* The trail says that keys changed, and which one is in force. */
+static gboolean trail_add(struct db *db, const char *action, const char *name, GError **error)
+{
+	const char *params[] = {action, name};
+	g_autoptr(db_result) added = db_query(
+		db, "insert into muster.trail (action, subject) values ($1, $2)", 2, params, error);
+	return added != NULL;
+}
+
+static int key_rotate(const struct verb_call *call)
+{
+	const char *path = conf_get(call->conf, "secret.key_file");
+	g_autoptr(GError) error = NULL;
+	struct tally tally = {0};
+
+	if (!lane_take(call, &error) || !secret_key_rotate(path, &error))
+		return key_fail(call, error);
+	g_autoptr(secret_key) key = secret_key_load(path, FALSE, &error);
+	if (key == NULL)
+		return key_fail(call, error);
+	g_autofree char *name = secret_key_name(key, 0);
+	if (!sealed_take(call->db, key, TRUE, &tally, &error) ||
+		!trail_add(call->db, "key.rotate", name, &error)) {
+		/* The new key is in force and the old one still opens: done again by drop. */
+		return key_fail(call, error);
+	}
+	lost_tell(&tally);
+	printf("%s signs and seals from now on; %u secrets were sealed anew. In half an hour: "
+	       "muster key drop\n",
+		name, tally.by_key[0]);
+	return EXIT_FINE;
+}
+
+static int key_drop(const struct verb_call *call)
+{
+	const gboolean *is_now = call->options;
+	const char *path = conf_get(call->conf, "secret.key_file");
+	g_autoptr(GError) error = NULL;
+	struct tally tally = {0};
+	struct stat st;
+
+	if (!lane_take(call, &error))
+		return key_fail(call, error);
+	g_autoptr(secret_key) key = secret_key_load(path, FALSE, &error);
+	if (key == NULL || !sealed_take(call->db, key, TRUE, &tally, &error))
+		return key_fail(call, error);
+	guint n_old = secret_key_count(key) - 1;
+	if (n_old == 0) {
+		printf("there is one key, and it stays\n");
+		return EXIT_FINE;
+	}
+	if (!*is_now && stat(path, &st) == 0 && time(NULL) - st.st_mtime < JWT_LIFE_S) {
+		fprintf(stderr,
+			"%s: access tokens of the old key live for %d minutes yet; --now ends them\n",
+			g_get_prgname(),
+			(int)((JWT_LIFE_S - (time(NULL) - st.st_mtime) + 59) / 60));
+		return EXIT_ATTENTION;
+	}
+	g_autofree char *name = secret_key_name(key, 0);
+	if (!secret_key_drop(path, &error) || !trail_add(call->db, "key.drop", name, &error))
+		return key_fail(call, error);
+	lost_tell(&tally);
+	printf("%u old key%s gone; %s is the only one\n", n_old, n_old == 1 ? " is" : "s are",
+		name);
+	return EXIT_FINE;
+}
+
+/* clang-format off */
+static const struct verb verbs[] = {
+	{ "list", 0, 0, key_list },
+	{ "rotate", 0, 0, key_rotate },
+	{ "drop", 0, 0, key_drop },
+};
+/* clang-format on */
+
+int key_main(int argc, char **argv)
+{
+	gboolean is_now = FALSE;
+	const GOptionEntry entries[] = {{"now", 0, 0, G_OPTION_ARG_NONE, &is_now,
+						"drop: at once, whoever is signed in", NULL},
+		{NULL}};
+	int exit_code;
+	g_autoptr(conf) conf =
+		server_start("key list|rotate|drop", entries, &argc, &argv, &exit_code);
+
+	return conf == NULL ? exit_code
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &is_now, argc, argv);
+}
