@@ -102,7 +102,7 @@ gboolean invitation_accept(struct route_call *call, GError **error)
 		       "select muster.invitation_accept(p_token_hash => $1::bytea, p_name => $2, "
 		       "p_hash => $3)",
 		       3, params, &result, error) &&
-	       session_open(call, db_result_get(result, 0, 0), NULL, "invitation", error);
+	       session_open(call, db_result_get(result, 0, 0), NULL, "invitation", NULL, error);
 }
 
 /* Who has an account already joins with it. */
@@ -144,7 +144,7 @@ gboolean account_register(struct route_call *call, GError **error)
 			"select muster.account_register(p_email => $1, p_name => $2, p_hash => $3, "
 			"p_slug => $4)",
 			4, params, &result, error) ||
-		!session_open(call, db_result_get(result, 0, 0), NULL, "register", error))
+		!session_open(call, db_result_get(result, 0, 0), NULL, "register", NULL, error))
 		return FALSE;
 	call->response->status = 201;
 	return TRUE;
@@ -255,7 +255,7 @@ gboolean account_reset(struct route_call *call, GError **error)
 	       call_run(call,
 		       "select muster.password_reset_use(p_token_hash => $1::bytea, p_hash => $2)",
 		       2, params, &result, error) &&
-	       session_open(call, db_result_get(result, 0, 0), NULL, "reset", error);
+	       session_open(call, db_result_get(result, 0, 0), NULL, "reset", NULL, error);
 }
 
 /* The audit in a letter: to oneself, or to another member of this organisation. */

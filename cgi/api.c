@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cgi/issuer.h"
 #include "cgi/meter.h"
 #include "cgi/openapi.h"
 #include "cgi/plain.h"
@@ -22,6 +23,7 @@ static void api_free(struct api *api)
 		return;
 	db_free(api->db);
 	secret_key_free(api->key);
+	g_clear_pointer(&api->issuers, g_ptr_array_unref);
 	conf_free(api->conf);
 	g_free(api);
 }
@@ -40,6 +42,9 @@ static struct api *api_load(void *data, GError **error)
 	log_init("api.fcgi", api->conf);
 	api->key = secret_key_load(conf_get(api->conf, "secret.key_file"), FALSE, error);
 	if (api->key == NULL)
+		return NULL;
+	api->issuers = issuer_load(api->conf, error);
+	if (api->issuers == NULL)
 		return NULL;
 	/* Says now, not to the first request, when no database is configured at all. */
 	g_autoptr(db) probe = db_open(api->conf, "muster_api", error);

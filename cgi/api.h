@@ -26,6 +26,7 @@ struct api {
 	struct meter *meter;        /* shared likewise */
 	struct meter_worker *place; /* of this worker in it; NULL: a plain CGI process has none */
 	int listen_fd;              /* where requests wait for a worker; -1: nowhere */
+	GPtrArray *issuers;         /* of struct issuer */
 };
 
 typedef struct api api;

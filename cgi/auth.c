@@ -11,21 +11,49 @@
 #define COOKIE "muster_session"
 /* Browsers keep this prefix to cookies that are Secure, have no Domain and Path=/ (RFC 6265bis). */
 #define COOKIE_SECURE "__Host-" COOKIE
+#define NOTE "muster_away"
+#define NOTE_SECURE "__Host-" NOTE
 /* As long as a session may live when it is refreshed; the database ends it earlier otherwise. */
 #define COOKIE_MAX_AGE_S 2592000
 
+static gboolean is_https(const struct request *request)
+{
+	return !strcmp(request->scheme, "https");
+}
+
 static const char *cookie_name(const struct request *request)
 {
-	return !strcmp(request->scheme, "https") ? COOKIE_SECURE : COOKIE;
+	return is_https(request) ? COOKIE_SECURE : COOKIE;
+}
+
+static const char *note_name(const struct request *request)
+{
+	return is_https(request) ? NOTE_SECURE : NOTE;
+}
+
+static void cookie_set(struct response *response, const struct request *request, const char *name,
+	const char *text, int max_age_s)
+{
+	g_autofree char *value =
+		g_strdup_printf("%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%d%s", name,
+			text != NULL ? text : "", text != NULL ? max_age_s : 0,
+			is_https(request) ? "; Secure" : "");
+	response_header(response, "Set-Cookie", value);
 }
 
 void auth_set_cookie(struct response *response, const struct request *request, const char *token)
 {
-	g_autofree char *value = g_strdup_printf(
-		"%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%d%s", cookie_name(request),
-		token != NULL ? token : "", token != NULL ? COOKIE_MAX_AGE_S : 0,
-		!strcmp(request->scheme, "https") ? "; Secure" : "");
-	response_header(response, "Set-Cookie", value);
+	cookie_set(response, request, cookie_name(request), token, COOKIE_MAX_AGE_S);
+}
+
+void auth_set_note(struct response *response, const struct request *request, const char *note)
+{
+	cookie_set(response, request, note_name(request), note, AUTH_NOTE_S);
+}
+
+char *auth_get_note(const struct request *request)
+{
+	return request_cookie(request, note_name(request));
 }
 
 char *auth_bytea(const guchar *bytes, gsize len)

@@ -20,6 +20,7 @@
  * CSRF token in X-CSRF-Token (compared by enter()), and an Origin that is ours (checked here).
  */
 #define AUTH_TOKEN_PREFIX "mst_"
+#define AUTH_NOTE_S 600
 
 struct credential {
 	const char *kind;   /* session, jwt, token, none */
@@ -50,6 +51,13 @@ gboolean auth_check_origin(const struct api *api, const struct request *request,
 
 /* The session's cookie set to token, or taken away (NULL). */
 void auth_set_cookie(struct response *response, const struct request *request, const char *token);
+
+/*
+ * A note that this browser brings back while it is away at an issuer: sealed text, for ten
+ * minutes; NULL takes it away. get: freed by the caller, NULL for none.
+ */
+void auth_set_note(struct response *response, const struct request *request, const char *note);
+char *auth_get_note(const struct request *request);
 
 /* "\x" and two digits a byte: how a bytea is written in a text parameter. */
 char *auth_bytea(const guchar *bytes, gsize len);

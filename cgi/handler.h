@@ -41,6 +41,8 @@ gboolean summary_send(struct route_call *call, GError **error);
 /* identity.c: people whom somebody else vouches for. */
 gboolean identity_methods(struct route_call *call, GError **error);
 gboolean identity_remote(struct route_call *call, GError **error);
+gboolean identity_start(struct route_call *call, GError **error);
+gboolean identity_finish(struct route_call *call, GError **error);
 
 /* totp.c: what asks for the password once more: another password, the second factor. */
 gboolean account_password(struct route_call *call, GError **error);

@@ -21,12 +21,15 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/handle.c cgi/handler.h \
 	cgi/health.c \
 	cgi/identity.c \
+	cgi/issuer.c cgi/issuer.h \
 	cgi/input.c cgi/input.h \
 	cgi/live.c \
 	cgi/mail.c cgi/mail.h \
 	cgi/meter.c cgi/meter.h \
 	cgi/openapi.c cgi/openapi.h \
+	cgi/openid.c cgi/openid.h \
 	cgi/password.c cgi/password.h \
+	cgi/place.c cgi/place.h \
 	cgi/plain.c cgi/plain.h \
 	cgi/problem.c cgi/problem.h \
 	cgi/prometheus.c \
@@ -49,7 +52,8 @@ cgi/embedded_docs.html: $(srcdir)/htdocs/docs.html
 CLEANFILES += cgi/embedded_schema.json cgi/embedded_schema.json.tmp cgi/embedded_docs.html cgi/embedded_docs.html.tmp
 
 cgi_api_fcgi_SOURCES = cgi/api.c
-cgi_api_fcgi_LDADD = cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) \
+cgi_api_fcgi_LDADD = cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster-http.a lib/libmuster-jwk.a \
+	lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) \
 	$(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 dist_man_MANS += cgi/api.fcgi.8

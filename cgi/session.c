@@ -38,7 +38,7 @@ static char *token_sign(const struct api *api, const char *account, const char *
  * refresh.
  */
 static gboolean tokens_answer(struct route_call *call, const char *session_text,
-	const char *refresh_token, GError **error)
+	const char *refresh_token, const char *next, GError **error)
 {
 	g_autoptr(json_object) session =
 		json_parse(session_text, strlen(session_text), &json_limits_request, error);
@@ -63,6 +63,8 @@ static gboolean tokens_answer(struct route_call *call, const char *session_text,
 	json_object_object_add(answer, "csrf_token",
 		json_object_new_string(json_get_text(session, "csrf_token", NULL)));
 	json_object_object_add(answer, "account", json_object_get(account));
+	if (next != NULL)
+		json_object_object_add(answer, "next", json_object_new_string(next));
 	response_take_text(call->response, RESPONSE_JSON,
 		g_strdup(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN)));
 	return TRUE;
@@ -94,7 +96,7 @@ void session_answer_wait(struct route_call *call, const char *wait_s)
 }
 
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
-	const char *method, GError **error)
+	const char *method, const char *next, GError **error)
 {
 	g_autofree char *token = secret_token_new("");
 	g_autofree char *refresh = secret_token_new("");
@@ -115,7 +117,7 @@ gboolean session_open(struct route_call *call, const char *account, const char *
 		    G_N_ELEMENTS(params), params, &result, error))
 		return FALSE;
 	auth_set_cookie(call->response, call->request, token);
-	return tokens_answer(call, db_result_get(result, 0, 0), refresh, error);
+	return tokens_answer(call, db_result_get(result, 0, 0), refresh, next, error);
 }
 
 /* found: what login_find() says. The password was right; a code may be needed as well. */
@@ -128,7 +130,7 @@ static gboolean login_finish(struct route_call *call, const struct db_result *fo
 		return FALSE;
 	return !is_passed || (session_note(call, email, TRUE, error) &&
 				     session_open(call, account, route_value(call, "organization"),
-					     "password", error));
+					     "password", NULL, error));
 }
 
 gboolean session_login(struct route_call *call, GError **error)
@@ -180,7 +182,7 @@ gboolean session_refresh(struct route_call *call, GError **error)
 			"the refresh token is not valid or was used already");
 		return FALSE;
 	}
-	return tokens_answer(call, db_result_get(result, 0, 0), fresh, error);
+	return tokens_answer(call, db_result_get(result, 0, 0), fresh, NULL, error);
 }
 
 gboolean session_logout(struct route_call *call, GError **error)

@@ -7,11 +7,11 @@
 /*
  * Signs the account in: a new session, its cookie, and the tokens as the answer of call. Whoever
  * calls it has made sure that this is who asks. organization: slug, NULL for the account's first.
- * method: how, in a word, for the trail.
+ * method: how, in a word, for the trail. next: where the page wants to go on, or NULL.
  * Errors: MUSTER_ERROR_DENIED when the account is in no (such) organisation, those of the database.
  */
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
-	const char *method, GError **error);
+	const char *method, const char *next, GError **error);
 
 /*
  * Counts a right or wrong password, code or the like for the account of that address and the

@@ -56,6 +56,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "Whether people whom the web server has signed in (its parameter REMOTE_USER) come in without a password: existing: with the account that they have; create: with one made for them. Only when the web server asks everybody for all of /api/." },
 	{ "auth.remote_user_domain", CONF_TYPE_STRING, "",
 	  .help = "What makes an address of such a name that is none: ann becomes ann@example.org." },
+	{ "auth.openid_file", CONF_TYPE_PATH, "",
+	  .help = "File with the issuers (OpenID Connect, GitHub) that people may sign in with, a group each, see api.fcgi(8); others may not read it." },
 	{ "auth.new_organization", CONF_TYPE_STRING, "default",
 	  .help = "Where accounts belong that are made at the first sign-in." },
 	{ "auth.new_role", CONF_TYPE_WORD, "viewer", .words = "viewer|developer|team_lead",

@@ -22,11 +22,14 @@ struct http_client {
 	CURL *curl;
 	gboolean with_private;
 	gboolean is_refused; /* by the guard, during the last request */
+	guint timeout_ms;
+	gsize body_max_bytes;
 };
 
 /* The state of one request. */
 struct transfer {
 	struct http_response *response;
+	gsize body_max_bytes;
 	gboolean is_too_big;
 };
 
@@ -126,7 +129,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 	struct transfer *transfer = data;
 	GString *body = transfer->response->body;
 
-	if (body->len + size * count > HTTP_BODY_MAX_BYTES) {
+	if (body->len + size * count > transfer->body_max_bytes) {
 		transfer->is_too_big = TRUE;
 		return 0;
 	}
@@ -168,7 +171,14 @@ struct http_client *http_client_new(gboolean with_private)
 	struct http_client *client = g_new0(struct http_client, 1);
 	client->curl = curl_easy_init();
 	client->with_private = with_private;
+	http_client_limit(client, HTTP_TIMEOUT_MS, HTTP_BODY_MAX_BYTES);
 	return client;
+}
+
+void http_client_limit(struct http_client *client, guint timeout_ms, gsize body_max_bytes)
+{
+	client->timeout_ms = timeout_ms;
+	client->body_max_bytes = body_max_bytes;
 }
 
 void http_client_free(struct http_client *client)
@@ -226,10 +236,11 @@ static gboolean is_refused_literal(const struct http_client *client, const char 
 	return FALSE;
 }
 
-static gboolean get_once(struct http_client *client, const char *url, struct curl_slist *headers,
-	struct http_response *response, GError **error)
+/* form NULL: GET, else POST. */
+static gboolean ask_once(struct http_client *client, const char *url, struct curl_slist *headers,
+	const char *form, struct http_response *response, GError **error)
 {
-	struct transfer transfer = {.response = response};
+	struct transfer transfer = {.response = response, .body_max_bytes = client->body_max_bytes};
 	char message[CURL_ERROR_SIZE] = "";
 	CURL *curl = client->curl;
 
@@ -247,8 +258,13 @@ static gboolean get_once(struct http_client *client, const char *url, struct cur
 	curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "muster/" PACKAGE_VERSION);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	if (form != NULL) {
+		curl_easy_setopt(curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(form));
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, form);
+	}
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)client->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
@@ -293,7 +309,7 @@ gboolean http_get(struct http_client *client, const char *url, const char *const
 	for (; headers != NULL && *headers != NULL; headers++)
 		list = curl_slist_append(list, *headers);
 	for (int redirects = 0;; redirects++) {
-		is_done = get_once(client, at, list, response, error);
+		is_done = ask_once(client, at, list, NULL, response, error);
 		const char *location = is_done && response->status >= 300 && response->status < 400
 					       ? http_response_header(response, "location")
 					       : NULL;
@@ -311,6 +327,25 @@ gboolean http_get(struct http_client *client, const char *url, const char *const
 			break;
 		}
 	}
+	curl_slist_free_all(list);
+	if (!is_done)
+		http_response_clear(response);
+	return is_done;
+}
+
+gboolean http_post(struct http_client *client, const char *url, const char *const *headers,
+	const char *form, struct http_response *response, GError **error)
+{
+	g_autofree char *origin = http_origin(url);
+	struct curl_slist *list = NULL;
+
+	if (origin == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "that is no http address");
+		return FALSE;
+	}
+	for (; headers != NULL && *headers != NULL; headers++)
+		list = curl_slist_append(list, *headers);
+	gboolean is_done = ask_once(client, url, list, form, response, error);
 	curl_slist_free_all(list);
 	if (!is_done)
 		http_response_clear(response);

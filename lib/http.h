@@ -54,6 +54,16 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(http_response, http_response_clear)
 gboolean http_get(struct http_client *client, const char *url, const char *const *headers,
 	struct http_response *response, GError **error);
 
+/*
+ * The same with a form as body (application/x-www-form-urlencoded), which is sent once: an answer
+ * that leads elsewhere is an answer.
+ */
+gboolean http_post(struct http_client *client, const char *url, const char *const *headers,
+	const char *form, struct http_response *response, GError **error);
+
+/* For requests of this client from now on: less time and shorter answers than usual. */
+void http_client_limit(struct http_client *client, guint timeout_ms, gsize body_max_bytes);
+
 /* NULL when the answer has no such header. Borrowed. */
 const char *http_response_header(const struct http_response *response, const char *name);
 

@@ -1,5 +1,5 @@
 # lib: what two programs share. One library for each foreign one that not every program needs.
-noinst_LIBRARIES += lib/libmuster.a lib/libmuster-db.a lib/libmuster-http.a
+noinst_LIBRARIES += lib/libmuster.a lib/libmuster-db.a lib/libmuster-http.a lib/libmuster-jwk.a
 
 lib_libmuster_a_SOURCES = \
 	lib/conf.c \
@@ -49,3 +49,8 @@ lib_libmuster_http_a_SOURCES = \
 	lib/http.c \
 	lib/http.h
 lib_libmuster_http_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+
+lib_libmuster_jwk_a_SOURCES = \
+	lib/jwk.c \
+	lib/jwk.h
+lib_libmuster_jwk_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(SODIUM_CFLAGS)

@@ -64,6 +64,7 @@ fuzz_programs = \
 	t/fuzz/git_pack \
 	t/fuzz/git_packed_refs \
 	t/fuzz/json \
+	t/fuzz/jwk \
 	t/fuzz/remote_list \
 	t/fuzz/request \
 	t/fuzz/run_frame \
@@ -88,6 +89,10 @@ endif
 t_fuzz_json_SOURCES = t/fuzz/json.c t/fuzz/target.h
 t_fuzz_json_LDADD = $(FUZZ_MAIN) lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_jwk_SOURCES = t/fuzz/jwk.c t/fuzz/target.h
+t_fuzz_jwk_LDADD = $(FUZZ_MAIN) lib/libmuster-jwk.a lib/libmuster.a $(CRYPTO_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) \
+	$(GLIB_LIBS)
+t_fuzz_jwk_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_git_libs = $(FUZZ_MAIN) jobs/libgitread.a lib/libmuster.a $(ZLIB_LIBS) $(GLIB_LIBS)
 t_fuzz_git_attr_SOURCES = t/fuzz/git_attr.c t/fuzz/target.h
 t_fuzz_git_attr_LDADD = $(fuzz_git_libs)
@@ -115,8 +120,8 @@ t_fuzz_git_packed_refs_LDADD = $(fuzz_git_libs)
 t_fuzz_git_packed_refs_LDFLAGS = $(FUZZ_LDFLAGS)
 
 t_fuzz_request_SOURCES = t/fuzz/request.c t/fuzz/target.h
-t_fuzz_request_LDADD = $(FUZZ_MAIN) cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) \
-	$(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+t_fuzz_request_LDADD = $(FUZZ_MAIN) cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster-http.a lib/libmuster-jwk.a \
+	lib/libmuster.a $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
 
 t_fuzz_run_frame_SOURCES = t/fuzz/run_frame.c t/fuzz/target.h

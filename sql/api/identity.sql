@@ -4,6 +4,12 @@
 --   sign_in_methods() → {register}: what the page has to know before anybody is known.
 --   account_enter(p_email, p_name, p_organization, p_role) → the active account with that address. When
 --       there is none: p_role null, MU403; else a new one with that role there, and no password.
+--   openid_enter(p_issuer, p_subject, p_email, p_name, p_invitation, p_organization, p_role) → the account
+--       of that person: the one that came so before, else the one with that address, else by the
+--       invitation of that hash, else as account_enter(). p_email: verified by the issuer, or null.
+--       MU403, MU404: the invitation is used up. MU409: sign in first, then open its link.
+--   identity_list() → {"items": [{id, issuer, email, created_at, used_at}], "next": null}: one's own.
+--   identity_remove(p_identity) → it. MU404. MU409: without a password it is the way in.
 
 create function muster.sign_in_methods() returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
@@ -45,5 +51,99 @@ begin
 	return v_account.id;
 exception when check_violation then
 	raise exception using errcode = 'MU403', message = 'Whoever vouches for you gives no address of yours.';
+end
+$$;
+
+-- Nobody who made the account with somebody else's address may come in by what was made then.
+create function muster.account_prove(p_account uuid) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	update muster.account set email_proven = true, password_hash = null
+	 where id = p_account and not email_proven;
+	if found then
+		delete from muster.session where account_id = p_account;
+		delete from muster.token where account_id = p_account;
+		delete from muster.totp where account_id = p_account;
+		delete from muster.password_reset where account_id = p_account;
+	end if;
+end
+$$;
+
+create function muster.openid_enter(p_issuer text, p_subject text, p_email text, p_name text,
+				    p_invitation bytea, p_organization text, p_role text) returns uuid
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_account muster.account;
+	v_id uuid;
+begin
+	select a.* into v_account
+	  from muster.identity i join muster.account a on a.id = i.account_id
+	 where i.issuer = p_issuer and i.subject = p_subject;
+	if v_account.id is null and p_email is not null then
+		select * into v_account from muster.account where lower(email) = lower(p_email);
+	end if;
+	if v_account.state = 'disabled' then
+		raise exception using errcode = 'MU403', message = 'This account is disabled.';
+	end if;
+	if lower(v_account.email) = lower(p_email) then
+		perform muster.account_prove(v_account.id);
+	end if;
+	v_id := v_account.id;
+	if p_invitation is not null then
+		v_id := muster.invitation_accept(p_invitation, p_name, null, v_id);
+	elsif v_id is null and p_email is null then
+		raise exception using errcode = 'MU403',
+			message = 'There is no account for you here, and no address that could be yours was verified.';
+	elsif v_id is null then
+		v_id := muster.account_enter(p_email, p_name, p_organization, p_role);
+	end if;
+	if not exists (select from muster.identity where issuer = p_issuer and subject = p_subject) then
+		insert into muster.trail (organization_id, account_id, action, subject, data)
+		select (select m.organization_id from muster.membership m where m.account_id = v_id
+			 order by m.created_at, m.organization_id limit 1), v_id, 'identity.add', v_id::text,
+		       jsonb_build_object('issuer', p_issuer);
+	end if;
+	insert into muster.identity as i (account_id, issuer, subject, email, used_at)
+	values (v_id, p_issuer, p_subject, left(p_email, 254), now())
+	    on conflict (issuer, subject) do update set used_at = now(), email = excluded.email;
+	return v_id;
+end
+$$;
+
+create function muster.identity_json(p_identity muster.identity) returns jsonb
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return jsonb_build_object('id', (p_identity).id, 'issuer', (p_identity).issuer, 'email', (p_identity).email,
+	'created_at', muster.iso((p_identity).created_at), 'used_at', muster.iso((p_identity).used_at));
+
+create function muster.identity_list() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	return jsonb_build_object('next', null, 'items', (
+		select coalesce(jsonb_agg(muster.identity_json(i) order by i.created_at, i.id), '[]')
+		  from muster.identity i where i.account_id = muster.account()));
+end
+$$;
+
+create function muster.identity_remove(p_identity uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_identity muster.identity;
+begin
+	select * into v_identity from muster.identity
+	 where id = p_identity and account_id = muster.account() for update;
+	if v_identity.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such sign-in of yours.';
+	elsif (select password_hash is null from muster.account where id = muster.account()) and not exists (
+		select from muster.identity where account_id = muster.account() and id <> p_identity) then
+		raise exception using errcode = 'MU409',
+			message = 'Without it you could not sign in. Make a password first.';
+	end if;
+	delete from muster.identity where id = p_identity;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization, muster.account(), 'identity.remove', p_identity::text,
+		jsonb_build_object('issuer', v_identity.issuer));
+	return muster.identity_json(v_identity);
 end
 $$;

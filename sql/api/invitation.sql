@@ -160,8 +160,8 @@ begin
 		raise exception using errcode = 'MU403',
 			message = 'Nobody makes an account alone here. Ask for an invitation.';
 	end if;
-	insert into muster.account (email, name, password_hash)
-	values (p_email, coalesce(p_name, ''), p_hash)
+	insert into muster.account (email, name, password_hash, email_proven)
+	values (p_email, coalesce(p_name, ''), p_hash, false)
 	    on conflict (lower(email)) do nothing
 	returning id into v_account;
 	if v_account is null then

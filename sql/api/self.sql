@@ -189,7 +189,7 @@ begin
 		raise exception using errcode = 'MU404',
 			message = 'This link is used up or has expired. Ask for another one.';
 	end if;
-	update muster.account set password_hash = p_hash where id = v_account;
+	update muster.account set password_hash = p_hash, email_proven = true where id = v_account;
 	delete from muster.password_reset where account_id = v_account;
 	delete from muster.session where account_id = v_account;
 	delete from muster.login_limit l using muster.account a

@@ -60,6 +60,10 @@ my %place = (
 	invitation => sub { $stack->db->value('insert into muster.invitation (organization_id, email, role, token_hash,
 		expires_at) values (' . default() . q{, gen_random_uuid() || '@example.org', 'viewer',
 		sha256(gen_random_uuid()::text::bytea), now() + interval '1 day') returning id}) },
+	issuer => sub { 'none' },
+	identity => sub { $stack->db->value('insert into muster.identity (account_id, issuer, subject)
+		select id, $$https://x.example$$, gen_random_uuid()::text from muster.account
+		where email = $$ann@example.org$$ returning id') },
 	key => sub { 'retention.event_days' },
 	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
 	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
@@ -162,7 +166,7 @@ sub state {
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
 		'token', 'comment', 'waiver', 'saved_search', 'organization', 'project',
-		'invitation', 'account', 'membership', 'password_reset', 'run',
+		'invitation', 'identity', 'account', 'membership', 'password_reset', 'run',
 		'deployment',
 		'trail', 'migration')});
 	return "$counts trail=" . $stack->db->value(q{select count(*) from muster.trail where action not like 'session.%'});

@@ -26,7 +26,7 @@ my %made = (%known, MUSTER_AUTH_REMOTE_USER => 'create', MUSTER_AUTH_NEW_ROLE =>
 
 	subtest 'with it one is who the web server says' => sub {
 		is_deeply $stack->cgi(GET => '/api/v1/auth/methods', env => { %known, REMOTE_USER => 'ann' })->{json},
-			{ register => 'closed', remote_user => 'ann' }, 'the page knows before';
+			{ register => 'closed', remote_user => 'ann', issuers => [] }, 'the page knows before';
 		my $in = $remote->(%known, REMOTE_USER => 'ann');
 		is $in->{status}, 200, 'one is in';
 		is $in->{json}{account}{role}, 'team_lead', 'with the account that there is';

@@ -27,6 +27,7 @@ my %tables = (
 	finding_count => {},
 	finding_state => {},
 	idempotency => {},
+	identity => {},        # of no organisation
 	invitation => {},
 	job => { muster_api => 'INSERT SELECT' },
 	login_limit => {},    # likewise
@@ -80,6 +81,7 @@ my %functions = (
 	account_remove => { roles => ['muster_api'],
 		call => q{select muster.account_remove('viewer@other.example', '$account')}, error => 'MU403' },
 	account_rename => { roles => ['muster_api'], call => q{select muster.account_rename('x')} },
+	account_prove => { is => 'internal' },
 	account_role => { is => 'internal' },
 	account_state => { is => 'internal' },
 	account_unlock => { is => 'internal' },
@@ -184,6 +186,9 @@ my %functions = (
 	health_metrics => { roles => ['muster_api'], is => 'all', why => 'counts for a monitoring system, no names' },
 	health_queue => { roles => ['muster_api'], is => 'all', why => 'counts for a monitoring system, no names' },
 	health_worst => { roles => ['muster_api'], is => 'pure' },
+	identity_json => { is => 'internal' },
+	identity_list => { roles => ['muster_api'], call => 'select muster.identity_list()' },
+	identity_remove => { roles => ['muster_api'], call => q{select muster.identity_remove('$identity')}, error => 'MU404' },
 	idempotency_keep => { roles => ['muster_api'], call => q{select muster.idempotency_keep('$key', 'x')},
 		expect => 'x' },
 	idempotency_take => { roles => ['muster_api'], call => q{select muster.idempotency_take('$key', sha256(''))},
@@ -238,6 +243,7 @@ my %functions = (
 	metric_names => { roles => ['muster_api'], call => 'select muster.metric_names()' },
 	notify_data_change => { is => 'trigger' },
 	organization => { roles => \@roles, is => 'pure' },
+	openid_enter => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	organization_add => { is => 'internal' },
 	organization_close => { is => 'internal' },
 	organization_drop => { is => 'internal' },
@@ -471,6 +477,9 @@ for my $single (0, 1) {
 		audit => $db->value('select id from muster.audit where organization_id = $1 limit 1', $other->{id}),
 		run => $db->value('select id from muster.run where organization_id = $1 limit 1', $other->{id}),
 		hash => '\x' . sha256_hex($who->{token}), key => 'other-key',
+		identity => $db->value(q{insert into muster.identity (account_id, issuer, subject)
+			values ($1, 'https://other.example', 'other') returning id},
+			$other->{people}{viewer}{id}),
 		token => $db->value(q{insert into muster.token (organization_id, account_id, name, hint, token_hash,
 			scopes) values ($1, $2, 'other-token', 'mst_abcdef', sha256('other'), '{read}') returning id},
 			$other->{id}, $other->{people}{viewer}{id}),

@@ -27,6 +27,7 @@ my %edge = (
 # A foreign header and the one folder in which it may be included.
 my %foreign = (
 	'libpq-fe.h' => 'lib', 'json.h' => 'lib', 'sodium.h' => 'lib', 'curl/curl.h' => 'lib',
+	(map { ("openssl/$_.h" => 'lib') } qw(bn core_names ecdsa err evp param_build)),
 	'git2.h' => 'jobs/git', 'seccomp.h' => 'jobs', 'zlib.h' => 'jobs/git',
 	'hs/hs.h' => 'jobs/scan', 'hs.h' => 'jobs/scan', 'pcre2.h' => 'jobs/scan', 'libdeflate.h' => 'jobs/scan',
 	'archive.h' => 'jobs', 'archive_entry.h' => 'jobs',
