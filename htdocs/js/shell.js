@@ -34,6 +34,7 @@ const VIEW = {
 	audit_list: () => import("./views/audit_list.js"),
 	audit: () => import("./views/audit.js"),
 	sign_in: () => import("./views/sign_in.js"),
+	sign_in_return: () => import("./views/sign_in_return.js"),
 	forgot: () => import("./views/forgot.js"),
 	register: () => import("./views/register.js"),
 	reset: () => import("./views/reset.js"),

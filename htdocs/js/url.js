@@ -23,6 +23,8 @@ const ROUTE = [
 	{ view: "audit_list", path: /^\/audits\/?$/, base: "/audits", query: {} },
 	{ view: "audit", path: /^\/audits\/(?<file>[^/]+)\/?$/, base: "/audits/:file", query: {} },
 	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null }, outside: true },
+	/* back from an issuer, with a query that is its own */
+	{ view: "sign_in_return", path: /^\/sign-in\/(?<issuer>[a-z0-9-]+)\/?$/, base: "/sign-in/:issuer", query: {}, outside: true },
 	{ view: "forgot", path: /^\/forgot\/?$/, base: "/forgot", query: {}, outside: true },
 	{ view: "register", path: /^\/register\/?$/, base: "/register", query: {}, outside: true },
 	/* links of letters, with a token behind '#' */
@@ -96,5 +98,5 @@ export function repo_url(repo, params = {}) {
 
 /* Where to go after signing in: an address of this page, whatever somebody put into the link. */
 export function next_parse(next) {
-	return NEXT.test(next) && url_parse(next).view !== "sign_in" ? next : "/";
+	return NEXT.test(next) && !url_parse(next).view.startsWith("sign_in") ? next : "/";
 }

@@ -7,11 +7,13 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Digest::SHA qw(hmac_sha1);
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Test::More;
 use Muster::Test;
+use Muster::Issuer;
 use Muster::Stack;
 
 my ($chromium) = grep { -x } $ENV{MUSTER_CHROMIUM} // '', '/usr/bin/chromium', '/usr/bin/chromium-browser';
@@ -20,7 +22,7 @@ plan skip_all => 'playwright-core is not installed: npm ci in t/dash'
 	unless -e "$FindBin::Bin/node_modules/playwright-core/package.json";
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
-my ($stack, $folder, $box);
+my ($stack, $folder, $box, $issuer);
 
 # The file's bytes, as `muster audit` gives them.
 sub audit {
@@ -49,11 +51,29 @@ my %command = (
 	account => sub { $stack->account(@_); return },
 	# The path and token of the last letter's link.
 	letter => sub { return (decode_base64((split /\n\n/, slurp($box))[-1]) =~ m{https?://[^/]+(/\S+)})[0] },
+	vouch => sub { $issuer->is_now(%{ $_[0] }); return },
+	bend => sub { $issuer->bend(%{ $_[0] }); return },
+	# A code of an app that has the secret (RFC 6238).
+	code => sub {
+		my $bits = join '', map { sprintf '%05b', index 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', $_ } split //, $_[0];
+		my $mac = hmac_sha1(pack('Q>', int(time / 30)), pack 'B*', $bits);
+		return sprintf '%06d', (unpack('N', substr $mac, ord(substr $mac, -1) & 15, 4) & 0x7fffffff) % 1_000_000;
+	},
 	pusher_stop => sub { $stack->pusher->stop if $stack->pusher; return },
 	pusher_start => sub { $stack->start_pusher; return },
 	api_stop => sub { $stack->api->stop; return },
 	api_start => sub { $stack->start_api; return },
 );
+
+# Somebody who vouches for whom a test says.
+sub issuers {
+	my ($stand) = @_;
+	$issuer = Muster::Issuer->new($stand, 'muster', 'kept');
+	my $file = spew($stand->dir . '/issuers', "[lab]\nissuer=" . $issuer->url . "\nname=The lab\nclient_id=muster\n"
+		. "client_secret=kept\nprivate=true\n");
+	chmod 0600, $file;
+	return $file;
+}
 
 sub run_file {
 	my ($name) = @_;
@@ -62,7 +82,9 @@ sub run_file {
 	$box = $stand->dir . '/letters';
 	my $sendmail = spew($stand->dir . '/sendmail', "#!/bin/sh\ncat >>'$box'\n");
 	chmod 0755, $sendmail;
-	$stack = Muster::Stack->new(stand => $stand, conf => { 'api.workers' => 4, 'server.sendmail' => $sendmail });
+	my $issuers = $name eq 'sign_in' ? issuers($stand) : '';
+	$stack = Muster::Stack->new(stand => $stand, conf => { 'api.workers' => 4, 'server.sendmail' => $sendmail,
+		'auth.openid_file' => $issuers });
 	$stack->account('ann@example.org', 'org_admin');
 	$stack->account('vic@example.org', 'viewer');
 	# For real repositories.

@@ -45,7 +45,7 @@ tests(async (test, assert) => {
 		assert.equal(repo_url({ id: "7", name: "a/b" }, { action: "diff" }), "/audit/7?action=diff");
 	});
 	await test("whoever is not signed in comes to the forms alone", () => {
-		for (const url of ["/sign-in?next=/repos", "/forgot", "/register", "/reset#token", "/invitation#token"])
+		for (const url of ["/sign-in?next=/repos", "/sign-in/lab?code=x", "/forgot", "/register", "/reset#token", "/invitation#token"])
 			assert.ok(view_is_outside(url_parse(url).view), url);
 		for (const url of ["/", "/repos", "/audit/x", "/audits", "/nowhere"])
 			assert.ok(!view_is_outside(url_parse(url).view), url);
@@ -55,5 +55,6 @@ tests(async (test, assert) => {
 			assert.equal(next_parse(next), "/", next);
 		assert.equal(next_parse("/repos?status=dirty"), "/repos?status=dirty");
 		assert.equal(next_parse("/sign-in"), "/");
+		assert.equal(next_parse("/sign-in/lab?code=x"), "/");
 	});
 });

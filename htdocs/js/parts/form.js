@@ -43,12 +43,13 @@ async function form_send(event, data, call) {
 		if (!(problem instanceof Problem))
 			throw problem;
 		page.update({ ...data, problem, busy: false });
-		form.elements.password?.select();
+		const named = problem.errors.find((error) => form.elements[error.field]);
+		form.elements[named?.field ?? "password"]?.select();
 	}
 }
 
-/* { title, lead, fields, word: the button's and while it is busy, foot, call(values) } */
-export function form({ data, title, lead, fields, word, foot = null, call }) {
+/* { title, lead, fields, word: the button's and while it is busy, more: below it, foot, call(values) } */
+export function form({ data, title, lead, fields, word, more = null, foot = null, call }) {
 	const { problem, busy } = data ?? FORM;
 	const insecure = location.protocol === "http:" && !/^(localhost|127\.|\[::1\])/.test(location.hostname);
 
@@ -61,6 +62,7 @@ export function form({ data, title, lead, fields, word, foot = null, call }) {
 		problem && h("div", { class: "form-problem", role: "alert" }, shape("error"),
 			h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem))),
 		h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
+		more,
 		foot && h("p", { class: "quiet foot-links" }, foot));
 }
 

@@ -7,14 +7,15 @@ import { api_open, api_send } from "../api.js";
 import { h, patch } from "../dom.js";
 import { page } from "../page.js";
 import { FORM, field, form, link_token, password_new } from "../parts/form.js";
+import { vouch_buttons, vouch_load } from "../parts/vouch.js";
 
 export function title(data) {
 	return data ? `Join ${data.seen.organization.name}` : "Invitation";
 }
 
 export async function load(params, signal) {
-	const { body } = await api_open("invitation", { token: link_token() }, signal);
-	return { data: { ...FORM, seen: body }, position: null };
+	const [{ body }, methods] = await Promise.all([api_open("invitation", { token: link_token() }, signal), vouch_load(signal)]);
+	return { data: { ...FORM, seen: body, methods }, position: null };
 }
 
 export function merge(data) {
@@ -38,7 +39,8 @@ export function draw(root, data) {
 		patch(root, h("h1", { class: "sr" }, "Invitation"));
 		return;
 	}
-	const { seen, problem } = data;
+	const { seen, problem, methods } = data;
+	const more = vouch_buttons(data, methods, { next: "/", invitation: link_token() });
 	const title = `Join ${seen.organization.name}`;
 	const lead = `You are invited as ${seen.role.replaceAll("_", " ")}.`;
 	const account = page.session?.account;
@@ -48,13 +50,13 @@ export function draw(root, data) {
 			word: ["Join", "Joining"], call: () => join(seen) }));
 	else if (seen.known)
 		patch(root, form({ data, title, lead: `${lead} ${seen.email} has an account here.`, fields: null,
-			word: ["Sign in to join", "Sign in to join"],
+			word: ["Sign in to join", "Sign in to join"], more,
 			call: () => page.go(`/sign-in?next=/invitation${location.hash}`) }));
 	else
 		patch(root, form({ data, title, lead: `${lead} Choose a password for your new account.`,
 			fields: [field({ name: "email", word: "E-mail", type: "email", complete: "username", fixed: seen.email }),
 				 field({ name: "name", word: "Name", type: "text", complete: "name", problem, needed: false, arrive: true }),
 				 password_new(problem, { word: "Password" })],
-			word: ["Join", "Joining"], foot: h("a", { href: `/sign-in?next=/invitation${location.hash}` }, "I have another account"),
+			word: ["Join", "Joining"], more, foot: h("a", { href: `/sign-in?next=/invitation${location.hash}` }, "I have another account"),
 			call: accept }));
 }

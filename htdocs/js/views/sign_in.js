@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Signing in; afterwards the page goes on where the person wanted to be. */
-import { api_open } from "../api.js";
+import { Problem, api_open } from "../api.js";
 import { h, patch } from "../dom.js";
 import { page } from "../page.js";
 import { FORM, field, form } from "../parts/form.js";
+import { vouch_buttons, vouch_load } from "../parts/vouch.js";
 import { next_parse } from "../url.js";
 
 export function title() {
@@ -16,23 +17,43 @@ export function is_same() {
 }
 
 export async function load(params, signal, before) {
-	return { data: before ?? FORM, position: null };
+	return { data: { ...before ?? FORM, methods: await vouch_load(signal) }, position: null };
 }
 
 export function merge(data) {
 	return data;
 }
 
+/* The password was right, and is not enough: a code is asked for, which is no mistake of anybody's. */
+function needs_code(problem) {
+	return problem instanceof Problem && problem.errors.some(({ field: name, message }) =>
+		name === "code" && message === "is needed");
+}
+
+async function sign_in(data, { email, password, code = "" }, next) {
+	try {
+		const { body } = await api_open("login", { email: email.trim(), password, ...code && { code } });
+		await page.signed_in(body, next);
+	} catch (problem) {
+		if (!needs_code(problem))
+			throw problem;
+		page.update({ ...data, problem: null, busy: false, code: true });
+		/* behind the drawing, which waits for the frame too */
+		requestAnimationFrame(() => document.querySelector(".sign-in [name=code]")?.focus());
+	}
+}
+
 export function draw(root, data, params) {
-	const problem = data?.problem;
+	const { problem, code, methods } = data ?? FORM;
+	const next = next_parse(params.next ?? "") + location.hash;
 
 	patch(root, form({ data, title: "Muster", lead: "Do your repositories pass muster?",
 		fields: [field({ name: "email", word: "E-mail", type: "email", complete: "username", problem, arrive: true }),
-			 field({ name: "password", word: "Password", type: "password", complete: "current-password", problem })],
+			 field({ name: "password", word: "Password", type: "password", complete: "current-password", problem }),
+			 code && field({ name: "code", word: "Code of your app, or one on paper", type: "text",
+				complete: "one-time-code", problem })],
 		word: ["Sign in", "Signing in"],
+		more: vouch_buttons(data ?? FORM, methods, { next }),
 		foot: h("a", { href: "/forgot" }, "Forgot the password?"),
-		call: async ({ email, password }) => {
-			const { body } = await api_open("login", { email: email.trim(), password });
-			await page.signed_in(body, next_parse(params.next ?? "") + location.hash);
-		} }));
+		call: (values) => sign_in(data, values, next) }));
 }

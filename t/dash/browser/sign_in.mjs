@@ -38,6 +38,84 @@ export default async function (test, assert) {
 		await ann.close();
 	});
 
+	await test("who asked for it shows a code beside the password", async () => {
+		await ask("account", "tess@example.org", "viewer");
+		const tess = await visitor("tess@example.org");
+		const send = (path, body) => tess.tab.evaluate(async ([to, what]) => {
+			const me = await (await fetch("/api/v1/auth/me")).json();
+			const answer = await fetch(`/api/v1/auth/${to}`, { method: "POST", body: JSON.stringify(what),
+				headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf_token } });
+			return answer.json();
+		}, [path, body]);
+		const { secret } = await send("totp", { password });
+		const { recovery_codes } = await send("totp/confirm", { code: await ask("code", secret) });
+
+		await tess.context.clearCookies();
+		await tess.go("/sign-in");
+		assert.equal(await tess.count("[name=code]"), 0);
+		await tess.sign_in("tess@example.org");
+		await tess.sees("Code of your app, or one on paper");
+		assert.equal(await tess.count(".form-problem"), 0);
+		await tess.until(() => tess.tab.evaluate(() => document.activeElement.name === "code"), "the code's field");
+		await tess.tab.keyboard.type("000000x");
+		await tess.tab.keyboard.press("Enter");
+		await tess.sees("The code is wrong", ".form-problem");
+		await tess.tab.keyboard.type(recovery_codes[0]);
+		await tess.tab.keyboard.press("Enter");
+		await tess.sees("Repositories", ".figures");
+		assert.deepEqual(tess.trouble, []);
+		await tess.close();
+	});
+
+	await test("whom an issuer vouches for comes in without a password, and back to where they wanted to be", async () => {
+		const ann = await visitor();
+		await ask("vouch", { sub: "1", email: "ann@example.org", email_verified: true });
+		await ann.go("/repos?status=dirty");
+		await ann.tab.getByRole("button", { name: "Continue with The lab" }).click();
+		await ann.until(async () => (await ann.names()).length === 2, "the two dirty ones");
+		assert.equal(await ann.path(), "/repos?status=dirty");
+		assert.deepEqual(ann.trouble, []);
+		await ann.close();
+	});
+
+	await test("whom an issuer vouches for in vain is told why, and can begin again", async () => {
+		const eve = await visitor();
+		await ask("vouch", { sub: "2", email: "eve@example.org", email_verified: true });
+		await eve.go("/sign-in");
+		await eve.tab.getByRole("button", { name: "Continue with The lab" }).click();
+		await eve.sees("There is no account for you here", ".form-problem");
+		await eve.tab.getByRole("button", { name: "Begin again" }).click();
+		await eve.sees("Forgot the password?");
+		await eve.go("/sign-in/lab?error=access_denied&error_description=Call+this+number");
+		await eve.sees("You did not let it.", ".form-problem");
+		assert.equal((await eve.text("#main")).includes("number"), false);
+		await eve.go("/sign-in/lab?code=x&state=x");
+		await eve.sees("was not begun here", ".form-problem");
+		await eve.close();
+	});
+
+	await test("who comes by invitation may come by an issuer, too", async () => {
+		await ask("organization", "guests");
+		await ask("account", "host@example.org", "org_admin", "guests");
+		const host = await visitor("host@example.org");
+		const link = await host.tab.evaluate(async () => {
+			const me = await (await fetch("/api/v1/auth/me")).json();
+			const answer = await fetch("/api/v1/invitations", { method: "POST",
+				body: JSON.stringify({ email: "guest@example.org", role: "viewer" }),
+				headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf_token } });
+			return (await answer.json()).link;
+		});
+		await host.close();
+		await ask("vouch", { sub: "3", name: "Gus" });
+		const guest = await visitor();
+		await guest.tab.goto(link);
+		await guest.tab.getByRole("button", { name: "Continue with The lab" }).click();
+		await guest.until(async () => await guest.path() === "/", "the overview");
+		assert.equal(await guest.tab.evaluate(async () => (await (await fetch("/api/v1/auth/me")).json()).email),
+			"guest@example.org");
+		await guest.close();
+	});
+
 	await test("a session that ends brings the sign-in page, and back to where one was", async () => {
 		const ann = await visitor("ann@example.org");
 		await ann.go("/repos?q=r00");
