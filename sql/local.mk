@@ -24,6 +24,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0018_admin.sql \
 	sql/migration/0019_list.sql \
 	sql/migration/0020_identity.sql \
+	sql/migration/0021_added.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -194,6 +194,20 @@ return case when p_report ->> 'id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-
 	    then (p_report ->> 'id')::uuid
 	    else muster.uuid_from(p_seed || ':' || (p_report ->> 'name')) end;
 
+-- The project of a repository that is new: its root's, or the one that it was added to by its address.
+create function muster.repo_project(p_root muster.root, p_remote text) returns uuid
+language plpgsql stable as $$
+begin
+	if (p_root).slug <> 'clones' or p_remote is null then
+		return (p_root).project_id;
+	end if;
+	return coalesce((select r.project_id from muster.run r
+			  where r.organization_id = (p_root).organization_id and r.request ->> 'operation' = 'add'
+			    and muster.remote_key(r.request ->> 'url') = muster.remote_key(p_remote)
+			  order by r.id desc limit 1), (p_root).project_id);
+end
+$$;
+
 -- The columns of table repo that are read out of its object in a report.
 create function muster.repo_columns(p_report jsonb)
 returns table (name text, status text, path text, remote text, branch text, health_score bigint,
@@ -386,7 +400,8 @@ begin
 					ordinal, name, status, path, remote, branch, health_score,
 					last_commit_at, last_commit_subject, ahead, behind, staged, unstaged,
 					untracked, stashes, stale, report, hash, digest)
-				select n.id, p_root.organization_id, p_root.project_id, p_root.id, n.source_id,
+				select n.id, p_root.organization_id, muster.repo_project(p_root, c.remote), p_root.id,
+				       n.source_id,
 				       v_next - 1 + p.k, c.name, c.status, c.path, c.remote, c.branch,
 				       c.health_score, c.last_commit_at, c.last_commit_subject, c.ahead,
 				       c.behind, c.staged, c.unstaged, c.untracked, c.stashes, c.stale,

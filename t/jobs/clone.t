@@ -48,8 +48,8 @@ wait_for { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) } '
 $stack->account('lead@example.org', 'team_lead');
 my $lead = $stack->session('lead@example.org');
 sub add {
-	my ($url) = @_;
-	my $answer = $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => $url });
+	my ($url, @more) = @_;
+	my $answer = $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => $url, @more });
 	is $answer->{status}, 202, "$url is taken" or diag $answer->{body};
 	return $answer->{json}{run_id};
 }
@@ -72,13 +72,20 @@ is $db->value(q{select count(*) from muster.repo where name = 'tools' and status
 is $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => "https://localhost:$port/tools" })->{status}, 409,
 	'then it is there already';
 
+run_program(['cp', '-r', "$dir/www/tools.git", "$dir/www/more.git"]);
+$stack->cgi(POST => '/api/v1/projects', session => $lead, body => { slug => 'web', name => 'Web' });
+add("https://localhost:$port/more.git", project_id => 'web');
+work() for 1 .. 2;
+is_deeply [$db->rows(q{select r.name, p.slug from muster.repo r join muster.project p on p.id = r.project_id order by 1})],
+	[['more', 'web'], ['tools', 'default']], 'another one belongs to the project that it was added to';
+
 $run = add("https://localhost:$port/moved/x.git");
 work();
 like $db->value('select error from muster.job where run_id = $1', $run) // '', qr/cannot be cloned/, 'nobody is led elsewhere by a redirect';
 $run = add("https://localhost:$port/nothing.git");
 work();
 like $db->value('select error from muster.job where run_id = $1', $run) // '', qr/cannot be cloned/, 'what is not there is said';
-is_deeply [map { s{.*/}{}r } glob "$clones/*"], ['tools'], 'and leaves nothing behind';
+is_deeply [map { s{.*/}{}r } glob "$clones/*"], ['more', 'tools'], 'and leaves nothing behind';
 
 # The name is looked at again where it is used: a job that was asked for when it was all right.
 $db->sql(q{update muster.setting set value = '"no"' where key = 'repo.private_addresses'});
