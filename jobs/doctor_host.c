@@ -145,6 +145,25 @@ static void key_check(struct doctor *doctor)
 		doctor_say(doctor, DOCTOR_FINE, NULL, "the master key is %s", path);
 }
 
+static void issuers_check(struct doctor *doctor)
+{
+	const char *path = conf_get(doctor->conf, "auth.openid_file");
+	struct stat st;
+
+	if (*path == '\0')
+		return;
+	g_autofree char *mend = g_strdup_printf("chmod o= %s", path);
+	if (stat(path, &st) < 0)
+		doctor_say(doctor, DOCTOR_PROBLEM,
+			"write it (see api.fcgi(8)), or take openid_file out of [auth]",
+			"the issuers' file %s: %s", path, g_strerror(errno));
+	else if ((st.st_mode & 0007) != 0)
+		doctor_say(doctor, DOCTOR_PROBLEM, mend,
+			"others may read the secrets in the issuers' file %s", path);
+	else
+		doctor_say(doctor, DOCTOR_FINE, NULL, "the issuers' file is %s", path);
+}
+
 static void disk_check(struct doctor *doctor)
 {
 	const char *path = conf_get(doctor->conf, "paths.state");
@@ -230,6 +249,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{ "state", state_check },
 	{ "run", run_check },
 	{ "key", key_check },
+	{ "issuers", issuers_check },
 	{ "disk", disk_check },
 	{ "clock", clock_check },
 	{ "kernel", kernel_check },

@@ -65,7 +65,7 @@ int verb_run(const struct conf *conf, const struct verb *verbs, gsize n, const v
 	int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
-	int exit_code;
+	int exit_code = EXIT_USAGE;
 	const struct verb *verb = verb_find(verbs, n, argc, argv, &exit_code);
 
 	if (verb == NULL)

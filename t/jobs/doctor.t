@@ -67,6 +67,13 @@ rename $key, "$key.away";
 says((looked())[0], 'key', 'problem', qr/no master key/, qr/^muster migrate$/, 'a key that is gone');
 rename "$key.away", $key;
 
+my $issuers = spew($stand->dir . '/issuers', '');
+chmod 0644, $issuers;
+says((looked(MUSTER_AUTH_OPENID_FILE => $issuers))[0], 'issuers', 'problem', qr/others may read/, qr/^chmod o= \Q$issuers\E$/,
+	'a file of issuers that others may read');
+says((looked(MUSTER_AUTH_OPENID_FILE => "$issuers.none"))[0], 'issuers', 'problem', qr/No such file/, qr/^write it/,
+	'or that is not there');
+
 chmod 0777, $stand->state_dir;
 says((looked())[0], 'state', 'problem', qr/writable for everybody/, qr/^chmod o-w/, 'a folder that everybody writes to');
 chmod 0755, $stand->state_dir;
