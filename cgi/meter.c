@@ -81,6 +81,9 @@ static int file_open(const char *path)
 			sizeof(layout) &&
 		layout == layout_now())
 		return fd;
+	/* Another user's is not replaced: it counts for somebody. */
+	if (fd < 0 && errno != ENOENT)
+		return -1;
 	if (fd >= 0)
 		close(fd);
 	return file_make(path);

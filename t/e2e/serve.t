@@ -107,6 +107,16 @@ subtest 'a statement that takes too long is cancelled' => sub {
 	cmp_ok time - $start, '<', 8, 'in time';
 	$session->ask('rollback');
 	is $ann->get('/api/v1/repos')->{status}, 200, 'then all is well';
+
+	$session->ask('begin; lock table muster.metric in access exclusive mode');
+	my $write = sub { $ann->post('/api/v1/metrics', { metrics => [{ name => 'late', value => 1 }] },
+		'Idempotency-Key' => 'late-1') };
+	is $write->()->{status}, 503, 'a write likewise';
+	$session->ask('rollback');
+	is $stack->db->value(q{select count(*) from muster.metric where name = 'late'}), 0, 'of which nothing is left';
+	is $write->()->{status}, 201, 'and which is done when it is sent again';
+	is $write->()->{headers}{'idempotency-replayed'}, 'true', 'under its key, once';
+	is $stack->db->value(q{select count(*) from muster.metric where name = 'late'}), 1, 'whoever asks';
 };
 
 subtest 'clients of the socket that are no web server' => sub {
