@@ -25,6 +25,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0019_list.sql \
 	sql/migration/0020_identity.sql \
 	sql/migration/0021_added.sql \
+	sql/migration/0022_walk.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

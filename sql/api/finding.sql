@@ -265,6 +265,17 @@ return (select jsonb_build_object('id', (p_finding).id, 'kind', (p_finding).kind
 		'gone_at', muster.iso((p_finding).gone_at), 'changed_at', muster.iso((p_finding).changed_at))
 	  from muster.repo r where r.id = (p_finding).repo_id);
 
+-- About how many match, of all organisations, by the planner's statistics.
+create function muster.finding_estimate(p_like text) returns numeric
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_plan jsonb;
+begin
+	execute 'explain (format json) select from muster.finding f where f.search like $1' into v_plan using p_like;
+	return v_plan #>> '{0,Plan,Plan Rows}';
+end
+$$;
+
 -- Each combination of a state and a severity is one walk along an index that ends after a page; the
 -- page is the best of them. So a list costs the same among ten findings and among a million.
 create function muster.finding_list(p_repo text default null, p_state text default null,
@@ -305,6 +316,9 @@ declare
 		|| case when v_q is not null then 'and f.search like $7 ' else '' end
 		|| case when v_assignee is not null then 'and f.assignee_id = $13 ' else '' end;
 	v_walk text := case v_sort when 'oldest' then 'f.id' else 'f.id desc' end;
+	v_from text;
+	v_is_rare boolean := false;
+	v_is_deep boolean;
 	v_items jsonb;
 	v_next text;
 begin
@@ -315,24 +329,46 @@ begin
 			perform muster.field_error('cursor', 'is not one that this list gave');
 		end if;
 	end if;
+	if v_q is not null and v_repo is null then
+		v_is_rare := muster.finding_estimate(v_q) <= 20000;
+	end if;
 	-- Put together from these constants alone, never from the request's text.
-	execute format($query$
-		with page as materialized (
-			select f.id, f.rank, row_number() over (order by %1$s) as k
-			  from (select distinct unnest($2) as state) s
+	v_from := case
+		-- What few have is read at once, instead of looked for in each walk.
+		when v_is_rare then $part$
+			(select f.id, f.rank from muster.finding f
+			  where f.organization_id = $1 and f.state = any ($2) and f.rank = any ($3)
+			    %1$s and ($4 is null or f.kind = any ($4))
+			    and ($8 is null or f.in_head = $8) offset 0) f
+			 cross join lateral (select f.rank) r
+			 where %2$s$part$
+		else $part$
+			(select distinct unnest($2) as state) s
 			 cross join (select distinct unnest($3) as rank) r
+			 %4$s
 			 cross join lateral (
 				select f.id, f.rank from muster.finding f
 				 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank
-				   %3$s and ($4 is null or f.kind = any ($4))
-				   and ($8 is null or f.in_head = $8) and %2$s
-				 order by %4$s limit $9 + 1) f
-			 where $12 <> 'severity' or r.rank <= $10
+				   %1$s %5$s and %2$s
+				 order by %3$s limit $9 + 1) f
+			 where true$part$ end;
+	v_is_deep := v_filter = '' and (v_kinds is not null or p_in_head is not null);
+	v_from := format(v_from, v_filter, v_beyond, v_walk,
+		case when v_is_deep then $part$
+			 cross join (select distinct unnest(coalesce($4, array['secret', 'dependency', 'code'])) as kind) t
+			 cross join (select unnest(case when $8 is null then array[0, 1, 2]
+							else array[$8::integer] end) as head) h$part$ end,
+		case when v_is_deep then 'and f.kind = t.kind and coalesce(f.in_head::integer, 2) = h.head'
+		     else 'and ($4 is null or f.kind = any ($4)) and ($8 is null or f.in_head = $8)' end);
+	execute format($query$
+		with page as materialized (
+			select f.id, f.rank, row_number() over (order by %1$s) as k
+			  from %2$s and ($12 <> 'severity' or r.rank <= $10)
 			 order by %1$s limit $9 + 1)
 		select coalesce(jsonb_agg(muster.finding_json(f) order by p.k) filter (where p.k <= $9), '[]'),
 		       case when count(*) > $9 then muster.cursor_format((
 				select jsonb_build_array($12::text, l.rank, l.id) from page l where l.k = $9)) end
-		  from page p join muster.finding f on f.id = p.id$query$, v_order, v_beyond, v_filter, v_walk)
+		  from page p join muster.finding f on f.id = p.id$query$, v_order, v_from)
 	   into v_items, v_next
 	  using v_organization, v_states, v_ranks, v_kinds, v_repo, p_rule, v_q, p_in_head, v_limit, v_rank, v_id,
 		v_sort, v_assignee;

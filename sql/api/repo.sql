@@ -61,6 +61,32 @@ begin atomic
 		 order by id desc limit p_limit) a;
 end;
 
+-- What lists show of these repositories, in this order. The last 20 audits of their roots are read
+-- once, not once for each repository.
+create function muster.repo_items(p_ids uuid[]) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+begin
+	return (with recent as materialized (
+			-- || unpacks the bytes once; read below in this order
+			select t.root_id, a.id, a.statuses || ''::bytea as statuses
+			  from (select distinct r.root_id from muster.repo r
+				 where r.id = any (p_ids) and r.organization_id = v_organization) t
+			 cross join lateral (
+				select x.id, x.statuses from muster.audit x
+				 where x.root_id = t.root_id and x.organization_id = v_organization
+				 order by x.id desc limit 20) a
+			 order by t.root_id, a.id)
+		select coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object('history',
+				array(select muster.status_name(muster.byte_at(a.statuses, r.ordinal))
+					from recent a where a.root_id = r.root_id)) order by p.k), '[]')
+		  from unnest(p_ids) with ordinality p (id, k)
+		  join muster.repo r on r.id = p.id and r.organization_id = v_organization);
+end
+$$;
+
 create function muster.repo_list(p_q text default null, p_status text default null,
 				 p_sort text default 'name', p_archived boolean default null,
 				 p_limit integer default null, p_cursor text default null) returns jsonb
@@ -85,11 +111,15 @@ declare
 		['-last_commit', '-coalesce(extract(epoch from r.last_commit_at)::float8, ''-Infinity'')', '>', 'asc']];
 	v_stale boolean := coalesce('stale' = any (v_status), false);
 	v_clause text[];
+	v_archived text := case when p_archived then 'is not' else 'is' end;
+	v_order text;
+	v_keys text;
 	v_rank float8;
 	v_name text;
 	v_id uuid;
-	v_items jsonb;
-	v_next text;
+	v_ids uuid[];
+	v_ranks float8[];
+	v_names text[];
 begin
 	for i in 1 .. array_length(v_clauses, 1) loop
 		if v_clauses[i][1] = v_sort then
@@ -123,43 +153,32 @@ begin
 		end;
 	end if;
 
-	-- The page is found without the reports, which are long and stored apart; the last 20 audits of
-	-- its roots are read once, not once for each repository.
+	-- By its name alone a page is a walk along an index.
+	v_keys := case v_clause[1] when '0::float8' then '' else v_clause[1] || ', ' end || 'lower(r.name), r.id';
+	v_order := replace(v_keys, 'lower(r.name), r.id',
+			   format('lower(r.name) %1$s, r.id %1$s', v_clause[3]));
+	-- Only what is asked for is in the statement, so that planning it is short, too. What the page
+	-- shows is read by another, which is planned once a session.
 	execute format($query$
-		with page as materialized (
-			select r.id, r.root_id, %1$s as rank, lower(r.name) as name,
-			       row_number() over (order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s) as k
+		select array_agg(p.id), array_agg(p.rank), array_agg(p.name) from (
+			select r.id, %1$s as rank, lower(r.name) as name
 			  from muster.repo r
-			 where r.organization_id = $1 and r.removed_at is null
-			   and (r.archived_at is not null) = $10
-			   and ($2 is null or strpos(lower(concat_ws(' ', r.name, r.path, r.remote, r.branch)), $2) > 0)
-			   and ($3 is null or r.status = any ($3))
-			   and (not $9 or r.stale)
-			   and ($6 is null or (%1$s, lower(r.name), r.id) %2$s ($4, $5, $6))
-			 order by %1$s %3$s, lower(r.name) %3$s, r.id %3$s
-			 limit $7 + 1),
-		recent as materialized (
-			-- || unpacks the bytes once
-			select t.root_id, a.id, a.statuses || ''::bytea as statuses
-			  from (select distinct p.root_id from page p) t
-			 cross join lateral (
-				select x.id, x.statuses from muster.audit x
-				 where x.root_id = t.root_id and x.organization_id = $1
-				 order by x.id desc limit 20) a)
-		select coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object('history', (
-				select coalesce(jsonb_agg(muster.status_name(muster.byte_at(a.statuses, r.ordinal))
-							  order by a.id), '[]')
-				  from recent a where a.root_id = r.root_id)) order by p.k)
-				filter (where p.k <= $7), '[]'),
-		       case when count(*) > $7 then muster.cursor_format((
-				select jsonb_build_array($8::text, l.rank::text, l.name, l.id)
-				  from page l where l.k = $7)) end
-		  from page p
-		  join muster.repo r on r.id = p.id$query$, v_clause[1], v_clause[2], v_clause[3])
-	   into v_items, v_next
-	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit, v_sort, v_stale,
-		coalesce(p_archived, false);
-	return jsonb_build_object('items', v_items, 'next', v_next);
+			 where r.organization_id = $1 and r.removed_at is null and r.archived_at %3$s null %4$s
+			 order by %2$s
+			 limit $7 + 1) p$query$, v_clause[1], v_order,
+		v_archived,
+		concat_ws(' ', case when v_q is not null then
+				'and strpos(lower(concat_ws('' '', r.name, r.path, r.remote, r.branch)), $2) > 0' end,
+			case when v_status is not null then 'and r.status = any ($3)' end,
+			case when v_stale then 'and r.stale' end,
+			case when v_id is null then null
+			     when v_clause[1] = '0::float8' then format('and (%s) %s ($5, $6)', v_keys, v_clause[2])
+			     else format('and (%s) %s ($4, $5, $6)', v_keys, v_clause[2]) end))
+	   into v_ids, v_ranks, v_names
+	  using v_organization, v_q, v_status, v_rank, v_name, v_id, v_limit;
+	return jsonb_build_object('items', muster.repo_items(v_ids[1:v_limit]),
+		'next', case when cardinality(v_ids) > v_limit then muster.cursor_format(jsonb_build_array(
+			v_sort, v_ranks[v_limit]::text, v_names[v_limit], v_ids[v_limit])) end);
 end
 $$;
 

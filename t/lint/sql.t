@@ -12,6 +12,7 @@ use Muster::Tree;
 # Functions that put SQL text together, and what goes into it. Nothing else may.
 my %puts_together = (
 	'account_drop' => 'names of the catalogue',
+	'finding_estimate' => 'a constant',
 	'finding_list' => 'constants of its own, by what is asked for',
 	'repo_list' => 'a clause out of its own array',
 	'event_extend' => 'names and numbers of partitions',
