@@ -54,6 +54,7 @@ export function draw(root, data, params) {
 				complete: "one-time-code", problem })],
 		word: ["Sign in", "Signing in"],
 		more: vouch_buttons(data ?? FORM, methods, { next }),
-		foot: h("a", { href: "/forgot" }, "Forgot the password?"),
+		foot: [h("a", { href: "/forgot" }, "Forgot the password?"),
+		       methods?.register === "open" && h("a", { href: "/register" }, "Make an account")],
 		call: (values) => sign_in(data, values, next) }));
 }

@@ -226,6 +226,9 @@ export default async function (test, assert) {
 
 	await test("an account of one's own is made where the server allows it, and refused with a sentence where not", async () => {
 		const eve = await visitor();
+		await eve.go("/sign-in");
+		await eve.sees("Forgot the password?");
+		assert.equal(await eve.count("a[href='/register']"), 0);
 		await eve.go("/register");
 		await eve.tab.locator("[name=name]").fill("Eve");
 		await eve.tab.locator("[name=email]").fill("eve@example.org");
@@ -235,6 +238,10 @@ export default async function (test, assert) {
 		assert.equal(await eve.tab.locator("[name=email]").inputValue(), "eve@example.org");
 		await eve.shot("register");
 		await ask("sql", "insert into muster.setting (organization_id, key, value) values (null, 'auth.register', '\"open\"') returning 1");
+		await eve.go("/sign-in");
+		await eve.shot("sign-in");
+		await eve.tab.getByRole("link", { name: "Make an account" }).click();
+		await eve.tab.locator("[name=email]").fill("eve@example.org");
 		await eve.tab.locator("[name=password]").fill(password);
 		await eve.tab.locator("[type=submit]").click();
 		await eve.until(async () => (await eve.path()) === "/", "the overview");
