@@ -45,8 +45,8 @@ void doctor_say(
 	said->check = doctor->check;
 	said->state = state;
 	/* Paths, and what the server says, come from elsewhere. */
-	said->text = quote_format(g_strchomp(text));
-	said->mend = mend != NULL ? quote_format(mend) : NULL;
+	said->text = quote_show(g_strchomp(text));
+	said->mend = mend != NULL ? quote_show(mend) : NULL;
 	g_ptr_array_add(doctor->said, said);
 }
 

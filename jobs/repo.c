@@ -12,6 +12,7 @@
 
 #include "jobs/repo_clone.h"
 #include "jobs/repo_finding.h"
+#include "jobs/rows.h"
 #include "lib/db.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -182,24 +183,17 @@ static int repo_list(const struct repo_command *command)
 {
 	g_autoptr(GError) error = NULL;
 	const char *params[] = {command->organization};
+	static const char *const titles[] = {
+		"ORGANIZATION", "HOST", "ROOT", "REPOS", "LAST AUDIT", "PATH"};
 	g_autoptr(db_result) result = db_query(command->db,
-		"select organization, host, slug, repos, to_char(reported_at at time zone 'UTC',"
-		" 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), path, watched from muster.root_list($1)",
+		"select organization, host, slug, repos, coalesce(to_char(reported_at at time zone "
+		" 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'never'), case when watched then path "
+		" else '(not watched: reports come from elsewhere)' end from muster.root_list($1)",
 		1, params, &error);
 
 	if (result == NULL)
 		return server_fail(error);
-	printf("%-16s %-16s %-16s %6s  %-20s  %s\n", "ORGANIZATION", "HOST", "ROOT", "REPOS",
-		"LAST AUDIT", "PATH");
-	for (guint row = 0; row < db_result_rows(result); row++) {
-		const char *reported = db_result_get(result, row, 4);
-		printf("%-16s %-16s %-16s %6s  %-20s  %s\n", db_result_get(result, row, 0),
-			db_result_get(result, row, 1), db_result_get(result, row, 2),
-			db_result_get(result, row, 3), reported != NULL ? reported : "never",
-			db_result_get_bool(result, row, 6)
-				? db_result_get(result, row, 5)
-				: "(not watched: reports come from elsewhere)");
-	}
+	rows_print(result, titles);
 	return EXIT_FINE;
 }
 

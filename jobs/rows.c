@@ -16,7 +16,7 @@ static char *value_format(const struct db_result *rows, guint row, guint column)
 {
 	const char *value = db_result_get(rows, row, column);
 
-	return value != NULL && *value != '\0' ? quote_format(value) : g_strdup("-");
+	return value != NULL && *value != '\0' ? quote_show(value) : g_strdup("-");
 }
 
 static void plain_print(const struct db_result *rows)

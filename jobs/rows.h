@@ -8,8 +8,8 @@
 
 /*
  * The rows of a query for a person: a table with titles on a terminal, lines with tabs between the
- * fields in a pipe. What is null or empty is "-". Values are written in the quoted form
- * (lib/quote.h), so that none can hold a tab, start a line or reach the terminal.
+ * fields in a pipe. What is null or empty is "-". Control characters are written in the quoted form
+ * (lib/quote.h), so that no value can hold a tab, start a line or reach the terminal.
  *
  *	const char *const titles[] = {"SLUG", "NAME"};
  *	rows_print(result, titles);		one title for each column of the result

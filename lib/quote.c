@@ -40,6 +40,16 @@ char *quote_format(const char *name)
 	return g_string_free(out, FALSE);
 }
 
+char *quote_show(const char *text)
+{
+	gsize len;
+
+	for (const char *at = text; *at != '\0'; at += len)
+		if (!quote_is_safe(at, &len))
+			return quote_format(text);
+	return g_strdup(text);
+}
+
 char *quote_parse(const char *quoted)
 {
 	GString *out = g_string_sized_new(strlen(quoted) + 1);

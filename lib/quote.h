@@ -22,6 +22,12 @@
 /* Freed by the caller; always UTF-8. */
 char *quote_format(const char *name);
 
+/*
+ * A text for a person that nobody reads back: as it is when all of it may be shown, so that what is
+ * quoted already is not quoted twice, else quoted. Freed by the caller.
+ */
+char *quote_show(const char *text);
+
 /* The bytes meant; freed by the caller. %00 is left as it is: a name cannot hold it. */
 char *quote_parse(const char *quoted);
 

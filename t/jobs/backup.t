@@ -105,6 +105,20 @@ $env{MUSTER_CONF} = $stand->conf($single, 'database.roles' => 'single', 'paths.s
 is $code, 0, 'where one role does everything it comes back as well' or diag $err;
 is_deeply rows($single), $before, 'with every row';
 
+# As an administrator sets it up: a role that may make roles and owns its database, and no superuser.
+$stack->db->sql('create role boss login createrole');
+my $owned = $stand->database(empty => 1);
+$owned->sql(sprintf 'alter database %s owner to boss', $owned->value('select current_database()'));
+$env{MUSTER_CONF} = $stand->conf($owned, 'paths.state' => "$state/owned");
+{
+	local $env{PGUSER} = 'boss';
+	($code, $out, $err) = $run->('restore', $file);
+	is $code, 0, 'no superuser is needed for it' or diag $err;
+	is_deeply rows($owned), $before, 'for all of it';
+	($code, $out, $err) = $run->('backup', "$file.again");
+	is $code, 0, 'nor for a backup' or diag $err;
+}
+
 # A newer version's.
 my $old = $stand->dir . '/old';
 system('cp', '-r', src_dir() . '/sql', $old) == 0 or die;

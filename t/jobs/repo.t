@@ -57,8 +57,8 @@ is $db->value(q{select path from muster.root where slug = 'odd'}), "$dir/odd%FF%
 
 ($code, $out) = muster('repo', 'list');
 is $code, 0, 'list prints';
-like $out, qr{^default +here +default +0  never +\Q$dir\E/src$}m, 'organization, host, root, repositories, last audit and path';
-like $out, qr/^other +here +odd /m, 'of all organizations';
+like $out, qr{^default\there\tdefault\t0\tnever\t\Q$dir\E/src$}m, 'organization, host, root, repositories, last audit and path';
+like $out, qr{^other\there\todd\t.*/odd%FF%0A$}m, 'of all organizations';
 
 # ---- clones ----
 

@@ -41,6 +41,14 @@ static void test_examples(void)
 	}
 }
 
+static void test_show(void)
+{
+	g_autofree char *plain = quote_show("caf\xc3\xa9 100%41"), *odd = quote_show("a\033[1m%41");
+
+	g_assert_cmpstr(plain, ==, "caf\xc3\xa9 100%41");
+	g_assert_cmpstr(odd, ==, "a%1B[1m%2541");
+}
+
 /* Bytes that matter to the format are drawn more often than chance would have it. */
 static void test_round_trip(void)
 {
@@ -77,6 +85,7 @@ int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
 	g_test_add_func("/quote/ordinary names stay and odd bytes are written out", test_examples);
+	g_test_add_func("/quote/what is quoted already is shown as it is", test_show);
 	g_test_add_func("/quote/every name comes back from its quoted form", test_round_trip);
 	g_test_add_func(
 		"/quote/a form written by others is read as far as it goes", test_parse_foreign);
