@@ -62,6 +62,9 @@ gboolean admin_integrations(struct route_call *call, GError **error);
 /* forge.c: runs it too, to ask a forge. */
 gboolean forge_get(struct route_call *call, GError **error);
 
+/* dashboard.c: how a project stands, in three forms. */
+gboolean project_status(struct route_call *call, GError **error);
+
 /* diff.c: runs the program muster, see there. */
 gboolean diff_get(struct route_call *call, GError **error);
 

@@ -11,6 +11,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/call.c cgi/call.h \
 	cgi/child.c cgi/child.h \
 	cgi/cors.c cgi/cors.h \
+	cgi/dashboard.c \
 	cgi/diff.c \
 	cgi/docs.c \
 	cgi/embedded.c cgi/embedded.h \

@@ -92,8 +92,19 @@ static json_object *list_schema(const char *name)
 	return schema;
 }
 
+static json_object *forms_content(const struct route *route)
+{
+	json_object *object = one("application/json", one("schema", schema_ref(route->schema)));
+
+	add(object, "text/markdown", one("schema", one("type", text("string"))));
+	add(object, "text/plain", one("schema", one("type", text("string"))));
+	return object;
+}
+
 static json_object *answer_content(const struct route *route)
 {
+	if (route->answer == ANSWER_FORMS)
+		return forms_content(route);
 	if (route->answer == ANSWER_CSV)
 		return one("text/csv", one("schema", one("type", text("string"))));
 	if (route->answer == ANSWER_TEXT)

@@ -25,6 +25,8 @@
 #define RESPONSE_JSON "application/json; charset=utf-8"
 #define RESPONSE_CSV "text/csv; charset=utf-8; header=present"
 #define RESPONSE_SARIF "application/sarif+json; charset=utf-8"
+#define RESPONSE_MARKDOWN "text/markdown; charset=utf-8"
+#define RESPONSE_TEXT "text/plain; charset=utf-8"
 #define RESPONSE_HTML "text/html; charset=utf-8"
 #define RESPONSE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define RESPONSE_PROBLEM "application/problem+json; charset=utf-8"

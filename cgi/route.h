@@ -52,6 +52,7 @@ enum answer {
 	ANSWER_SARIF, /* a log of SARIF 2.1.0 */
 	ANSWER_HTML,  /* a page of ours */
 	ANSWER_TEXT,  /* lines for a program */
+	ANSWER_FORMS, /* JSON, Markdown or plain text, as input "format" says */
 };
 
 #define ROUTE_INPUTS_MAX 24

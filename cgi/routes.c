@@ -60,6 +60,8 @@
 #define NAME_INPUT(NAME) { NAME, INPUT_PATH, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE }
 #define IF_MATCH_INPUT { "If-Match", INPUT_HEADER, INPUT_TEXT, .max = 200, .argument = "if_match" }
 #define LIMIT_INPUT { "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 200 }
+#define DAYS_INPUT { "days", INPUT_QUERY, INPUT_INT, .min = 1, .max = 365 }
+#define PROJECT_INPUT { "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" }
 #define CURSOR_INPUT { "cursor", INPUT_QUERY, INPUT_TEXT, .max = CURSOR_MAX }
 #define PAGE_INPUTS INPUTS(LIMIT_INPUT, CURSOR_INPUT)
 /* The first inputs of what lists findings, in the order that finding_export() has them. */
@@ -336,6 +338,11 @@ const struct route routes[] = {
 	  .inputs = INPUTS(NAME_INPUT("project")),
 	  .function = "project_get", .schema = "Project",
 	  .help = "One project, by slug or id." },
+	{ .method = "GET", .path = "/api/v1/projects/{project}/status", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(NAME_INPUT("project"),
+		{ "format", INPUT_QUERY, INPUT_WORD, .words = "json|markdown|table" }),
+	  .handler = project_status, .answer = ANSWER_FORMS, .schema = "ProjectStatus",
+	  .help = "How a project stands, as data or to read." },
 	{ .method = "PATCH", .path = "/api/v1/projects/{project}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
 	  .inputs = INPUTS(NAME_INPUT("project"),
 		{ "name", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200 },
@@ -731,7 +738,7 @@ const struct route routes[] = {
 	  .inputs = INPUTS(
 		{ "status", INPUT_QUERY, INPUT_WORDS, .words = DEPLOYMENT_STATUSES },
 		{ "environment", INPUT_QUERY, INPUT_WORD, .words = ENVIRONMENTS },
-		{ "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" },
+		PROJECT_INPUT,
 		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 100 },
 		CURSOR_INPUT),
 	  .function = "deployment_list", .answer = ANSWER_LIST, .schema = "Deployment",
@@ -773,7 +780,7 @@ const struct route routes[] = {
 
 	{ .method = "GET", .path = "/api/v1/test-runs", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
-		{ "project_id", INPUT_QUERY, INPUT_TEXT, .max = 100, .argument = "project" },
+		PROJECT_INPUT,
 		{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" },
 		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 100 },
 		CURSOR_INPUT),
@@ -882,16 +889,36 @@ const struct route routes[] = {
 	{ .method = "GET", .path = "/api/v1/admin/dashboard-stats", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "statistics_dashboard", .schema = "DashboardStats",
 	  .help = "The figures of a dashboard; what has no source is null." },
+	{ .method = "GET", .path = "/api/v1/dashboard/overview", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(PROJECT_INPUT),
+	  .function = "dashboard_overview", .schema = "DashboardOverview",
+	  .help = "Everything in one place, or one project: repositories, findings, runs, tests, progress." },
+	{ .method = "GET", .path = "/api/v1/dashboard/metrics", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(PROJECT_INPUT, DAYS_INPUT),
+	  .function = "dashboard_metrics", .answer = ANSWER_LIST, .schema = "DashboardMetric",
+	  .help = "How deployments, tests, runs and findings went, beside the time before." },
+	{ .method = "GET", .path = "/api/v1/dashboard/alerts", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(PROJECT_INPUT, LIMIT_INPUT),
+	  .function = "dashboard_alerts", .answer = ANSWER_LIST, .schema = "DashboardAlert",
+	  .help = "What somebody should look at, the worst first." },
+	{ .method = "GET", .path = "/api/v1/dashboard/health", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(PROJECT_INPUT),
+	  .function = "dashboard_health", .schema = "DashboardHealth",
+	  .help = "Health scores of repositories, and the worst of them." },
+	{ .method = "GET", .path = "/api/v1/dashboard/team-performance", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(PROJECT_INPUT, DAYS_INPUT, LIMIT_INPUT),
+	  .function = "dashboard_team", .answer = ANSWER_LIST, .schema = "TeamMember",
+	  .help = "What members have done, and what waits for them." },
 	{ .method = "GET", .path = "/api/analytics/runs/stats", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS({ "days", INPUT_QUERY, INPUT_INT, .min = 1, .max = 365 }),
+	  .inputs = INPUTS(DAYS_INPUT),
 	  .function = "statistics_runs", .schema = "RunStats",
 	  .help = "How many runs there were, how long they took, how many failed." },
 	{ .method = "GET", .path = "/api/analytics/issues/categories", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS({ "days", INPUT_QUERY, INPUT_INT, .min = 1, .max = 365 }),
+	  .inputs = INPUTS(DAYS_INPUT),
 	  .function = "statistics_categories", .answer = ANSWER_LIST, .schema = "Category",
 	  .help = "What was found new, the most frequent first." },
 	{ .method = "GET", .path = "/api/analytics/issues/severity", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS({ "days", INPUT_QUERY, INPUT_INT, .min = 1, .max = 365 }),
+	  .inputs = INPUTS(DAYS_INPUT),
 	  .function = "statistics_severity", .schema = "SeverityStats",
 	  .help = "What is open by severity, and what was found and resolved day by day." },
 	{ .method = "GET", .path = "/api/analytics/repository-health", .role = ROLE_VIEWER, .rate = RATE_READ,

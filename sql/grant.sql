@@ -58,6 +58,8 @@ begin
 				'sign_in_methods', 'account_enter', 'openid_enter', 'identity_list', 'identity_remove',
 				'totp_get', 'totp_begin', 'totp_sealed', 'totp_confirm', 'totp_recovery', 'totp_remove',
 				'totp_take', 'totp_recover',
+				'dashboard_overview', 'dashboard_metrics', 'dashboard_alerts', 'dashboard_health',
+				'dashboard_team', 'project_status',
 				'admin_account_list', 'admin_account_get', 'admin_account_role', 'admin_account_state',
 				'admin_trail_list', 'admin_usage', 'admin_integrations', 'admin_setting_list',
 				'admin_setting_update', 'session_history', 'session_list', 'session_end', 'session_end_all', 'session_move',

@@ -26,11 +26,13 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0020_identity.sql \
 	sql/migration/0021_added.sql \
 	sql/migration/0022_walk.sql \
+	sql/migration/0023_dashboard.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \
 	sql/api/audit_diff.sql \
 	sql/api/base.sql \
+	sql/api/dashboard.sql \
 	sql/api/deployment.sql \
 	sql/api/event.sql \
 	sql/api/finding.sql \

@@ -172,10 +172,6 @@ returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
-	v_limit integer := muster.limit_check(p_limit, 50, 200);
-	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
-	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
-	v_action text := nullif(p_action, '');
 	v_organization uuid;
 begin
 	perform muster.platform_need();
@@ -185,21 +181,7 @@ begin
 	elsif coalesce(p_organization, '') <> '' then
 		v_organization := (muster.organization_own(p_organization)).id;
 	end if;
-	return (select jsonb_build_object('items', coalesce(jsonb_agg(muster.trail_json(t.r) || jsonb_build_object(
-				'organization', (select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)
-						   from muster.organization o
-						  where o.id = (t.r).organization_id and o.removed_at is null))
-				order by t.k) filter (where t.k <= v_limit), '[]'),
-			'next', case when count(*) > v_limit then muster.cursor_format(
-				jsonb_build_array(min((t.r).id) filter (where t.k <= v_limit))) end)
-		  from (select r, row_number() over (order by r.id desc) as k from muster.trail r
-			 where r.id < v_before
-			   and (v_organization is null or r.organization_id = v_organization)
-			   and (v_action is null or r.action = v_action
-				or (right(v_action, 1) = '.' and starts_with(r.action, v_action)))
-			   and (p_account is null or r.account_id = p_account)
-			   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
-			 order by r.id desc limit v_limit + 1) t);
+	return muster.trail_page(v_organization, true, p_action, p_account, null, p_since, p_until, p_limit, p_cursor);
 end
 $$;
 

@@ -43,22 +43,29 @@ language plpgsql stable security definer set search_path = pg_catalog, muster, p
 set plan_cache_mode = force_custom_plan as $$
 declare
 	v_limit integer := muster.limit_check(p_limit, 50, 200);
-	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
-	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
+	v_cursor jsonb := muster.cursor_parse(p_cursor, 2);
+	v_at timestamptz := 'infinity';
+	v_id bigint := coalesce(muster.json_int(v_cursor -> 1, 0, 9223372036854775807), 9223372036854775807);
 begin
 	perform muster.organization_need();
+	begin
+		v_at := coalesce(v_cursor ->> 0, 'infinity')::timestamptz;
+	exception when data_exception then
+		perform muster.field_error('cursor', 'is not one that this list gave');
+	end;
 	return (select jsonb_build_object('items', coalesce(jsonb_agg(jsonb_build_object('id', t.id,
 				'action', t.action, 'method', t.data ->> 'method', 'address', t.address,
 				'organization', (select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)
 						   from muster.organization o
 						  where o.id = t.organization_id and o.removed_at is null),
 				'at', muster.iso(t.at)) order by t.k) filter (where t.k <= v_limit), '[]'),
-			'next', case when count(*) > v_limit then muster.cursor_format(
-				jsonb_build_array(min(t.id) filter (where t.k <= v_limit))) end)
-		  from (select r.*, row_number() over (order by r.id desc) as k from muster.trail r
-			 where r.account_id = muster.account() and r.id < v_before
+			'next', case when count(*) > v_limit then muster.cursor_format(jsonb_build_array(
+				((array_agg(t.at order by t.k))[v_limit])::text,
+				(array_agg(t.id order by t.k))[v_limit])) end)
+		  from (select r.*, row_number() over (order by r.at desc, r.id desc) as k from muster.trail r
+			 where r.account_id = muster.account() and (r.at, r.id) < (v_at, v_id)
 			   and starts_with(r.action, 'session.')
-			 order by r.id desc limit v_limit + 1) t);
+			 order by r.at desc, r.id desc limit v_limit + 1) t);
 end
 $$;
 

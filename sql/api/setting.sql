@@ -11,6 +11,8 @@
 --       word, or its beginning up to a dot ("token.").
 --   setting_value(p_key, p_organization) → what holds there: its own, else everybody's, else ours.
 --       Internal.
+--   trail_page(p_organization, p_is_everywhere, …): the list of one organisation or, null, of all; each entry
+--       with its "organization" if p_is_everywhere. Internal.
 --   setting_set(p_key, p_value, p_organization): null: for all that have none of their own. Internal.
 
 -- Every setting that there is. kind: days (low to high), words (one of them).
@@ -121,14 +123,12 @@ return jsonb_build_object('id', (p_trail).id, 'action', (p_trail).action, 'subje
 	'data', (p_trail).data, 'address', (p_trail).address, 'at', muster.iso((p_trail).at),
 	'account', muster.person_json((p_trail).account_id));
 
-create function muster.trail_list(p_action text default null, p_account uuid default null,
-				  p_subject text default null, p_since timestamptz default null,
-				  p_until timestamptz default null, p_limit integer default null,
-				  p_cursor text default null) returns jsonb
+create function muster.trail_page(p_organization uuid, p_is_everywhere boolean, p_action text, p_account uuid,
+				  p_subject text, p_since timestamptz, p_until timestamptz, p_limit integer,
+				  p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
-	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 50, 200);
 	v_cursor jsonb := muster.cursor_parse(p_cursor, 2);
 	v_at timestamptz := 'infinity';
@@ -144,10 +144,12 @@ begin
 	if p_action like '%.' then
 		with recursive walk as (
 			(select r.action from muster.trail r
-			  where r.organization_id = v_organization order by r.action limit 1)
+			  where (p_organization is null or r.organization_id = p_organization)
+			  order by r.action limit 1)
 			union all
 			select (select r.action from muster.trail r
-				 where r.organization_id = v_organization and r.action > w.action
+				 where (p_organization is null or r.organization_id = p_organization)
+				   and r.action > w.action
 				 order by r.action limit 1) from walk w where w.action is not null)
 		select coalesce(array_agg(w.action), '{}') into v_actions
 		  from walk w where starts_with(w.action, p_action);
@@ -155,7 +157,8 @@ begin
 	return (with page as (
 			(select r from muster.trail r
 			  where coalesce(p_action, '') = ''
-			    and r.organization_id = v_organization and (r.at, r.id) < (v_at, v_id)
+			    and (p_organization is null or r.organization_id = p_organization)
+			    and (r.at, r.id) < (v_at, v_id)
 			    and (p_account is null or r.account_id = p_account)
 			    and (coalesce(p_subject, '') = '' or r.subject = p_subject)
 			    and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
@@ -165,18 +168,35 @@ begin
 			  cross join lateral (
 				select r from muster.trail r
 				 where coalesce(p_action, '') <> ''
-				   and r.organization_id = v_organization and r.action = a.action
+				   and (p_organization is null or r.organization_id = p_organization)
+				   and r.action = a.action
 				   and (r.at, r.id) < (v_at, v_id)
 				   and (p_account is null or r.account_id = p_account)
 				   and (coalesce(p_subject, '') = '' or r.subject = p_subject)
 				   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
 				 order by r.at desc, r.id desc limit v_limit + 1) w))
-		select jsonb_build_object('items', coalesce(jsonb_agg(muster.trail_json(t.r) order by t.k)
-				filter (where t.k <= v_limit), '[]'),
+		select jsonb_build_object('items', coalesce(jsonb_agg(case when p_is_everywhere
+				then muster.trail_json(t.r) || jsonb_build_object('organization', (
+					select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)
+					  from muster.organization o
+					 where o.id = (t.r).organization_id and o.removed_at is null))
+				else muster.trail_json(t.r) end order by t.k) filter (where t.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then muster.cursor_format(jsonb_build_array(
 				((array_agg((t.r).at order by t.k))[v_limit])::text,
 				(array_agg((t.r).id order by t.k))[v_limit])) end)
 		  from (select p.r, row_number() over (order by (p.r).at desc, (p.r).id desc) as k from page p
 			 order by (p.r).at desc, (p.r).id desc limit v_limit + 1) t);
+end
+$$;
+
+create function muster.trail_list(p_action text default null, p_account uuid default null,
+				  p_subject text default null, p_since timestamptz default null,
+				  p_until timestamptz default null, p_limit integer default null,
+				  p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+begin
+	return muster.trail_page(muster.organization_need(), false, p_action, p_account, p_subject, p_since, p_until,
+				 p_limit, p_cursor);
 end
 $$;
