@@ -409,6 +409,15 @@ static gboolean is_outdated(const struct pipeline *p)
 	       (!strcmp(sqlstate, "26000") || !strcmp(sqlstate, "0A000"));
 }
 
+/*
+ * The server takes no writes: it was demoted, or is about to go. The next connection may reach the
+ * one that does (target_session_attrs), or this one when it is itself again.
+ */
+static gboolean is_read_only(const PGresult *failed)
+{
+	return !g_strcmp0(PQresultErrorField(failed, PG_DIAG_SQLSTATE), "25006");
+}
+
 static void result_clear(gpointer result)
 {
 	PQclear(result);
@@ -427,7 +436,10 @@ static gboolean pipeline_try(
 		return connection_lost(db, error);
 	if (p->failed != NULL) {
 		prepared_forget(db, p);
-		return result_refuse(db, p->failed, error);
+		result_refuse(db, p->failed, error);
+		if (is_read_only(p->failed))
+			connection_drop(db);
+		return FALSE;
 	}
 	if (p->results->len != p->expected)
 		return connection_lost(db, error);

@@ -55,8 +55,10 @@ static const struct {
 	{ "22", MUSTER_ERROR_INPUT },
 	{ "23", MUSTER_ERROR_INPUT },
 	{ "08", MUSTER_ERROR_BUSY },
+	{ "25006", MUSTER_ERROR_BUSY }, /* a standby, or a server that is being moved */
 	{ "40", MUSTER_ERROR_BUSY },
 	{ "53", MUSTER_ERROR_BUSY },
+	{ "55P03", MUSTER_ERROR_BUSY },
 	{ "57", MUSTER_ERROR_BUSY },
 };
 /* clang-format on */

@@ -126,5 +126,45 @@ subtest 'connections that an administrator ends' => sub {
 	check();
 };
 
+subtest 'a server that takes no writes for a while' => sub {
+	my $name = $stack->db->{name};
+	my $end = q{select pg_terminate_backend(pid) from pg_stat_activity where usename = 'muster_api'};
+	load_start();
+	progress();
+	$stack->db->sql("alter role muster_api in database $name set default_transaction_read_only = on");
+	$stack->db->sql($end);
+	my $refused = wait_for {
+		my $answer = $ann->post('/api/v1/metrics', { metrics => [{ name => 'other', value => 1 }] });
+		$answer->{status} != 201 && $answer;
+	} 'a write is refused';
+	is Muster::Stack::Load::name_of($refused), 503, 'with 503';
+	is $ann->get('/api/v1/repos')->{status}, 200, 'reads are answered';
+	$stack->db->sql("alter role muster_api in database $name reset default_transaction_read_only");
+	progress();
+	check();
+};
+
+subtest 'every route, without a database' => sub {
+	my (undef, $table) = run_program([program('api.fcgi'), '--routes']);
+	my $uuid = '00000000-0000-4000-8000-000000000000';
+	my (%seen, $walked);
+	$cluster->down;
+	for my $row (map { [split /\t/] } split /\n/, $table) {
+		my ($method, $path, $role) = @$row;
+		$path =~ s/\{(finding|run|audit|comment|scan)\}/1/g;
+		$path =~ s/\{\w+\}/$uuid/g;
+		my %body = $method =~ /^(GET|DELETE)$/ ? () : (content => '{}');
+		my $answer = $ann->request($method => $path, { %body, headers => { 'X-CSRF-Token' => $ann->csrf,
+			%body ? ('Content-Type' => 'application/json') : () } });
+		my $name = Muster::Stack::Load::name_of($answer);
+		my $ok = $name eq '503' || ($role eq 'nobody' && $name =~ /^(200|400|401|302|303|404)$/);
+		push @{ $seen{$name} }, "$method $path" if !$ok;
+		$walked++;
+	}
+	$cluster->up;
+	is_deeply \%seen, {}, "$walked routes say 503, or need none" or diag explain \%seen;
+	wait_for { $ann->get('/api/v1/repos')->{status} == 200 } 'it is back';
+};
+
 unlike $stack->api->output, qr/crashed/, 'no worker crashed in all this';
 done_testing;

@@ -20,6 +20,8 @@ static const struct {
 	{ "22003", MUSTER_ERROR_INPUT }, /* numeric_value_out_of_range */
 	{ "42501", MUSTER_ERROR_DENIED }, /* insufficient_privilege */
 	{ "42P01", MUSTER_ERROR_DB }, /* undefined_table */
+	{ "25006", MUSTER_ERROR_BUSY }, /* read_only_sql_transaction */
+	{ "55P03", MUSTER_ERROR_BUSY }, /* lock_not_available */
 	{ "40001", MUSTER_ERROR_BUSY }, /* serialization_failure */
 	{ "53300", MUSTER_ERROR_BUSY }, /* too_many_connections */
 	{ "57014", MUSTER_ERROR_BUSY }, /* query_canceled */
