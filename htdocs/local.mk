@@ -11,7 +11,7 @@ nobase_dist_pkgdata_DATA += \
 	htdocs/js/parts/diff.js htdocs/js/parts/form.js htdocs/js/parts/header.js \
 	htdocs/js/parts/notice.js htdocs/js/parts/run.js htdocs/js/parts/shape.js htdocs/js/parts/strip.js \
 	htdocs/js/parts/toast.js htdocs/js/parts/vouch.js htdocs/js/parts/window.js \
-	htdocs/js/views/audit.js htdocs/js/views/audit_list.js htdocs/js/views/forgot.js \
+	htdocs/js/views/account.js htdocs/js/views/audit.js htdocs/js/views/audit_list.js htdocs/js/views/forgot.js \
 	htdocs/js/views/invitation.js htdocs/js/views/missing.js htdocs/js/views/overview.js \
 	htdocs/js/views/register.js htdocs/js/views/repo.js htdocs/js/views/repo_list.js \
 	htdocs/js/views/reset.js htdocs/js/views/sign_in.js htdocs/js/views/sign_in_return.js

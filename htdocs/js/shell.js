@@ -33,6 +33,7 @@ const VIEW = {
 	repo: () => import("./views/repo.js"),
 	audit_list: () => import("./views/audit_list.js"),
 	audit: () => import("./views/audit.js"),
+	account: () => import("./views/account.js"),
 	sign_in: () => import("./views/sign_in.js"),
 	sign_in_return: () => import("./views/sign_in_return.js"),
 	forgot: () => import("./views/forgot.js"),

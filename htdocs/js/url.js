@@ -22,6 +22,7 @@ const ROUTE = [
 	  query: { action: ACTIONS, diff: ["", "split", "unified"] } },
 	{ view: "audit_list", path: /^\/audits\/?$/, base: "/audits", query: {} },
 	{ view: "audit", path: /^\/audits\/(?<file>[^/]+)\/?$/, base: "/audits/:file", query: {} },
+	{ view: "account", path: /^\/account\/?$/, base: "/account", query: {} },
 	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null }, outside: true },
 	/* back from an issuer, with a query that is its own */
 	{ view: "sign_in_return", path: /^\/sign-in\/(?<issuer>[a-z0-9-]+)\/?$/, base: "/sign-in/:issuer", query: {}, outside: true },

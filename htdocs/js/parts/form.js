@@ -34,7 +34,7 @@ export function password_new(problem, options = {}) {
 async function form_send(event, data, call) {
 	event.preventDefault();
 	const form = event.currentTarget;
-	const values = Object.fromEntries(new FormData(form));
+	const values = Object.fromEntries(new FormData(form, event.submitter));
 
 	page.update({ ...data, problem: null, busy: true });
 	try {
@@ -48,6 +48,23 @@ async function form_send(event, data, call) {
 	}
 }
 
+function problem_box(problem) {
+	return problem && h("div", { class: "form-problem", role: "alert" }, shape("error"),
+		h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem)));
+}
+
+/* A form within a page. second: [value, word] of another button, told to call() as `press`. */
+export function form_part({ data, lead, fields, word, second = null, call }) {
+	const { problem, busy } = data;
+
+	return h("form", { class: "form-part", method: "post", onsubmit: (event) => form_send(event, data, call) },
+		h("p", { class: "quiet" }, lead), fields, problem_box(problem),
+		h("p", { class: "form-buttons" },
+			h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
+			second && h("button", { type: "submit", class: "button", name: "press", value: second[0], disabled: busy },
+				second[1])));
+}
+
 /* { title, lead, fields, word: the button's and while it is busy, more: below it, foot, call(values) } */
 export function form({ data, title, lead, fields, word, more = null, foot = null, call }) {
 	const { problem, busy } = data ?? FORM;
@@ -59,8 +76,7 @@ export function form({ data, title, lead, fields, word, more = null, foot = null
 		insecure && h("p", { class: "warning" }, shape("dirty"), h("span", null,
 			"This connection is not encrypted: others on the network can read the password.")),
 		fields,
-		problem && h("div", { class: "form-problem", role: "alert" }, shape("error"),
-			h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem))),
+		problem_box(problem),
 		h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
 		more,
 		foot && h("p", { class: "quiet foot-links" }, foot));

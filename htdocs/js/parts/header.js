@@ -37,6 +37,7 @@ function menu({ account, sign_out }) {
 					     checked: pref_get("theme") === theme }),
 				h("span", null, word)))),
 		account && h("ul", { class: "menu-list" },
+			h("li", null, h("a", { href: "/account", onclick: () => document.getElementById("menu").hidePopover() }, "Account")),
 			h("li", null, h("a", { href: "/audit/export/csv", "data-outside": true, download: true },
 				"Export the last audit as CSV")),
 			h("li", null, h("button", { type: "button", class: "link", onclick: () =>

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* One's own account: the second factor, where one is signed in, and who vouches for one. */
+import { api_get, api_send } from "../api.js";
+import { h, patch } from "../dom.js";
+import { page } from "../page.js";
+import { ago } from "../parts/badge.js";
+import { FORM, field, form_part } from "../parts/form.js";
+import { skeleton } from "../parts/notice.js";
+
+const AUTH = "/api/v1/auth/totp";
+
+export function title() {
+	return "Account";
+}
+
+async function everything(signal) {
+	const [totp, sessions, identities] = await Promise.all(["auth/totp", "sessions", "auth/identities"]
+		.map((path) => api_get(`/api/v1/${path}`, {}, signal)));
+
+	return { totp: totp.body, sessions: sessions.body.items, identities: identities.body.items };
+}
+
+/* What is told once (a secret, codes) stays until one is done with it. */
+export async function load(params, signal, before) {
+	return { data: { ...FORM, secret: null, codes: null, ...before, ...await everything(signal) }, position: null };
+}
+
+export function merge(data) {
+	return data;
+}
+
+async function again(data, changes) {
+	page.update({ ...data, problem: null, busy: false, secret: null, codes: null, ...await everything(), ...changes });
+}
+
+const password = (problem) => field({ name: "password", word: "Password", type: "password", complete: "current-password", problem });
+
+function secret_part(data) {
+	const { uri, secret } = data.secret;
+
+	return form_part({ data, word: ["Turn it on", "Turning it on"],
+		lead: ["Add this to an app for codes: ", h("a", { href: uri, "data-outside": true }, "open it on this device"),
+		       ", or type ", h("code", { class: "secret" }, secret.replace(/.{4}(?=.)/g, "$& ")), "."],
+		fields: [field({ name: "code", word: "The code that it shows", type: "text", complete: "one-time-code",
+			problem: data.problem })],
+		call: async ({ code }) => again(data, { codes: (await api_send("POST", `${AUTH}/confirm`, { code })).body.recovery_codes }) });
+}
+
+function codes_part(data) {
+	return form_part({ data, word: ["I have them", "I have them"],
+		lead: "Write these down, for the day on which the telephone is gone. Each is good once, and they are not shown again.",
+		fields: [h("ul", { class: "codes" }, data.codes.map((code) => h("li", { key: code }, h("code", null, code))))],
+		call: () => again(data, {}) });
+}
+
+function on_part(data) {
+	const { confirmed_at, recovery_codes_left } = data.totp;
+
+	return form_part({ data, word: ["Make other codes", "Making them"], second: ["off", "Turn it off"],
+		lead: ["Turned on ", ago(confirmed_at), `; ${recovery_codes_left} codes on paper are left.`],
+		fields: [password(data.problem)],
+		call: async (values) => {
+			if (values.press === "off")
+				await again(data, { totp: (await api_send("POST", `${AUTH}/disable`, { password: values.password })).body });
+			else
+				await again(data, { codes: (await api_send("POST", `${AUTH}/recovery`,
+					{ password: values.password })).body.recovery_codes });
+		} });
+}
+
+function off_part(data) {
+	return form_part({ data, word: ["Set it up", "Setting it up"],
+		lead: "A code of an app on your telephone, asked for beside the password. It is off.",
+		fields: [password(data.problem)],
+		call: async (values) => again(data, { secret: (await api_send("POST", AUTH, { password: values.password })).body }) });
+}
+
+function factor(data) {
+	if (data.codes)
+		return codes_part(data);
+	if (data.secret)
+		return secret_part(data);
+	return data.totp.enabled ? on_part(data) : off_part(data);
+}
+
+async function remove(data, path) {
+	try {
+		await api_send("DELETE", path);
+	} catch (problem) {
+		page.toast(problem.detail || problem.message, { tone: "error" });
+	}
+	page.update({ ...data, ...await everything() });
+}
+
+function session_row(data, { id, agent, address, created_at, current }) {
+	return h("tr", { key: id },
+		h("td", null, agent || "unknown"), h("td", null, address ?? "unknown"), h("td", null, ago(created_at)),
+		h("td", null, current ? "this one" : h("button", { type: "button", class: "link",
+			onclick: () => remove(data, `/api/v1/sessions/${id}`) }, "End")));
+}
+
+function identity_row(data, { id, issuer, email, used_at }) {
+	return h("tr", { key: id }, h("td", null, issuer), h("td", null, email ?? "–"), h("td", null, ago(used_at)),
+		h("td", null, h("button", { type: "button", class: "link",
+			onclick: () => remove(data, `/api/v1/auth/identities/${id}`) }, "Remove")));
+}
+
+function table(heads, rows) {
+	return h("table", null, h("thead", null, h("tr", null, heads.map((word) => h("th", { scope: "col" }, word)))),
+		h("tbody", null, rows));
+}
+
+export function draw(root, data) {
+	if (!data?.totp) {
+		patch(root, [h("h1", null, "Account"), skeleton(6)]);
+		return;
+	}
+	patch(root, [h("h1", null, "Account"),
+		h("section", { class: "account-part", key: "factor" }, h("h2", null, "Second factor"), factor(data)),
+		h("section", { class: "account-part", key: "sessions" }, h("h2", null, "Where you are signed in"),
+			table(["Browser", "Address", "Since", ""], data.sessions.map((row) => session_row(data, row)))),
+		data.identities.length > 0 && h("section", { class: "account-part", key: "identities" },
+			h("h2", null, "Who vouches for you"),
+			table(["Issuer", "E-mail", "Last used", ""], data.identities.map((row) => identity_row(data, row))))]);
+}

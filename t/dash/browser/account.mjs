@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+import { ask, password, visitor } from "./browser.mjs";
+
+export default async function (test, assert) {
+	let codes = [];
+
+	await test("a second factor is set up with an app, and its codes are for paper", async () => {
+		const ann = await visitor("ann@example.org");
+		await ann.tab.getByRole("button", { name: "Account and settings" }).click();
+		await ann.tab.getByRole("link", { name: "Account", exact: true }).click();
+		await ann.sees("It is off.");
+		await ann.tab.locator("[name=password]").fill("wrong");
+		await ann.tab.getByRole("button", { name: "Set it up" }).click();
+		await ann.sees("The current password is wrong.", ".form-problem");
+		await ann.tab.locator("[name=password]").fill(password);
+		await ann.tab.getByRole("button", { name: "Set it up" }).click();
+		await ann.sees("Add this to an app for codes");
+		const secret = (await ann.text(".secret")).replaceAll(" ", "");
+		await ann.tab.locator("[name=code]").fill(await ask("code", secret));
+		await ann.tab.getByRole("button", { name: "Turn it on" }).click();
+		await ann.sees("Write these down");
+		codes = await ann.tab.locator(".codes code").allInnerTexts();
+		assert.equal(codes.length, 10);
+		await ann.tab.getByRole("button", { name: "I have them" }).click();
+		await ann.sees("10 codes on paper are left");
+		assert.equal((await ann.text("#main")).includes(codes[0]), false);
+		assert.deepEqual(ann.trouble, []);
+		await ann.close();
+	});
+
+	await test("it is asked for from then on, and turned off with the password", async () => {
+		const ann = await visitor();
+		await ann.go("/sign-in?next=/account");
+		await ann.sign_in("ann@example.org");
+		await ann.until(() => ann.tab.evaluate(() => document.activeElement.name === "code"), "the code's field");
+		await ann.tab.keyboard.type(codes[0]);
+		await ann.tab.keyboard.press("Enter");
+		await ann.sees("9 codes on paper are left");
+		await ann.tab.locator("[name=password]").fill(password);
+		await ann.tab.getByRole("button", { name: "Turn it off" }).click();
+		await ann.sees("It is off.");
+		await ann.close();
+	});
+
+	await test("where one is signed in is listed, and ended from here", async () => {
+		const here = await visitor("vic@example.org");
+		const there = await visitor("vic@example.org");
+		await here.go("/account");
+		await here.until(async () => await here.count("tbody tr") === 2, "two sessions");
+		await here.sees("this one");
+		await here.tab.getByRole("button", { name: "End" }).click();
+		await here.until(async () => await here.count("tbody tr") === 1, "one is left");
+		assert.equal(await there.tab.evaluate(async () => (await fetch("/api/v1/auth/me")).status), 401);
+		await here.close();
+		await there.close();
+	});
+}
