@@ -46,10 +46,10 @@ begin
 	   and (p_stale is null or coalesce(r.stale, false) = p_stale)
 	   and (v_since is null or r.last_commit_at >= v_since)
 	   and (coalesce(v_severity, v_state) is null
-		or exists (select from muster.finding_count c
-			    where c.repo_id = r.id and c.n > 0
-			      and (v_severity is null or c.severity = any (v_severity))
-			      and c.state = any (coalesce(v_state, array['open', 'in_progress']))));
+		or r.id in (select c.repo_id from muster.finding_count c
+			     where c.organization_id = v_organization and c.n > 0
+			       and (v_severity is null or c.severity = any (v_severity))
+			       and c.state = any (coalesce(v_state, array['open', 'in_progress']))));
 end
 $$;
 
@@ -86,12 +86,14 @@ begin
 				when 'status' then muster.status_rank(r.status)
 				when 'health_score' then coalesce(r.health_score, v_sign * 1000)
 				when 'last_commit' then coalesce(extract(epoch from r.last_commit_at), v_sign * 1e12)
-				when 'findings' then (select coalesce(sum(c.n), 0) from muster.finding_count c
-						       where c.repo_id = r.id and c.state in ('open', 'in_progress'))
+				when 'findings' then coalesce(c.n, 0)
 				else v_sign * case when lower(r.name) = v_q then 0 when starts_with(lower(r.name), v_q) then 1
 						   when strpos(lower(r.name), v_q) > 0 then 2 else 3 end
 			       end::numeric as rank
 			  from found r
+			  left join (select repo_id, sum(n) as n from muster.finding_count
+				      where p_sort = 'findings' and organization_id = v_organization
+					and state in ('open', 'in_progress') group by 1) c on c.repo_id = r.id
 		), page as (
 			select x.*, row_number() over () as k
 			  from (select * from ranked
@@ -206,6 +208,7 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 10, 50);
 	v_q text := lower(p_q);
+	v_like text := regexp_replace(v_q, '([\\%_])', '\\\1', 'g') || '%';
 begin
 	return jsonb_build_object('next', null, 'items', (
 		select coalesce(jsonb_agg(jsonb_build_object('kind', s.kind, 'text', s.text, 'id', s.id)
@@ -214,11 +217,12 @@ begin
 			(select 1 as place, 'repository' as kind, r.name as text, r.id::text as id
 			   from muster.repo r
 			  where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
-			    and starts_with(lower(r.name), v_q)
+			    and lower(r.name) like v_like
 			  order by lower(r.name), r.id limit v_limit)
 			union all
 			(select distinct 2, 'tag', t, null from muster.repo r, unnest(r.tags) t
-			  where r.organization_id = v_organization and r.removed_at is null and starts_with(t, v_q)
+			  where r.organization_id = v_organization and r.removed_at is null and r.tags <> '{}'
+			    and starts_with(t, v_q)
 			  order by 3 limit v_limit)
 			union all
 			(select 3, 'project', p.slug, p.id::text from muster.project p
@@ -227,8 +231,7 @@ begin
 			  order by 3 limit v_limit)
 			union all
 			(select 4, 'rule', u.key, u.id::text from muster.rule u
-			  where u.organization_id = v_organization
-			    and (starts_with(lower(u.key), v_q) or starts_with(lower(u.title), v_q))
+			  where u.organization_id = v_organization and lower(u.key) like v_like
 			  order by 3 limit v_limit)) a
 			order by a.place, lower(a.text), a.id limit v_limit) s));
 end
