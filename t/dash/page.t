@@ -49,8 +49,12 @@ my %command = (
 	sql => sub { return $stack->db->value(@_) },
 	organization => sub { $stack->organization(@_); return },
 	account => sub { $stack->account(@_); return },
-	# The path and token of the last letter's link.
-	letter => sub { return (decode_base64((split /\n\n/, slurp($box))[-1]) =~ m{https?://[^/]+(/\S+)})[0] },
+	# The path and token of a letter's link; the letter comes when its answer is out, and is then read.
+	letter => sub {
+		my $text = wait_for { -s $box && slurp($box) } 'a letter';
+		unlink $box;
+		return (decode_base64((split /\n\n/, $text)[-1]) =~ m{https?://[^/]+(/\S+)})[0];
+	},
 	vouch => sub { $issuer->is_now(%{ $_[0] }); return },
 	bend => sub { $issuer->bend(%{ $_[0] }); return },
 	# A code of an app that has the secret (RFC 6238).

@@ -48,6 +48,31 @@ async function form_send(event, data, call) {
 	}
 }
 
+/* The password was right, and is not enough: a code is asked for, which is no mistake of anybody's. */
+function needs_code(problem) {
+	return problem instanceof Problem && problem.errors.some(({ field: name, message }) =>
+		name === "code" && message === "is needed");
+}
+
+/* The field for a code, once it is known that one is needed; null before. */
+export function code_field(data) {
+	return data?.code ? field({ name: "code", word: "Code of your app, or one on paper", type: "text",
+		complete: "one-time-code", problem: data.problem }) : null;
+}
+
+/* Does call(), and shows the field when that is what was missing. */
+export async function code_asked(data, call) {
+	try {
+		await call();
+	} catch (problem) {
+		if (!needs_code(problem))
+			throw problem;
+		page.update({ ...data, problem: null, busy: false, code: true });
+		/* behind the drawing, which waits for the frame too */
+		requestAnimationFrame(() => document.querySelector(".sign-in [name=code]")?.focus());
+	}
+}
+
 function problem_box(problem) {
 	return problem && h("div", { class: "form-problem", role: "alert" }, shape("error"),
 		h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem)));

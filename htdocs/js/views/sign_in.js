@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Signing in; afterwards the page goes on where the person wanted to be. */
-import { Problem, api_open } from "../api.js";
+import { api_open } from "../api.js";
 import { h, patch } from "../dom.js";
 import { page } from "../page.js";
-import { FORM, field, form } from "../parts/form.js";
+import { FORM, code_asked, code_field, field, form } from "../parts/form.js";
 import { vouch_buttons, vouch_load } from "../parts/vouch.js";
 import { next_parse } from "../url.js";
 
@@ -24,37 +24,20 @@ export function merge(data) {
 	return data;
 }
 
-/* The password was right, and is not enough: a code is asked for, which is no mistake of anybody's. */
-function needs_code(problem) {
-	return problem instanceof Problem && problem.errors.some(({ field: name, message }) =>
-		name === "code" && message === "is needed");
-}
-
-async function sign_in(data, { email, password, code = "" }, next) {
-	try {
-		const { body } = await api_open("login", { email: email.trim(), password, ...code && { code } });
-		await page.signed_in(body, next);
-	} catch (problem) {
-		if (!needs_code(problem))
-			throw problem;
-		page.update({ ...data, problem: null, busy: false, code: true });
-		/* behind the drawing, which waits for the frame too */
-		requestAnimationFrame(() => document.querySelector(".sign-in [name=code]")?.focus());
-	}
-}
-
 export function draw(root, data, params) {
-	const { problem, code, methods } = data ?? FORM;
+	const { problem, methods } = data ?? FORM;
 	const next = next_parse(params.next ?? "") + location.hash;
 
 	patch(root, form({ data, title: "Muster", lead: "Do your repositories pass muster?",
 		fields: [field({ name: "email", word: "E-mail", type: "email", complete: "username", problem, arrive: true }),
 			 field({ name: "password", word: "Password", type: "password", complete: "current-password", problem }),
-			 code && field({ name: "code", word: "Code of your app, or one on paper", type: "text",
-				complete: "one-time-code", problem })],
+			 code_field(data)],
 		word: ["Sign in", "Signing in"],
 		more: vouch_buttons(data ?? FORM, methods, { next }),
 		foot: [h("a", { href: "/forgot" }, "Forgot the password?"),
 		       methods?.register === "open" && h("a", { href: "/register" }, "Make an account")],
-		call: (values) => sign_in(data, values, next) }));
+		call: ({ email, password, code = "" }) => code_asked(data, async () => {
+			const { body } = await api_open("login", { email: email.trim(), password, ...code && { code } });
+			await page.signed_in(body, next);
+		}) }));
 }
