@@ -20,6 +20,8 @@
 #define SEVERITIES "critical|high|medium|low|info"
 #define STATES "open|in_progress|resolved|ignored"
 #define MEMBER_ROLES "viewer|developer|team_lead|org_admin"
+#define ROLE_INPUT { "role", INPUT_BODY, INPUT_WORD, .words = MEMBER_ROLES "|admin|operator|editor", \
+	.is_needed = TRUE, .help = "admin is org_admin, operator team_lead, editor developer" }
 #define PASSWORD_INPUT { "password", INPUT_BODY, INPUT_SECRET, .min = PASSWORD_MIN_BYTES, \
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE }
 #define LINK_TOKEN_INPUT { "token", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE }
@@ -241,7 +243,7 @@ const struct route routes[] = {
 	{ .method = "POST", .path = "/api/v1/invitations", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
 		{ "email", INPUT_BODY, INPUT_TEXT, .min = 3, .max = 254, .is_needed = TRUE },
-		{ "role", INPUT_BODY, INPUT_WORD, .words = MEMBER_ROLES, .is_needed = TRUE },
+		ROLE_INPUT,
 		{ "days", INPUT_BODY, INPUT_INT, .min = 1, .max = 90, .help = "Until it ends; 7 without" }),
 	  .body_max_bytes = BODY_SMALL, .handler = invitation_add, .schema = "InvitationNew", .status = 201,
 	  .is_write = TRUE,
@@ -294,6 +296,7 @@ const struct route routes[] = {
 		{ "slug", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 63 },
 		{ "max_repositories", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32 },
 		{ "max_concurrent_runs", INPUT_BODY, INPUT_INT, .min = 0, .max = G_MAXINT32 },
+		{ "owner", INPUT_BODY, INPUT_UUID, .help = "One of its administrators" },
 		IF_MATCH_INPUT),
 	  .body_max_bytes = BODY_SMALL, .function = "organization_update", .schema = "Organization",
 	  .is_write = TRUE,
@@ -313,9 +316,7 @@ const struct route routes[] = {
 	  .function = "member_list", .answer = ANSWER_LIST, .schema = "Member",
 	  .help = "Who is in this organization, and as what." },
 	{ .method = "PATCH", .path = "/api/v1/members/{account}", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
-	  .inputs = INPUTS(UUID_INPUT("account"),
-		{ "role", INPUT_BODY, INPUT_WORD, .words = MEMBER_ROLES,
-		  .is_needed = TRUE }),
+	  .inputs = INPUTS(UUID_INPUT("account"), ROLE_INPUT),
 	  .body_max_bytes = BODY_SMALL, .function = "member_update", .schema = "Member", .is_write = TRUE,
 	  .help = "Gives a member another role, at once." },
 	{ .method = "DELETE", .path = "/api/v1/members/{account}", .role = ROLE_VIEWER, .rate = RATE_WRITE,

@@ -28,6 +28,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0022_walk.sql \
 	sql/migration/0023_dashboard.sql \
 	sql/migration/0024_search.sql \
+	sql/migration/0025_workspace.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

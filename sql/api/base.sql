@@ -10,6 +10,7 @@
 --   byte_at(bytea, int)         one byte, 0 beyond the end
 --   status_code / status_name   a repository's status as the byte that audits keep
 --   role_rank(text)             roles in order; null: not a role
+--   role_from(text)             a role by our word or another system's
 --   is_admin()                  whether who acts is an administrator of the organisation
 --   match_check(if_match, jsonb)       MU412 unless one of these entity tags is that answer's
 --   organization_need()         the organisation of this transaction, MU401 without one
@@ -78,6 +79,11 @@ create function muster.role_rank(p_role text) returns integer
 language sql immutable parallel safe
 return array_position(array['nobody', 'viewer', 'developer', 'team_lead', 'org_admin',
 			    'platform_admin'], p_role) - 1;
+
+create function muster.role_from(p_word text) returns text
+language sql immutable parallel safe
+return case p_word when 'admin' then 'org_admin' when 'operator' then 'team_lead' when 'editor' then 'developer'
+	    else p_word end;
 
 create function muster.is_admin() returns boolean
 language sql stable parallel safe

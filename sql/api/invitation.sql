@@ -57,7 +57,7 @@ begin
 	end if;
 	delete from muster.invitation where organization_id = v_organization and lower(email) = lower(p_email);
 	insert into muster.invitation (organization_id, account_id, email, role, token_hash, expires_at)
-	values (v_organization, muster.account(), p_email, p_role, p_token_hash,
+	values (v_organization, muster.account(), p_email, muster.role_from(p_role), p_token_hash,
 		now() + make_interval(days => coalesce(p_days, 7)))
 	returning * into v_invitation;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
@@ -167,8 +167,10 @@ begin
 	if v_account is null then
 		raise exception using errcode = 'MU409', message = 'Email already registered';
 	end if;
-	insert into muster.organization (slug, name, personal, owner_id)
-	values (p_slug, coalesce(nullif(p_name, ''), p_email), true, v_account)
+	insert into muster.organization (slug, name, personal, owner_id, max_repositories, max_concurrent_runs)
+	select p_slug, coalesce(nullif(p_name, ''), p_email), true, v_account, l.max_repositories,
+	       l.max_concurrent_runs
+	  from muster.organization_limits() l
 	returning id into v_organization;
 	insert into muster.project (organization_id, slug, name) values (v_organization, 'default', 'Default');
 	insert into muster.membership (organization_id, account_id, role)

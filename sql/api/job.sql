@@ -9,6 +9,7 @@
 --       added; one for each watched root, never two at a time.
 --   job_claim(p_host, p_kinds, p_limit, p_lease_s) → rows of muster.job, now running and ours. Those
 --       whose lease ran out are put back first (job_release). Two runners never get the same row.
+--       No organisation gets more than its max_concurrent_runs at once.
 --   job_renew(p_id, p_lease, p_lease_s), job_progress(p_id, p_lease, p_percent, p_message),
 --   job_complete(p_id, p_lease, p_result) → false: the lease is lost, stop. Nothing was written.
 --   job_fail(p_id, p_lease, p_error, p_retry, p_crash) → 'queued' (again), 'dead', or 'lost'.
@@ -119,14 +120,35 @@ language plpgsql security definer rows 4 set search_path = pg_catalog, muster, p
 set plan_cache_mode = force_custom_plan as $$
 begin
 	perform muster.job_release();
+	-- Where somebody may not do as much as there is room for, who claims waits for who counts.
+	if exists (select from muster.organization where max_concurrent_runs is not null) then
+		perform pg_advisory_xact_lock(19802, 1);
+	end if;
 	return query
-	with next as (
+	with full_up as (
+		select o.id from muster.organization o
+		 where o.max_concurrent_runs is not null
+		   and o.max_concurrent_runs <= (select count(*) from muster.job r
+						  where r.organization_id = o.id and r.state = 'running')
+	), found as (
 		select j.id from muster.job j
 		 where j.state = 'queued' and j.run_at <= now() and j.kind = any (p_kinds)
 		   and (j.host is null or j.host = p_host)
+		   and j.organization_id not in (select f.id from full_up f)
 		 order by j.priority desc, j.run_at, j.id
 		 limit least(greatest(p_limit, 0), 1000)
 		   for update skip locked
+	), next as (
+		select n.id
+		  from (select j.id, o.id as organization_id, o.max_concurrent_runs as most,
+			       row_number() over (partition by j.organization_id
+						  order by j.priority desc, j.run_at, j.id) as k
+			  from found
+			  join muster.job j on j.id = found.id
+			  join muster.organization o on o.id = j.organization_id) n
+		 where n.most is null
+		    or n.k + (select count(*) from muster.job r
+			       where r.organization_id = n.organization_id and r.state = 'running') <= n.most
 	), taken as (
 		update muster.job j
 		   set state = 'running', lease_id = gen_random_uuid(), leased_by = p_host,

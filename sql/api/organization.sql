@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Organisations (workspaces, tenants) and who is in them, for people. For the terminal: account.sql.
+-- Organisations (workspaces, tenants) and who is in them, for people. For the terminal: account.sql. Other
+-- systems' words for roles are taken: admin is org_admin, operator team_lead, editor developer.
 --
 --   organization_list(p_limit, p_cursor) → {"items", "next"}: one's own; the platform's administrator sees all.
 --   organization_get(p_organization) → {id, slug, name, personal, owner, members, projects,
@@ -7,8 +8,9 @@
 --       id. MU404 also when one is not in it.
 --   organization_new(p_slug, p_name, p_personal) → it; who asks owns it. For the platform's
 --       administrator, and for all when the setting organization.create is "everybody". MU403, MU409.
---   organization_update(p_organization, p_name, p_slug, p_max_repositories, p_max_concurrent_runs,
---       p_if_match) → it. Its administrators; the limits are the platform administrator's. MU403, MU412.
+--   organization_update(p_organization, p_name, p_slug, p_max_repositories, p_max_concurrent_runs, p_owner,
+--       p_if_match) → it. Its administrators; the limits are the platform administrator's, another owner
+--       is the owner's to name. MU403, MU412.
 --   member_list(p_q, p_limit, p_cursor) → {"items": [{account, role, since, signed_in_at, state}], "next"}
 --   member_update(p_account, p_role) → it. MU404; MU409: the last administrator.
 --   member_remove(p_account) → it: sessions and tokens here end. Oneself may leave. MU403, MU409.
@@ -76,6 +78,17 @@ begin
 end
 $$;
 
+-- Of an organisation that somebody makes; the server's administrator has none.
+create function muster.organization_limits(out max_repositories integer, out max_concurrent_runs integer)
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if current_setting('muster.role', true) is distinct from 'platform_admin' then
+		max_repositories := (muster.setting_value('organization.max_repositories', null) #>> '{}')::integer;
+		max_concurrent_runs := (muster.setting_value('organization.max_concurrent_runs', null) #>> '{}')::integer;
+	end if;
+end
+$$;
+
 create function muster.organization_new(p_slug text, p_name text, p_personal boolean default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -87,8 +100,10 @@ begin
 		raise exception using errcode = 'MU403',
 			message = 'Only the administrator of this server makes organizations.';
 	end if;
-	insert into muster.organization (slug, name, personal, owner_id)
-	values (p_slug, p_name, coalesce(p_personal, false), muster.account())
+	insert into muster.organization (slug, name, personal, owner_id, max_repositories, max_concurrent_runs)
+	select p_slug, p_name, coalesce(p_personal, false), muster.account(), l.max_repositories,
+	       l.max_concurrent_runs
+	  from muster.organization_limits() l
 	    on conflict (slug) do nothing
 	returning * into v_organization;
 	if v_organization.id is null then
@@ -107,7 +122,8 @@ $$;
 
 create function muster.organization_update(p_organization text, p_name text default null,
 		p_slug text default null, p_max_repositories integer default null,
-		p_max_concurrent_runs integer default null, p_if_match text default null) returns jsonb
+		p_max_concurrent_runs integer default null, p_owner uuid default null,
+		p_if_match text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization muster.organization := muster.organization_own(p_organization);
@@ -120,19 +136,30 @@ begin
 		raise exception using errcode = 'MU403',
 			message = 'The administrator of this server sets the limits.';
 	end if;
+	if p_owner is not null and v_role <> 'platform_admin'
+	   and v_organization.owner_id is distinct from muster.account() then
+		raise exception using errcode = 'MU403', message = 'Its owner gives an organization to another.';
+	end if;
 	-- Locked before it is compared: of two that saw the same only one may go on.
 	perform 1 from muster.organization where id = v_organization.id for no key update;
+	if p_owner is not null and not exists (
+		select from muster.membership where organization_id = v_organization.id
+		   and account_id = p_owner and role = 'org_admin') then
+		perform muster.field_error('owner', 'must be an administrator of the organization');
+	end if;
 	perform muster.match_check(p_if_match, muster.organization_get(v_organization.id::text));
 	update muster.organization o
 	   set name = coalesce(p_name, o.name), slug = coalesce(p_slug, o.slug),
 	       max_repositories = coalesce(p_max_repositories, o.max_repositories),
-	       max_concurrent_runs = coalesce(p_max_concurrent_runs, o.max_concurrent_runs)
+	       max_concurrent_runs = coalesce(p_max_concurrent_runs, o.max_concurrent_runs),
+	       owner_id = coalesce(p_owner, o.owner_id)
 	 where o.id = v_organization.id
 	returning * into v_organization;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_organization.id, muster.account(), 'organization.update', v_organization.id::text,
 		jsonb_strip_nulls(jsonb_build_object('name', p_name, 'slug', p_slug,
-			'max_repositories', p_max_repositories, 'max_concurrent_runs', p_max_concurrent_runs)));
+			'max_repositories', p_max_repositories, 'max_concurrent_runs', p_max_concurrent_runs,
+			'owner', p_owner)));
 	return muster.organization_json(v_organization);
 exception
 	when unique_violation then
@@ -211,18 +238,19 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_member muster.membership := muster.member_find(p_account);
 	v_organization uuid := muster.organization_need();
+	v_role text := muster.role_from(p_role);
 begin
-	if v_member.role = 'org_admin' and p_role <> 'org_admin' and not exists (
+	if v_member.role = 'org_admin' and v_role <> 'org_admin' and not exists (
 		select from muster.membership where organization_id = v_organization
 		   and role = 'org_admin' and account_id <> p_account) then
 		raise exception using errcode = 'MU409', message = 'Somebody has to be the administrator here.';
 	end if;
-	update muster.membership set role = p_role
+	update muster.membership set role = v_role
 	 where organization_id = v_organization and account_id = p_account
 	returning * into v_member;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_organization, muster.account(), 'member.update', p_account::text,
-		jsonb_build_object('role', p_role));
+		jsonb_build_object('role', v_role));
 	return muster.member_json(v_member);
 end
 $$;
