@@ -204,6 +204,14 @@ subtest 'figures of the queue' => sub {
 	is $nobody->get('/healthz')->{json}{checks}{jobs}, 'warn', 'health says that work waits';
 };
 
+subtest 'a host that cannot keep the file' => sub {
+	my $run = $stack->stand->dir . '/run2';
+	mkdir $_ for $run, "$run/meter";
+	my $answer = $stack->cgi(GET => '/metrics', env => { REMOTE_ADDR => '127.0.0.1', MUSTER_PATHS_RUN => $run });
+	is $answer->{status}, 200, 'serves all the same';
+	ok -d "$run/meter", 'and replaces nothing that is not its own';
+};
+
 subtest 'a database of another version' => sub {
 	$stack->db->sql('alter function muster.health_get() rename to health_got');
 	my $answer = $nobody->get('/healthz');

@@ -90,8 +90,11 @@ for my $front (@fronts) {
 		$until->next(type => 'audit-update');
 		$ann->post('/api/v1/auth/logout', {});
 		is +($until->closed)[0], 4401, 'signing out closes the connection, and says why';
-		$stack->front->stop;
+		is $ann->get('/healthz')->{json}{checks}{live}, 'pass', 'health knows that the pusher lives';
 		$stack->pusher->stop;
+		is $ann->get('/healthz')->{json}{checks}{live}, 'warn', 'and that it is gone';
+		like $ann->get('/metrics')->{content}, qr/^muster_pusher_up 0$/m, 'so do the figures';
+		$stack->front->stop;
 		$stack->api->stop;
 	};
 }
