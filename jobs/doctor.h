@@ -3,6 +3,7 @@
 #define JOBS_DOCTOR_H
 
 #include <glib.h>
+#include <sys/types.h>
 
 #include "lib/conf.h"
 #include "lib/db.h"
@@ -54,6 +55,9 @@ struct doctor_check {
 /* A check may say several things. mend may be NULL, and is copied. */
 void doctor_say(struct doctor *doctor, enum doctor_state state, const char *mend,
 	const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* The name of a system user, or its number; freed by the caller. */
+char *doctor_owner(uid_t uid);
 
 extern const struct doctor_check doctor_host_checks[];
 extern const gsize doctor_host_checks_len;

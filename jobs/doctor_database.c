@@ -54,6 +54,27 @@ static void password_file_check(struct doctor *doctor)
 		"others may read the password file %s, so libpq does not use it", path);
 }
 
+/* A server that refuses us may be right: often it knows the service's system user alone. */
+static void connection_tell(struct doctor *doctor, const char *detail)
+{
+	const char *said = detail != NULL ? detail : "";
+	g_autofree char *owner = NULL;
+	struct stat st;
+
+	if (strstr(said, "FATAL:") == NULL) {
+		doctor_say(doctor, DOCTOR_PROBLEM, "systemctl start postgresql",
+			"PostgreSQL cannot be reached: %s", said);
+		return;
+	}
+	if (stat(conf_get(doctor->conf, "secret.key_file"), &st) == 0 && st.st_uid != geteuid())
+		owner = doctor_owner(st.st_uid);
+	g_autofree char *mend = owner != NULL
+					? g_strdup_printf("runuser -u %s -- muster doctor", owner)
+					: g_strdup("let pg_hba.conf and url in [database] agree");
+	doctor_say(doctor, owner != NULL ? DOCTOR_UNKNOWN : DOCTOR_PROBLEM, mend,
+		"PostgreSQL lets nobody in: %s", said);
+}
+
 static void connection_check(struct doctor *doctor)
 {
 	g_autoptr(GError) error = NULL;
@@ -66,12 +87,7 @@ static void connection_check(struct doctor *doctor)
 		return;
 	}
 	if (!db_connect(db, &error)) {
-		const char *detail = db_error_detail(db);
-		gboolean is_down = detail == NULL || strstr(detail, "FATAL:") == NULL;
-		doctor_say(doctor, DOCTOR_PROBLEM,
-			is_down ? "systemctl start postgresql"
-				: "let pg_hba.conf and url in [database] agree",
-			"PostgreSQL cannot be reached: %s", detail != NULL ? detail : "");
+		connection_tell(doctor, db_error_detail(db));
 		return;
 	}
 	doctor->db = g_steal_pointer(&db);

@@ -21,7 +21,7 @@
 #define SOCKET_PATH_MAX 107
 #define SOCKET_LONGEST "pusher.sock"
 
-static char *owner_name(uid_t uid)
+char *doctor_owner(uid_t uid)
 {
 	struct passwd who, *found = NULL;
 	char room[4096];
@@ -77,7 +77,7 @@ static gboolean folder_check(struct doctor *doctor, const char *path, const char
 		return FALSE;
 	}
 	if (access(path, R_OK | W_OK | X_OK) < 0) {
-		g_autofree char *owner = owner_name(st.st_uid), *me = owner_name(geteuid());
+		g_autofree char *owner = doctor_owner(st.st_uid), *me = doctor_owner(geteuid());
 		g_autofree char *mend = g_strdup_printf("runuser -u %s -- muster doctor", owner);
 		doctor_say(doctor, DOCTOR_UNKNOWN, mend, "%s %s is %s's, and this is %s", what,
 			path, owner, me);
@@ -131,7 +131,7 @@ static void key_check(struct doctor *doctor)
 		return;
 	}
 	if (stat(folder, &above) == 0 && above.st_uid != st.st_uid && above.st_uid != 0) {
-		g_autofree char *owner = owner_name(above.st_uid);
+		g_autofree char *owner = doctor_owner(above.st_uid);
 		g_autofree char *mend = g_strdup_printf("chown %s: %s", owner, path);
 		doctor_say(doctor, DOCTOR_PROBLEM, mend,
 			"the master key %s is not of the user whose folder it lies in", path);

@@ -60,17 +60,21 @@ select r.*, row_number() over () as n
 create function pg_temp.demo_report(p_organization text, p_root text, p_ago integer) returns text
 language sql as $$
 	with state as (
-		select r.*, d.at, d.at - make_interval(days => r.age, hours => 3) as committed_at,
+		-- Before its last commit a repository had an older one.
+		select r.*, d.at, c.at - case when d.at > c.at then interval '0' else interval '17 days' end as committed_at,
 		       case when p_ago = 0 then r.status
 			    when r.status in ('missing', 'extra', 'mismatched') then case when p_ago < 2 + r.n then r.status else 'clean' end
 			    when (r.n * 7 + p_ago * 5) % 11 < 2 then 'dirty' else 'clean' end as now_status,
 		       case when p_ago = 0 then r.changed else ((r.n * 3 + p_ago) % 5 + 1)::integer end as now_changed
-		  from demo_repo r, (select now() - p_ago * interval '12 hours' - interval '4 minutes' as at) d
+		  from demo_repo r
+		 cross join lateral (select now() - make_interval(days => r.age, hours => 3) as at) c,
+		       (select now() - p_ago * interval '12 hours' - interval '4 minutes' as at) d
 		 where r.organization = p_organization and r.root = p_root
 	), judged as (
 		select s.*, s.now_status in ('missing', 'not_git') as is_gone,
 		       case when s.now_status = 'dirty' then s.now_changed else 0 end as n_changed,
-		       s.age > 90 as is_stale, case when s.n % 5 = 2 then '["LICENSE"]'::jsonb else '[]' end as lacks
+		       extract(epoch from s.at - s.committed_at)::integer / 86400 as days,
+		       s.at - s.committed_at > interval '90 days' as is_stale, case when s.n % 5 = 2 then '["LICENSE"]'::jsonb else '[]' end as lacks
 		  from state s
 	)
 	select jsonb_build_object('schema_version', 1, 'generator', 'muster demo', 'host', 'demo.example',
@@ -97,8 +101,8 @@ language sql as $$
 			'remote', case when now_status = 'extra' then null
 				       else format('https://github.com/%s/%s.git', p_organization, name) end,
 			'branch', branch, 'lastCommit', case when not is_gone then muster.iso(committed_at) end,
-			'lastCommitSha', case when not is_gone then left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 40) end,
-			'lastCommitSubject', subject, 'lastCommitAgeDays', age,
+			'lastCommitSha', case when not is_gone then left(encode(sha256(convert_to(name || committed_at, 'UTF8')), 'hex'), 40) end,
+			'lastCommitSubject', subject, 'lastCommitAgeDays', days,
 			'uncommittedChanges', case when not is_gone then n_changed > 0 end, 'changed', n_changed,
 			'missingFiles', case when not is_gone then lacks end, 'isStale', is_stale,
 			'ahead', case when not is_gone then n_changed / 3 end, 'behind', case when not is_gone then 0 end,
@@ -117,16 +121,29 @@ language sql as $$
 							else 'nothing is uncommitted' end),
 				jsonb_build_object('id', 'active', 'severity', 'info',
 					'status', case when is_stale then 'warn' else 'pass' end,
-					'message', case when is_stale then format('the last commit is %s days old', age)
+					'message', case when is_stale then format('the last commit is %s days old', days)
 							else 'there were commits lately' end))) order by name))::text
 	  from judged;
 $$;
 
--- Numbered when all is there: one event for each root is enough to begin with.
-select muster.report_ingest(r.organization, 'demo.example', r.root,
-			    pg_temp.demo_report(r.organization, r.root, a.ago))
-  from (select distinct organization, root from demo_repo) r, generate_series(27, 0, -1) a (ago)
- order by a.ago desc, r.organization, r.root;
+do $$
+declare
+	v_one record;
+	v_head bigint;
+begin
+	for v_one in
+		select r.organization, r.root, a.ago
+		  from (select distinct organization, root from demo_repo) r, generate_series(27, 0, -1) a (ago)
+		 order by a.ago desc, r.organization, r.root
+	loop
+		select head into v_head from muster.stream;
+		perform muster.report_ingest(v_one.organization, 'demo.example', v_one.root,
+			pg_temp.demo_report(v_one.organization, v_one.root, v_one.ago));
+		update muster.event set at = now() - v_one.ago * interval '12 hours' - interval '4 minutes'
+		 where id > v_head;
+	end loop;
+end
+$$;
 update muster.audit set created_at = reported_at;
 
 -- --- findings, each of a run that was the first to see it.

@@ -89,6 +89,8 @@ chmod 0644, $file;
 	says($said, 'database', 'problem', qr/cannot be reached/, qr/systemctl start postgresql/, 'a database that is away');
 	ok !$said->{tables}, 'then nothing is said of what is in it';
 }
+says((looked(PGUSER => 'stranger'))[0], 'database', 'problem', qr/lets nobody in.*stranger/, qr/pg_hba/,
+	'a database that knows us not');
 my $pgpass = spew($stand->dir . '/.pgpass', "*:*:*:*:x\n");
 chmod 0644, $pgpass;
 says((looked())[0], 'database', 'problem', qr/does not use it/, qr/^chmod 600/, 'a password file that libpq ignores');

@@ -79,4 +79,10 @@ is $code, 1, 'with another key altogether something is lost';
 like $why, qr/1 secrets .* not here/, 'and it is said';
 is +($run->('nonsense'))[0], 2, 'there are three verbs';
 
+# What is sealed anew is a list: whoever seals in another table adds it there.
+my $listed = slurp(src_dir() . '/jobs/key.c');
+is join(' ', grep { $listed !~ /from muster\.\Q$_\E"/ } split / /, $db->value(
+	q{select string_agg(table_name, ' ') from information_schema.columns where table_schema = 'muster'
+	  and column_name like '%sealed%'})), '', 'a rotation knows every table with something sealed';
+
 done_testing;
