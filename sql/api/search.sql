@@ -32,7 +32,14 @@ declare
 	v_project uuid := (case when nullif(p_project, '') is not null
 				then muster.project_own(p_project) end).id;
 	v_since timestamptz := now() - make_interval(days => p_last_activity_days);
+	v_having uuid[]; -- what has such findings; null: whatever
 begin
+	if coalesce(v_severity, v_state) is not null then
+		v_having := array(select distinct c.repo_id from muster.finding_count c
+				   where c.organization_id = v_organization and c.n > 0
+				     and (v_severity is null or c.severity = any (v_severity))
+				     and c.state = any (coalesce(v_state, array['open', 'in_progress'])));
+	end if;
 	return query
 	select r.* from muster.repo r
 	 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
@@ -45,11 +52,7 @@ begin
 		or (coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) > 0) = p_uncommitted_changes)
 	   and (p_stale is null or coalesce(r.stale, false) = p_stale)
 	   and (v_since is null or r.last_commit_at >= v_since)
-	   and (coalesce(v_severity, v_state) is null
-		or r.id in (select c.repo_id from muster.finding_count c
-			     where c.organization_id = v_organization and c.n > 0
-			       and (v_severity is null or c.severity = any (v_severity))
-			       and c.state = any (coalesce(v_state, array['open', 'in_progress']))));
+	   and (v_having is null or r.id = any (v_having));
 end
 $$;
 
