@@ -128,6 +128,10 @@ static gboolean database_fill(
 	return db_script(db,
 		"begin;"
 		"delete from muster.session; delete from muster.password_reset;"
+		"delete from muster.confirmation;"
+		/* Nobody wants today what was asked for then: it may have been done since. */
+		"select muster.job_cancel(id) from muster.job "
+		" where state in ('queued', 'running') and kind not in ('remove', 'prune');"
 		"insert into muster.trail (action, subject) values ('database.restore', 'database');"
 		"select muster.stream_raise();"
 		"commit",
@@ -143,12 +147,16 @@ static gboolean restore(const struct conf *conf, struct db *db, const char *path
 	if (manifest == NULL || !version_check(conf, manifest, error) ||
 		!key_check(conf, folder, &has_key, error) || !empty_check(db, error))
 		return FALSE;
-	if (!database_fill(conf, db, folder, error)) {
-		/* It was empty: nothing but ours goes. */
-		db_script(db, "rollback; reset role; drop schema if exists muster cascade", NULL);
+	/* The key first: a database without it could not be read, and the next try would find it full. */
+	if (!has_key && !key_write(conf, folder, error))
 		return FALSE;
-	}
-	return has_key || key_write(conf, folder, error);
+	if (database_fill(conf, db, folder, error))
+		return TRUE;
+	/* It was empty: nothing but ours goes. */
+	db_script(db, "rollback; reset role; drop schema if exists muster cascade", NULL);
+	if (!has_key)
+		unlink(conf_get(conf, "secret.key_file"));
+	return FALSE;
 }
 
 static int settings_print(const char *path)
@@ -198,7 +206,8 @@ int restore_main(int argc, char **argv)
 	if (!ok)
 		return error->code == MUSTER_ERROR_DB ? migrate_fail(db, error)
 						      : server_fail(error);
-	printf("The backup is restored. Everybody has to sign in again. API tokens are as they "
-	       "were then: look for ones that were ended since with 'muster token list'.\n");
+	printf("The backup is restored. Everybody has to sign in again, and what waited to be done "
+	       "is cancelled. API tokens, invitations and recovery codes are as they were then: "
+	       "look for tokens that were ended since with 'muster token list'.\n");
 	return EXIT_FINE;
 }

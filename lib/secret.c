@@ -82,14 +82,19 @@ static void ring_free(struct ring *ring)
 static struct ring *ring_load(const char *path, GError **error)
 {
 	g_autofree char *bytes = NULL;
-	struct stat st;
+	struct stat st = {0};
 	gsize len = 0;
 
-	if (!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
+	/* Before it is read: what a rotation puts there in between is then noticed the next time. */
+	if (stat(path, &st) < 0 ||
+		!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
+		if (error != NULL && *error == NULL)
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path,
+				g_strerror(errno));
 		g_prefix_error(error, "the master key: ");
 		return NULL;
 	}
-	if (len == 0 || len % KEY_BYTES != 0 || stat(path, &st) < 0 || (st.st_mode & 0077) != 0) {
+	if (len == 0 || len % KEY_BYTES != 0 || (st.st_mode & 0077) != 0) {
 		sodium_memzero(bytes, len);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
 			"%s is not a master key: it needs %d bytes, for each key that it holds, "

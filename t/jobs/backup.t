@@ -19,7 +19,8 @@ my $run = sub { return run_program([program('muster'), @_], env => \%env) };
 is +($run->('demo'))[0], 0, 'there is something';
 my $token = (($run->('token', 'add', '--organization', 'nxzen', 'jane@nxzen.com', "n\xc3\xa4chtlich"))[1]) =~ s/\n//r;
 $stack->cgi(POST => '/api/v1/auth/login', body => { email => 'jane@nxzen.com', password => 'Password123!' });
-my @tables = grep { !/^(?:event|outbox|session|refresh|stream|trail|rate_limit|login_limit)/ } split /\n/, $stack->db->value(
+$stack->db->sql(q{select muster.job_add(id, 'remediate', 'repo:x:discard') from muster.organization where slug = 'nxzen'});
+my @tables = grep { !/^(?:event|job$|outbox|session|refresh|stream|trail|rate_limit|login_limit)/ } split /\n/, $stack->db->value(
 	q{select string_agg(relname, E'\n' order by relname) from pg_class where relnamespace = 'muster'::regnamespace
 	  and relkind = 'r' and not relispartition});
 sub rows {
@@ -74,9 +75,16 @@ unlink "$state/key";
 isnt $code, 0, 'a damaged one is refused';
 is $new->value(q{select to_regnamespace('muster')}), undef, 'before anything is done, too';
 
+{
+	local $env{MUSTER_CONF} = $stand->conf($new, 'secret.key_file' => "$file/key");
+	isnt +($run->('restore', $file))[0], 0, 'a key that cannot be written stops it';
+	is $new->value(q{select to_regnamespace('muster')}), undef, 'before anything is done, once more';
+}
+$env{MUSTER_CONF} = $stand->conf($new, 'paths.state' => $state);
 ($code, $out, $err) = $run->('restore', $file);
 is $code, 0, 'an empty database takes it' or diag $err;
 is_deeply rows($new), $before, 'every row is back';
+is $new->value(q{select state from muster.job where kind = 'remediate'}), 'cancelled', 'what waited to be done is not done now';
 is slurp("$state/key"), slurp($stand->state_dir . '/key'), 'so is the key';
 is sprintf('%o', (stat "$state/key")[2] & 07777), '600', 'and nobody else reads it';
 is $new->value('select count(*) from muster.session'), 0, 'nobody is signed in';
