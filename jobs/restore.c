@@ -147,7 +147,7 @@ static gboolean restore(const struct conf *conf, struct db *db, const char *path
 	if (manifest == NULL || !version_check(conf, manifest, error) ||
 		!key_check(conf, folder, &has_key, error) || !empty_check(db, error))
 		return FALSE;
-	/* The key first: a database without it could not be read, and the next try would find it full. */
+	/* First: without it the database is of no use, and the next try would find it full. */
 	if (!has_key && !key_write(conf, folder, error))
 		return FALSE;
 	if (database_fill(conf, db, folder, error))

@@ -85,7 +85,7 @@ static struct ring *ring_load(const char *path, GError **error)
 	struct stat st = {0};
 	gsize len = 0;
 
-	/* Before it is read: what a rotation puts there in between is then noticed the next time. */
+	/* Before it is read: a rotation in between is then noticed the next time. */
 	if (stat(path, &st) < 0 ||
 		!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
 		if (error != NULL && *error == NULL)
