@@ -352,7 +352,8 @@ begin
 				   %1$s %5$s and %2$s
 				 order by %3$s limit $9 + 1) f
 			 where true$part$ end;
-	v_is_deep := v_filter = '' and (v_kinds is not null or p_in_head is not null);
+	v_is_deep := not v_is_rare and coalesce(v_repo, v_assignee) is null and nullif(p_rule, '') is null
+		     and (v_kinds is not null or p_in_head is not null);
 	v_from := format(v_from, v_filter, v_beyond, v_walk,
 		case when v_is_deep then $part$
 			 cross join (select distinct unnest(coalesce($4, array['secret', 'dependency', 'code'])) as kind) t
