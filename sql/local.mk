@@ -29,6 +29,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0023_dashboard.sql \
 	sql/migration/0024_search.sql \
 	sql/migration/0025_workspace.sql \
+	sql/migration/0026_going.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

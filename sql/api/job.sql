@@ -293,7 +293,8 @@ begin
 		       started_at = coalesce(started_at, now()), error = null,
 		       finished_at = case when not v_is_more then now() end
 		 where id = v_job.id;
-	exception when others then
+	-- others has not what the time limit ended, and the job would stay the first for ever.
+	exception when query_canceled or others then
 		update muster.job
 		   set attempt = attempt + 1, error = left(sqlerrm, 2000),
 		       state = case when attempt + 1 >= attempts_max then 'dead' else 'queued' end,

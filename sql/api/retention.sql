@@ -200,6 +200,17 @@ begin
 		return null;
 	end if;
 	perform muster.waiver_expire();
+	-- What was promised to be removed is, whatever was in the way.
+	update muster.job j
+	   set state = 'queued', attempt = 0, run_at = now(), finished_at = null
+	 where j.state = 'dead' and j.kind = 'remove'
+	   and (exists (select from muster.organization o
+			 where j.payload -> 'organizations' ? o.id::text and o.removed_at is not null)
+		or exists (select from muster.account a
+			    where a.id::text = j.payload ->> 'account' and a.removed_at is not null))
+	   and not exists (select from muster.job t
+			    where t.organization_id = j.organization_id and t.kind = j.kind and t.key = j.key
+			      and t.state in ('queued', 'running'));
 	with due as (
 		update muster.organization set pruned_at = now()
 		 where id = any (array(select id from muster.organization

@@ -114,4 +114,28 @@ $db->sql(q{update muster.job set run_at = now() where state = 'queued'; delete f
 pruned();
 is $db->value(q{select count(*) from muster.job where state = 'queued'}), 0, 'but later, and then it is done';
 
+# --- a time limit
+my $timid = "set statement_timeout = '200ms'; select muster.job_step()";
+my $lock = $db->session;
+due();
+$lock->ask('begin; lock table muster.run');
+is $jobs->error($timid), '', 'what takes too long is no error of the queue';
+like $db->value(q{select error from muster.job where state = 'queued' and attempt = 1}), qr/statement timeout/,
+	'but one of the job';
+is $db->value(q{select bool_and(run_at > now()) from muster.job where attempt = 1}), 't', 'which others now go before';
+$lock->ask('rollback');
+pruned();
+
+$db->sql(q{select muster.job_add(id, 'remove', 'organization', jsonb_build_object('organizations', jsonb_build_array(id)),
+	p_attempts_max => 1) from muster.organization where id = $1}, $other->{id});
+$db->sql(q{update muster.organization set removed_at = now() where id = $1}, $other->{id});
+$lock->ask('begin; lock table muster.run');
+$jobs->error($timid);
+is $db->value(q{select state from muster.job where kind = 'remove'}), 'dead', 'a removal is not tried for ever';
+$lock->ask('rollback');
+due();
+pruned();
+is $db->value('select count(*) from muster.organization where id = $1', $other->{id}), 0,
+	'but again an hour later, until it is done';
+
 done_testing;
