@@ -30,6 +30,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0024_search.sql \
 	sql/migration/0025_workspace.sql \
 	sql/migration/0026_going.sql \
+	sql/migration/0027_slug.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -215,7 +215,7 @@ begin
 end
 $$;
 
--- Nobody is in it any more, nothing is done in it, and its name is free.
+-- Nobody is in it any more, and nothing is done in it.
 create function muster.organization_close(p_organization uuid) returns void
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare

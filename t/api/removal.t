@@ -108,7 +108,8 @@ subtest 'an organization is removed with everything in it, but its trail' => sub
 	is $stack->cgi(GET => '/api/v1/repos', header => { Authorization => "Bearer $token" })->{status}, 401,
 		'its tokens have ended';
 	is ask(GET => 'repos', undef, 'viewer')->{status}, 200, 'who is elsewhere, too, is not signed out';
-	is ask(POST => 'organizations', '{"slug": "lab", "name": "Another"}')->{status}, 201, 'its name is free';
+	is ask(POST => 'organizations', '{"slug": "lab", "name": "Another"}')->{status}, 409,
+		'its slug is nobody else\'s, for folders are called by it';
 	cmp_ok scalar keys %{ rows_of($lab) }, '>', 15, 'the rows are still there';
 	work();
 	is_deeply rows_of($lab), {}, 'until none is';
@@ -117,6 +118,23 @@ subtest 'an organization is removed with everything in it, but its trail' => sub
 		'which the trail counts, table by table';
 	is $db->value(q{select count(*) from muster.job where kind = 'remove'}), 0, 'the job has gone with it';
 	is all_rows(), $there, 'and nothing else has';
+};
+
+subtest 'a slug that was used is not given out again' => sub {
+	my ($new, $edit) = map { my $sql = $_; sub { $db->error($sql, @_) } } 'select muster.organization_add($1)',
+		'select muster.organization_edit($1, null, $2, null, null, null)';
+	is ask(POST => 'organizations', '{"slug": "lab", "name": "Another"}')->{status}, 409, 'not when the rows are gone';
+	is $new->('lab'), 'MU409', 'not at the terminal';
+	is ask(POST => 'organizations', '{"slug": "first", "name": "First"}')->{status}, 201, 'another one is';
+	is ask(PATCH => 'organizations/first', '{"slug": "lab"}')->{status}, 409, 'not by a new name';
+	is $edit->('first', 'lab'), 'MU409', 'nor by one from the terminal';
+	is ask(PATCH => 'organizations/first', '{"slug": "second"}')->{status}, 200, 'who has a new name';
+	is ask(POST => 'organizations', '{"slug": "first", "name": "Another"}')->{status}, 409, 'keeps the old one from others';
+	is ask(PATCH => 'organizations/second', '{"slug": "first"}')->{status}, 200, 'and may take it back';
+	is $new->('first'), '', 'what is there may be added twice';
+	is $new->('second'), 'MU409', 'what was not';
+	$db->sql(q{select muster.organization_drop('first', true)});
+	is $new->($_), 'MU409', "nor when it is gone ($_)" for qw(first second);
 };
 
 subtest 'an account is removed, and what it did is nobody\'s' => sub {

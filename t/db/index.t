@@ -45,7 +45,7 @@ select distinct c.conrelid::regclass::text
  order by 1
 EOS
 is_deeply [map { $_->[0] =~ s/^muster\.//r } @read],
-	[qw(audit confirmation idempotency job organization refresh repo root run saved_search session)],
+	[qw(audit confirmation idempotency job organization organization_slug refresh repo root run saved_search session)],
 	'only small tables are read when an organization, a project or an account goes';
 
 # What the lists of runs are asked for. An empty table is read as a whole unless that is forbidden.

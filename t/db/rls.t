@@ -36,6 +36,7 @@ my %tables = (
 	migration => {},      # of no organisation
 	occurrence => {},
 	organization => { muster_api => 'SELECT' },
+	organization_slug => {}, # of those that are gone, too
 	outbox => {},
 	password_reset => {},  # of no organisation
 	project => { muster_api => 'SELECT' },
@@ -269,6 +270,8 @@ my %functions = (
 	organization_own => { is => 'internal' },
 	organization_remove => { roles => ['muster_api'], call => q{select muster.organization_remove('$id', 'other')},
 		error => 'MU404' },
+	organization_slug_check => { is => 'internal' },
+	organization_slug_keep => { is => 'internal' },
 	organization_update => { roles => ['muster_api'], call => q{select muster.organization_update('$id', 'Mine')},
 		error => 'MU404' },
 	overview_announce => { roles => ['muster_api'], call => 'select muster.overview_announce()' },
