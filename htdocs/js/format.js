@@ -97,3 +97,19 @@ export function clock_format(at) {
 	const ms = time_parse(at);
 	return ms === null ? NONE : new Date(ms).toLocaleTimeString("en-GB");
 }
+
+/* The order matters: each of them also claims to be those below it. */
+const BROWSER = [["Edge", /Edg(?:e|A|iOS)?\/(\d+)/], ["Opera", /OPR\/(\d+)/], ["Firefox", /(?:Firefox|FxiOS)\/(\d+)/],
+	["Chrome", /(?:Chrome|CriOS)\/(\d+)/], ["Safari", /Version\/(\d+).* Safari\//]];
+const SYSTEM = [["Android", /Android/], ["iPhone", /iPhone|iPad/], ["Windows", /Windows/], ["macOS", /Mac OS X/], ["Linux", /Linux/]];
+
+/* What a browser calls itself, for people: "Firefox 140, Linux"; what is no browser in its own first word. */
+export function agent_format(agent) {
+	if (!agent)
+		return NONE;
+	const browser = BROWSER.find(([, pattern]) => pattern.test(agent));
+	if (!browser)
+		return agent.split(/\s/, 1)[0].slice(0, 60);
+	const system = SYSTEM.find(([, pattern]) => pattern.test(agent));
+	return [`${browser[0]} ${browser[1].exec(agent)[1]}`, system?.[0]].filter(Boolean).join(", ");
+}

@@ -27,6 +27,16 @@ tests(async (test, assert) => {
 		assert.deepEqual([0, 5, 59, 60, 3599, 3600, 86400, 5 * 86400, 90 * 86400, 800 * 86400].map(at),
 			["now", "5 s", "59 s", "1 min", "59 min", "1 h", "24 h", "5 d", "2 mo", "2 y"]);
 	});
+	await test("a browser is called by its name and system", () => {
+		const apple = "AppleWebKit/537.36 (KHTML, like Gecko)";
+		assert.equal(format.agent_format(`Mozilla/5.0 (X11; Linux x86_64) ${apple} Chrome/140.0.0.0 Safari/537.36`), "Chrome 140, Linux");
+		assert.equal(format.agent_format(`Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${apple} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0`),
+			"Edge 140, Windows");
+		assert.equal(format.agent_format("Mozilla/5.0 (Android 15; Mobile; rv:142.0) Gecko/142.0 Firefox/142.0"), "Firefox 142, Android");
+		assert.equal(format.agent_format(`Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${apple} Version/18.5 Safari/605.1.15`), "Safari 18, macOS");
+		assert.equal(format.agent_format("curl/8.5.0 x"), "curl/8.5.0");
+		assert.equal(format.agent_format(null), "–");
+	});
 	await test("a server's clock that is ahead is now", () => assert.equal(format.ago_format(now + 3000, now), "now"));
 	await test("sizes keep a digit where it matters", () => {
 		assert.equal(format.bytes_format(0), "0 B");

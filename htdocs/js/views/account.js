@@ -2,6 +2,7 @@
 /* One's own account: the second factor, where one is signed in, and who vouches for one. */
 import { api_get, api_send } from "../api.js";
 import { h, patch } from "../dom.js";
+import { agent_format } from "../format.js";
 import { page } from "../page.js";
 import { ago } from "../parts/badge.js";
 import { FORM, field, form_part } from "../parts/form.js";
@@ -94,7 +95,7 @@ async function remove(data, path) {
 
 function session_row(data, { id, agent, address, created_at, current }) {
 	return h("tr", { key: id },
-		h("td", null, agent || "unknown"), h("td", null, address ?? "unknown"), h("td", null, ago(created_at)),
+		h("td", { title: agent }, agent_format(agent)), h("td", null, address ?? "–"), h("td", null, ago(created_at)),
 		h("td", null, current ? "this one" : h("button", { type: "button", class: "link",
 			onclick: () => remove(data, `/api/v1/sessions/${id}`) }, "End")));
 }

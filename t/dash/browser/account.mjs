@@ -19,6 +19,7 @@ export default async function (test, assert) {
 		await ann.tab.locator("[name=code]").fill(await ask("code", secret));
 		await ann.tab.getByRole("button", { name: "Turn it on" }).click();
 		await ann.sees("Write these down");
+		await ann.shot("account-codes");
 		codes = await ann.tab.locator(".codes code").allInnerTexts();
 		assert.equal(codes.length, 10);
 		await ann.tab.getByRole("button", { name: "I have them" }).click();
@@ -36,6 +37,7 @@ export default async function (test, assert) {
 		await ann.tab.keyboard.type(codes[0]);
 		await ann.tab.keyboard.press("Enter");
 		await ann.sees("9 codes on paper are left");
+		await ann.shot("account");
 		await ann.tab.locator("[name=password]").fill(password);
 		await ann.tab.getByRole("button", { name: "Turn it off" }).click();
 		await ann.sees("It is off.");
@@ -51,6 +53,14 @@ export default async function (test, assert) {
 		await here.tab.getByRole("button", { name: "End" }).click();
 		await here.until(async () => await here.count("tbody tr") === 1, "one is left");
 		assert.equal(await there.tab.evaluate(async () => (await fetch("/api/v1/auth/me")).status), 401);
+		for (const colorScheme of ["light", "dark"]) {
+			const phone = await visitor("vic@example.org", { viewport: { width: 360, height: 740 }, colorScheme });
+			await phone.go("/account");
+			await phone.sees("this one");
+			await phone.shot(`account-phone-${colorScheme}`);
+			assert.equal(await phone.tab.evaluate(() => document.documentElement.scrollWidth), 360);
+			await phone.close();
+		}
 		await here.close();
 		await there.close();
 	});
