@@ -36,9 +36,30 @@ const char *route_rate_name(enum rate rate)
 	return rate_names[rate];
 }
 
+/*
+ * Who may come in, as whom and for how long: a program that could change this for itself would be
+ * held by no scope.
+ */
+static gboolean is_about_access(const struct route *route)
+{
+	/* clang-format off */
+	static const char *const prefixes[] = {
+		"/api/v1/admin/", "/api/v1/auth/", "/api/v1/invitations", "/api/v1/members",
+		"/api/v1/organizations", "/api/v1/sessions", "/api/v1/tokens",
+	};
+	/* clang-format on */
+
+	if (!strcmp(route->method, "GET") && !strcmp(route->path, "/api/v1/auth/me"))
+		return FALSE; /* whose token it is */
+	for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(route->path, prefixes[i]))
+			return TRUE;
+	return FALSE;
+}
+
 const char *route_scope(const struct route *route)
 {
-	if (route->role >= ROLE_ORG_ADMIN)
+	if (route->role >= ROLE_ORG_ADMIN || is_about_access(route))
 		return "admin";
 	if (route->rate == RATE_RUN)
 		return "run";

@@ -129,8 +129,10 @@ const char *route_role_name(enum role role);
 const char *route_rate_name(enum rate rate);
 
 /*
- * What an API token must have been made for: "read", "write", "run" (starts work) or "admin" (what
- * the organization's administrators may). A session may all that its role may.
+ * What an API token must have been made for: "read", "write", "run" (starts work) or "admin": what
+ * the organization's administrators may, and whatever is about accounts, members, invitations,
+ * tokens, sessions, passwords, the second factor and organizations. A session may all that its
+ * role may.
  */
 const char *route_scope(const struct route *route);
 

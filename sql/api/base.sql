@@ -11,7 +11,9 @@
 --   status_code / status_name   a repository's status as the byte that audits keep
 --   role_rank(text)             roles in order; null: not a role
 --   role_from(text)             a role by our word or another system's
---   is_admin()                  whether who acts is an administrator of the organisation
+--   scopes()                    what the API token that acts was made for; null: no token acts
+--   is_admin()                  whether who acts is an administrator of the organisation, and not a
+--                               token that was not made for that
 --   match_check(if_match, jsonb)       MU412 unless one of these entity tags is that answer's
 --   organization_need()         the organisation of this transaction, MU401 without one
 --   cursor_format / cursor_parse       an opaque cursor around a jsonb array
@@ -85,10 +87,15 @@ language sql immutable parallel safe
 return case p_word when 'admin' then 'org_admin' when 'operator' then 'team_lead' when 'editor' then 'developer'
 	    else p_word end;
 
+create function muster.scopes() returns text[]
+language sql stable parallel safe
+return pg_catalog.string_to_array(nullif(pg_catalog.current_setting('muster.scopes', true), ''), ',');
+
 create function muster.is_admin() returns boolean
 language sql stable parallel safe
 return coalesce(muster.role_rank(nullif(pg_catalog.current_setting('muster.role', true), ''))
-		>= muster.role_rank('org_admin'), false);
+		>= muster.role_rank('org_admin'), false)
+       and coalesce('admin' = any (muster.scopes()), true);
 
 -- p_now: what GET answers; its entity tag is half of the sha256 of that text (cgi/response.c). Null or
 -- '' asks for nothing. The text must be made in the same way, so call this with the very function, and

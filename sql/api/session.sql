@@ -3,8 +3,8 @@
 --
 --   enter(p_kind, p_credential, p_organization, p_role, p_csrf, p_scope, p_address): the first statement
 --       of every request. Raises unless the credential holds and reaches p_role, else sets the account,
---       the organisation, the role, the session and the client's address for this transaction and tells
---       the stream position that a snapshot read after it may claim.
+--       the organisation, the role, the session, a token's scopes and the client's address for this
+--       transaction and tells the stream position that a snapshot read after it may claim.
 --         p_kind        'session': p_credential is sha256 of the cookie's token;
 --                       'jwt': the session id, as 16 bytes or as text (the JWT's sid, checked by C);
 --                       'token': sha256 of an API token, which acts in its own organisation only;
@@ -148,6 +148,7 @@ begin
 		set_config('muster.organization', coalesce(v_organization::text, ''), true),
 		set_config('muster.role', coalesce(v_role, 'nobody'), true),
 		set_config('muster.session', coalesce(v_session.id::text, ''), true),
+		set_config('muster.scopes', array_to_string(coalesce(v_token.scopes, '{}'), ','), true),
 		set_config('muster.address', coalesce(p_address, ''), true);
 	return query select v_session.account_id, v_organization, coalesce(v_role, 'nobody'), s.head
 		       from muster.stream s;

@@ -5,7 +5,7 @@
 --       "next"}: one's own; an administrator of the organisation sees everybody's.
 --   token_add(p_name, p_scopes, p_days, p_token_hash, p_hint) → the same object. p_scopes: of read,
 --       write, run, admin, as a JSON list; p_days null: it does not expire. MU403: admin without being
---       one. MU409: fifty are there already.
+--       one, or a token that asks for more than it has, or for longer. MU409: fifty are there already.
 --   token_remove(p_token): ends it, and the streams that it opened. One's own, or an administrator's
 --       any. MU404.
 --   token_announce(p_tokens): tells the pusher's mirror. Internal.
@@ -72,6 +72,16 @@ begin
 	if 'admin' = any (v_scopes) and not muster.is_admin() then
 		raise exception using errcode = 'MU403',
 			message = 'Only an administrator makes a token for administration.';
+	end if;
+	-- Who found a token has what it may, for as long as it lives, and no way to more.
+	if muster.scopes() is not null then
+		if not ('admin' = any (muster.scopes()) or v_scopes <@ muster.scopes())
+		   or coalesce((select t.expires_at from muster.token t
+				 where t.id::text = current_setting('muster.session', true)), 'infinity')
+		      < coalesce(now() + make_interval(days => p_days), 'infinity') then
+			raise exception using errcode = 'MU403',
+				message = 'A token makes none that may more, or lives longer, than itself.';
+		end if;
 	end if;
 	if (select count(*) from muster.token
 	     where organization_id = v_organization and account_id = muster.account()) >= 50 then

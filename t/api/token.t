@@ -46,12 +46,12 @@ subtest 'a token does what its scopes say' => sub {
 	my %token = map { $_ => made('org_admin', $_)->{json}{token} } qw(read write run admin);
 	my %may = (
 		read => [GET => '/api/v1/repos'],
-		write => [POST => '/api/v1/tokens', body => '{"name": "b", "scopes": ["read"]}'],
+		write => [POST => '/api/v1/searches', body => '{"name": "%s", "subject": "repos", "query": {}}'],
 		run => [POST => '/api/v1/audits', body => '{}'],
 	);
 	for my $what (sort keys %may) {
 		for my $scope (sort keys %token) {
-			my $is = with($token{$scope}, @{ $may{$what} })->{status};
+			my $is = with($token{$scope}, map { s/%s/$scope/r } @{ $may{$what} })->{status};
 			if ($what eq 'read' || $what eq $scope || $scope eq 'admin') {
 				cmp_ok $is, '<', 300, "$scope may $what";
 			} else {
@@ -77,6 +77,45 @@ subtest 'a token is no more than its account' => sub {
 	$stack->db->sql(q{select muster.account_role('developer@example.org', 'other', 'org_admin')});
 	is with($read, GET => '/api/v1/repos', header => { 'Muster-Organization' => 'other' })->{status}, 403,
 		'and it stays in its organization';
+	is with($run, GET => '/api/v1/repos', header => { 'Muster-Organization' => 'default' })->{status}, 200,
+		'which may be named';
+};
+
+subtest 'a token makes itself no more than it is' => sub {
+	$stack->account('root@example.org', 'platform_admin');
+	$in{root} = $stack->session('root@example.org');
+	my $asks = sub {
+		my ($token, $scopes, $days) = @_;
+		return with($token, POST => '/api/v1/tokens', body => JSON::PP->new->encode(
+			{ name => 'more', scopes => $scopes, $days ? (days => $days) : () }))->{status};
+	};
+	my $weak = made('root', 'read', 'write', 'run')->{json};
+	is $asks->($weak->{token}, $_), 403, "one that writes makes none to @$_" for ['admin'], ['write'], ['read'];
+	my $member = $stack->db->value(q{select id from muster.account where email = 'viewer@example.org'});
+	my $other = made('viewer', 'read')->{json};
+	for my $row ([GET => 'tokens'], [DELETE => "tokens/$other->{id}"], [GET => 'members'], [DELETE => "members/$member"],
+		[POST => 'organizations', '{"slug": "mine", "name": "x"}'], [GET => 'organizations'], [GET => 'sessions'],
+		[DELETE => 'sessions'], [PATCH => 'auth/me', '{"name": "x"}'], [GET => 'auth/totp'],
+		[POST => 'auth/invitation/join', '{"token": "x"}'], [POST => 'auth/password', '{"current": "x", "password": "long enough"}']) {
+		my ($method, $path, $body) = @$row;
+		is with($weak->{token}, $method, "/api/v1/$path", $body ? (body => $body) : ())->{status}, 403, "nor may it $method $path";
+	}
+	is with($weak->{token}, GET => '/api/v1/auth/me')->{json}{email}, 'root@example.org', 'whose it is, it may ask';
+	my $short = $stack->cgi(POST => '/api/v1/tokens', session => $in{root},
+		body => '{"name": "short", "scopes": ["admin"], "days": 3}')->{json};
+	is $asks->($short->{token}, ['read']), 403, 'one that ends makes none that does not';
+	is $asks->($short->{token}, ['read'], 4), 403, 'or that ends later';
+	is $asks->($short->{token}, ['admin', 'run'], 2), 201, 'but one that ends sooner';
+	is $asks->(made('root', 'admin')->{json}{token}, ['admin']), 201, 'and one without an end, one without an end';
+};
+
+subtest "what an administrator's token was not made for is not the administrator's" => sub {
+	$stack->scanned('a', [{ fingerprint => 'f', rule => 'r', title => 'T', severity => 'high', places => [] }]);
+	my $finding = $stack->db->value('select min(id) from muster.finding');
+	my $comment = $stack->cgi(POST => "/api/v1/findings/$finding/comments", session => $in{developer}, body => '{"text": "x"}')->{json}{id};
+	my $delete = sub { with(made('org_admin', $_[0])->{json}{token}, DELETE => "/api/v1/findings/$finding/comments/$comment")->{status} };
+	is $delete->('write'), 404, "another's comment stays";
+	is $delete->('admin'), 200, 'and goes by one that was';
 };
 
 subtest 'a token ends' => sub {

@@ -396,6 +396,7 @@ my %functions = (
 	sarif_result => { is => 'internal' },
 	sarif_rule => { is => 'internal' },
 	sarif_severity => { is => 'internal' },
+	scopes => { is => 'internal' },
 	search_all => { roles => ['muster_api'], call => q{select muster.search_all('o', p_include_facets => true)} },
 	search_bulk => { roles => ['muster_api'], call => q{select muster.search_bulk('run_audit', '["$repo"]') #>> '{results,0,success}'},
 		expect => 'false' },
