@@ -2,7 +2,8 @@
 -- Organisations (workspaces, tenants) and who is in them, for people. For the terminal: account.sql. Other
 -- systems' words for roles are taken: admin is org_admin, operator team_lead, editor developer.
 --
---   organization_list(p_limit, p_cursor) → {"items", "next"}: one's own; the platform's administrator sees all.
+--   organization_list(p_limit, p_cursor) → {"items", "next"}: one's own; the platform's administrator sees
+--       all, an API token its own.
 --   organization_get(p_organization) → {id, slug, name, personal, owner, members, projects,
 --       repositories, max_repositories, max_concurrent_runs, role, created_at}. p_organization: slug or
 --       id. MU404 also when one is not in it.
@@ -48,13 +49,15 @@ begin
 				jsonb_build_array((array_agg((x.o).slug order by x.k))[v_limit])) end)
 		  from (select o, row_number() over (order by o.slug) as k from muster.organization o
 			 where o.removed_at is null and (v_cursor is null or o.slug > v_cursor ->> 0)
+			   and (muster.scopes() is null or o.id = muster.organization())
 			   and (v_is_all or o.id in (select m.organization_id from muster.membership m
 						      where m.account_id = muster.account()))
 			 order by o.slug limit v_limit + 1) x);
 end
 $$;
 
--- One that who asks is in, or MU404: what is another's looks like what is not there.
+-- One that who asks is in, or MU404: what is another's looks like what is not there. A token is in its
+-- own alone, whoever made it.
 create function muster.organization_own(p_organization text) returns muster.organization
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -64,7 +67,8 @@ begin
 	select * into v_organization from muster.organization o
 	 where o.slug = p_organization or o.id::text = lower(p_organization);
 	if v_organization.id is null or v_organization.removed_at is not null
-	   or muster.role_of(muster.account(), v_organization.id) is null then
+	   or muster.role_of(muster.account(), v_organization.id) is null
+	   or muster.scopes() is not null and v_organization.id <> muster.organization() then
 		raise exception using errcode = 'MU404', message = 'There is no such organization.';
 	end if;
 	return v_organization;

@@ -135,6 +135,26 @@ subtest 'the trail' => sub {
 		[qw(old.1 old.0)], 'with a beginning';
 };
 
+subtest 'a token changes no organization but its own' => sub {
+	$stack->account('both@example.org', 'platform_admin');
+	my $both = $stack->session('both@example.org');
+	$stack->organization('there');
+	my $token = ask(POST => 'tokens', '{"name": "t", "scopes": ["admin"]}', $both)->{json}{token};
+	my $with = sub {
+		my ($method, $uri, $body) = @_;
+		return $stack->cgi($method, "/api/v1/$uri", header => { Authorization => "Bearer $token" },
+			defined $body ? (body => $body) : ());
+	};
+	is $with->(GET => 'organizations/there')->{status}, 404, 'it does not see another';
+	is $with->(PATCH => 'organizations/there', '{"name": "Taken"}')->{status}, 404, 'or rename it';
+	is $with->(DELETE => 'organizations/there?confirm=there')->{status}, 404, 'or remove it';
+	is $with->(PATCH => 'admin/users/' . account('org_admin') . '/role', '{"role": "viewer", "organization": "there"}')->{status},
+		404, 'or give roles there';
+	is_deeply [map { $_->{slug} } @{ $with->(GET => 'organizations')->{json}{items} }], ['default'], 'its own is listed';
+	is $with->(PATCH => 'organizations/default', '{"name": "Ours again"}')->{status}, 200, 'and changed';
+	is ask(GET => 'organizations/there', undef, $both)->{json}{name}, 'there', 'whose account may more, signed in';
+};
+
 subtest 'long lists come in pages' => sub {
 	$stack->account('root@example.org', 'platform_admin') if !$db->value(q{select 1 from muster.account
 		where email = 'root@example.org'});
