@@ -117,9 +117,15 @@ create function muster.invitation_accept(p_token_hash bytea, p_name text default
 					 p_account uuid default null) returns uuid
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_invitation muster.invitation := muster.invitation_of(p_token_hash);
+	v_invitation muster.invitation;
 	v_account uuid := p_account;
 begin
+	-- Taken before anything is made of it: of two who open the link at once one comes in.
+	delete from muster.invitation where token_hash = p_token_hash and expires_at > now()
+	returning * into v_invitation;
+	if v_invitation.id is null then
+		perform muster.invitation_of(p_token_hash); -- which says why
+	end if;
 	if v_account is null then
 		insert into muster.account (email, name, password_hash)
 		values (v_invitation.email, coalesce(p_name, ''), p_hash)
@@ -133,7 +139,6 @@ begin
 	insert into muster.membership (organization_id, account_id, role)
 	values (v_invitation.organization_id, v_account, v_invitation.role)
 	    on conflict do nothing;
-	delete from muster.invitation where id = v_invitation.id;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_invitation.organization_id, v_account, 'invitation.accept', v_invitation.id::text,
 		jsonb_build_object('role', v_invitation.role));

@@ -93,6 +93,25 @@ subtest 'who has an account joins with it' => sub {
 	is ask(POST => 'auth/organization', { organization => 'none' }, session => $viewer)->{status}, 404, 'to where one is';
 };
 
+subtest 'of two who open a link at once one comes in' => sub {
+	my $link = ask(POST => 'invitations', { email => 'one@example.org', role => 'viewer' }, session => $admin)->{json}{link};
+	my @id = map { $stack->account("$_\@example.org", 'viewer', 'other'); $db->value(
+		'select id from muster.account where email = $1', "$_\@example.org") } qw(first second);
+	my ($first, $second) = map { $db->session } 1 .. 2;
+	my $accept = q{select muster.invitation_accept(sha256(convert_to($1, 'UTF8')), p_account => $2)};
+	$first->ask('begin');
+	is $first->ask($accept, token_of($link), $id[0]), $id[0], 'the first is in';
+	$second->ask("set application_name = 'second'");
+	$second->send($accept, token_of($link), $id[1]);
+	wait_for { $db->value(q{select count(*) from pg_stat_activity where application_name = 'second'
+		and wait_event_type = 'Lock'}) } 'the second';
+	$first->ask('commit');
+	like $second->read, qr/used up/, 'the second is told that it is used up';
+	is $db->value(q{select count(*) from muster.membership m join muster.organization o on o.id = m.organization_id
+		where o.slug = 'default' and m.account_id = any (array[$1, $2]::uuid[])}, @id), 1, 'and in nothing';
+	letter();
+};
+
 subtest 'registration is closed until it is opened' => sub {
 	my %wanted = (email => 'self@example.org', password => 'my own password', name => 'Selma');
 	is ask(POST => 'auth/register', \%wanted)->{status}, 403, 'closed';
