@@ -112,6 +112,26 @@ subtest 'of two who open a link at once one comes in' => sub {
 	letter();
 };
 
+subtest 'what nobody has proven is not called so' => sub {
+	my $made = sub {
+		my ($name, @trail) = @_;
+		my $id = $db->value(q{insert into muster.account (email, password_hash) values ($1, 'x') returning id},
+			"$name\@proof.example");
+		$db->sql(q{insert into muster.trail (account_id, action, subject, organization_id)
+			select $1, $2, $1, case when $3 = '' then null else (select id from muster.organization
+			where slug = $3) end}, $id, @$_) for @trail;
+		return;
+	};
+	$made->('invited', ['invitation.accept', 'default']);
+	$made->('registered', ['account.register', 'default'], ['account.password', 'default']);
+	$made->('reset', ['account.register', 'default'], ['account.password', '']);
+	my ($file) = glob src_dir() . '/sql/migration/*_unproven.sql';
+	$db->sql(slurp($file));
+	is_deeply [map { "@$_" } $db->rows(q{select split_part(email, '@', 1), email_proven from muster.account
+		where email like '%@proof.example' order by email})], ['invited t', 'registered f', 'reset t'],
+		'but of whom a letter has reached, or an administrator has asked';
+};
+
 subtest 'registration is closed until it is opened' => sub {
 	my %wanted = (email => 'self@example.org', password => 'my own password', name => 'Selma');
 	is ask(POST => 'auth/register', \%wanted)->{status}, 403, 'closed';
