@@ -278,6 +278,8 @@ begin
 	elsif p_account is not null and current_setting('muster.role', true) <> 'platform_admin' then
 		raise exception using errcode = 'MU403', message = 'You may not do this here.';
 	end if;
+	-- In the order of admin_account_role(): this lock, then the account.
+	perform muster.admin_account_lock();
 	select * into v_account from muster.account
 	 where id = coalesce(p_account, muster.account()) and removed_at is null for update;
 	if v_account.id is null then
@@ -289,7 +291,6 @@ begin
 	-- Two who leave an organisation at once do not leave it without an administrator.
 	perform 1 from muster.organization o join muster.membership m on m.organization_id = o.id
 	  where m.account_id = v_account.id order by o.id for no key update of o;
-	perform muster.admin_account_lock();
 	perform muster.account_spare(v_account.id);
 	v_personal := array(select o from muster.organization o
 		where o.owner_id = v_account.id and o.personal and o.removed_at is null

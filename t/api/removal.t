@@ -172,6 +172,23 @@ subtest 'an account is removed, and what it did is nobody\'s' => sub {
 		'and of what';
 };
 
+subtest 'who gives a role meanwhile is not in the way' => sub {
+	my $id = account('viewer');
+	my ($role, $remove) = map { $db->session } 1 .. 2;
+	my $enter = q{begin; select muster.enter('session', sha256(convert_to($1, 'UTF8')), null, 'platform_admin', null)};
+	$role->ask('begin; select muster.admin_account_lock()');
+	$remove->ask("set application_name = 'remove'");
+	$remove->ask($enter, $in{platform_admin}{token});
+	$remove->send('select muster.account_remove($1, $2)', 'viewer@example.org', $id);
+	wait_for { $db->value(q{select count(*) from pg_stat_activity where application_name = 'remove'
+		and wait_event_type = 'Lock'}) } 'who removes';
+	is $role->ask('select id from muster.account where id = $1 for update nowait', $id), $id,
+		'nobody holds the account before it is their turn';
+	$role->ask('rollback');
+	like $remove->read, qr/pending/, 'then it is';
+	$remove->ask('rollback');
+};
+
 subtest 'the administrator of the server removes others' => sub {
 	my $id = account('viewer');
 	is ask(DELETE => "admin/users/$id?confirm=viewer%40example.org", undef, 'developer')->{status}, 403, 'nobody else does';
