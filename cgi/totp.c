@@ -86,9 +86,41 @@ static void code_refuse(struct route_call *call, const char *detail, const char 
 	problem_set(call->response, call->request, 401, detail, fields);
 }
 
+/*
+ * Counts a try before anybody looks at its code: six digits are few, and who asks a thousand times
+ * at once would otherwise be told a thousand times. *is_done: it has to wait, and is told so.
+ */
+static gboolean code_try(
+	struct route_call *call, const char *email, gboolean *is_done, GError **error)
+{
+	const char *params[] = {email, call->request->address};
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call, "select muster.login_try(p_email => $1, p_address => $2)", 2, params,
+		    &result, error))
+		return FALSE;
+	*is_done = db_result_get_int(result, 0, 0) > 0;
+	if (*is_done)
+		session_answer_wait(call, db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+static gboolean code_tried(
+	struct route_call *call, const char *email, gboolean is_right, GError **error)
+{
+	const char *params[] = {email, call->request->address, is_right ? "true" : "false"};
+	g_autoptr(db_result) result = NULL;
+
+	return call_run(call,
+		"select muster.login_tried(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
+		&result, error);
+}
+
 gboolean totp_pass(struct route_call *call, const char *account, const char *email,
 	const char *totp, gboolean *is_passed, GError **error)
 {
+	gboolean is_done = FALSE;
+
 	*is_passed = totp == NULL;
 	if (totp == NULL)
 		return TRUE;
@@ -97,12 +129,13 @@ gboolean totp_pass(struct route_call *call, const char *account, const char *ema
 			"is needed");
 		return TRUE;
 	}
+	if (!code_try(call, email, &is_done, error) || is_done)
+		return is_done;
 	if (!code_is_right(call, account, totp, is_passed, error))
 		return FALSE;
-	if (*is_passed)
-		return TRUE;
-	code_refuse(call, "The code is wrong, or was used already.", "is wrong");
-	return session_note(call, email, FALSE, error);
+	if (!*is_passed)
+		code_refuse(call, "The code is wrong, or was used already.", "is wrong");
+	return code_tried(call, email, *is_passed, error);
 }
 
 /*

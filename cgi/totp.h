@@ -10,7 +10,8 @@
  * asked for.
  *
  * *is_passed FALSE: call has its answer, a 401 whose errors name "code". A wrong code counts as a
- * wrong password. Who asks has not been told to wait (wait_s). Errors: those of the database.
+ * wrong password, and is counted before it is looked at: of many at once some get a 429. Who asks
+ * has not been told to wait (wait_s). Errors: those of the database.
  */
 gboolean totp_pass(struct route_call *call, const char *account, const char *email,
 	const char *totp, gboolean *is_passed, GError **error);

@@ -24,6 +24,9 @@
 --   login_note(p_email, p_address, p_ok): after the verification. Five wrong ones for an account,
 --       twenty from an address, then a wait that doubles from 1 s up to 15 min. A wrong one for an
 --       account that there is goes on the trail of its first organisation, as session.refuse.
+--   login_try(p_email, p_address) → wait_s, as login_find() has it; when it is 0 the try is counted as a
+--       wrong one before the code is looked at, so that of many at once no more get through than one
+--       after the other. login_tried(p_email, p_address, p_ok) takes it back, or puts it on the trail.
 --   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent,
 --       p_method) → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization
 --       is a slug, null: the account's first. p_method: by what, for the trail. MU403 when the account
@@ -175,13 +178,9 @@ begin atomic
 	  left join muster.totp t on t.account_id = a.id and t.confirmed_at is not null;
 end;
 
-create function muster.login_note(p_email text, p_address text, p_ok boolean) returns void
+create function muster.login_count(p_email text, p_address text) returns void
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
-	if p_ok then
-		delete from muster.login_limit where key = muster.login_key('account', p_email);
-		return;
-	end if;
 	-- A day without a wrong one starts the count again.
 	insert into muster.login_limit as l (key, failures)
 	values (muster.login_key('account', p_email), 1),
@@ -195,10 +194,62 @@ begin
 	  from (values (muster.login_key('account', p_email), 5),
 		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
 	 where l.key = f.key and l.failures >= f.free;
+end
+$$;
+
+create function muster.login_refuse(p_email text) returns void
+language sql volatile security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
 	insert into muster.trail (organization_id, account_id, action, subject)
 	select (select m.organization_id from muster.membership m where m.account_id = a.id
 		 order by m.created_at, m.organization_id limit 1), a.id, 'session.refuse', a.id::text
 	  from muster.account a where lower(a.email) = lower(p_email);
+end;
+
+create function muster.login_note(p_email text, p_address text, p_ok boolean) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if p_ok then
+		delete from muster.login_limit where key = muster.login_key('account', p_email);
+		return;
+	end if;
+	perform muster.login_count(p_email, p_address);
+	perform muster.login_refuse(p_email);
+end
+$$;
+
+create function muster.login_try(p_email text, p_address text) returns integer
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_wait_s integer;
+begin
+	-- Both rows are there and locked, in one order, before they are read: whoever comes at the same
+	-- moment sees what this one has counted.
+	insert into muster.login_limit as l (key, failures)
+	values (muster.login_key('account', p_email), 0),
+	       (muster.login_key('address', coalesce(p_address, '-')), 0)
+	on conflict (key) do update set failures = l.failures;
+	select wait_s into v_wait_s from muster.login_find(p_email, p_address);
+	if v_wait_s = 0 then
+		perform muster.login_count(p_email, p_address);
+	end if;
+	return v_wait_s;
+end
+$$;
+
+create function muster.login_tried(p_email text, p_address text, p_ok boolean) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if not p_ok then
+		perform muster.login_refuse(p_email);
+		return;
+	end if;
+	update muster.login_limit l
+	   set failures = greatest(l.failures - 1, 0),
+	       blocked_until = case when l.failures - 1 < f.free then '-infinity' else l.blocked_until end
+	  from (values (muster.login_key('account', p_email), 5),
+		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
+	 where l.key = f.key;
 end
 $$;
 

@@ -144,6 +144,38 @@ subtest 'wrong codes count as wrong passwords' => sub {
 	forgive();
 };
 
+subtest 'a thousand at once are no more tries than five' => sub {
+	later();
+	my $wrong = code(5);
+	$wrong = sprintf '%06d', ($wrong + 1) % 1_000_000 while grep { $wrong eq code($_) } -1 .. 1;
+	# All of them are past the question whether one has to wait before any is counted.
+	my $held = $db->session;
+	$held->ask('begin; lock table muster.login_limit in exclusive mode');
+	my @children = map {
+		my $n = $_;
+		my $pid = fork // die;
+		if ($pid == 0) {
+			my $status = eval { login($wrong)->{status} } // 0;
+			spew($stand->dir . "/status$n", $status);
+			require POSIX;
+			POSIX::_exit(0);
+		}
+		$pid;
+	} 1 .. 9;
+	my $waiting = q{select count(*) from pg_locks where not granted and relation = 'muster.login_limit'::regclass};
+	ok((wait_for { $db->value($waiting) == 9 } 'all of them'), 'nine come at once');
+	$held->ask('commit');
+	waitpid $_, 0 for @children;
+	my %count;
+	$count{ slurp($stand->dir . "/status$_") }++ for 1 .. 9;
+	is_deeply \%count, { 401 => 5, 429 => 4 }, 'five are told that they are wrong, the others to wait';
+	forgive();
+	login($wrong) for 1 .. 4;
+	is login(code())->{status}, 200, 'a right one is no try';
+	is $db->value('select max(failures) from muster.login_limit'), 4, 'and taken back for its address as well';
+	forgive();
+};
+
 subtest 'a secret is bound to its account and key' => sub {
 	$db->sql(q{insert into muster.totp (account_id, sealed, confirmed_at) select b.id, t.sealed, now()
 		from muster.totp t, muster.account b where b.email = 'bob@example.org'});
