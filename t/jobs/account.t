@@ -114,7 +114,10 @@ subtest 'an account goes' => sub {
 	my ($code, $out) = run_muster('account', 'remove', 'bob@example.org');
 	is $code, 1, 'without --yes it stays';
 	like $out, qr/^membership\t1$/m, 'and what would go is said';
-	is run_muster('account', 'remove', '--yes', 'bob@example.org'), 0, 'with --yes it goes';
+	$db->sql(q{create function muster.patient() returns trigger language plpgsql as $$ begin
+		if current_setting('statement_timeout') <> '0' then raise 'in a hurry'; end if; return old; end $$});
+	$db->sql('create trigger patient before delete on muster.account for each row execute function muster.patient()');
+	is run_muster('account', 'remove', '--yes', 'bob@example.org'), 0, 'with --yes it goes, however long it takes';
 	is $db->value(q{select count(*) from muster.token}), 0, 'with its tokens';
 	is $db->value(q{select data ->> 'token' from muster.trail where action = 'account.remove'}), 1,
 		'and the trail counts them';
