@@ -6,10 +6,11 @@
 --   account_add(p_email, p_name, p_hash, p_organization, p_role) → its id. MU409: the address is taken.
 --       p_role: viewer, developer, team_lead, org_admin; or platform_admin: that, and org_admin there.
 --   account_list() → email, name, state, organisation, role, signed_in_at; a row a membership.
---   account_password(p_email, p_hash): every session of the account ends. MU404.
+--   account_password(p_email, p_hash): every session of the account ends, and every link to reset it. MU404.
 --   account_role(p_email, p_organization, p_role): 'none' takes the membership away. MU404.
 --   account_state(p_email, p_state): 'active' or 'disabled'. MU404.
---   account_edit(p_email, p_name, p_new_email): null: as it is. MU404, MU409: the address is taken.
+--   account_edit(p_email, p_name, p_new_email): null: as it is. Another address ends the links to reset the
+--       password. MU404, MU409: the address is taken.
 --   account_unlock(p_email, p_address): wrong passwords for it, and from the address, are forgotten. MU404.
 --   account_drop(p_email, p_yes) → what, rows: all that goes with it, or loses its name (it says so);
 --       without p_yes nothing is done. MU404; MU409: the last administrator of the server, or of an
@@ -127,6 +128,7 @@ declare
 begin
 	update muster.account set password_hash = p_hash where id = v_id;
 	delete from muster.session where account_id = v_id;
+	delete from muster.password_reset where account_id = v_id;
 	insert into muster.trail (action, subject) values ('account.password', v_id::text);
 end
 $$;
@@ -160,6 +162,10 @@ declare
 begin
 	update muster.account set name = coalesce(p_name, name), email = coalesce(p_new_email, email)
 	 where id = v_id;
+	-- What went to the old address is whose that is.
+	if p_new_email is not null then
+		delete from muster.password_reset where account_id = v_id;
+	end if;
 	insert into muster.trail (action, subject, data)
 	values ('account.edit', v_id::text, to_jsonb(array_remove(
 		array[case when p_name is not null then 'name' end,

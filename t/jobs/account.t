@@ -39,6 +39,18 @@ subtest 'an account is changed' => sub {
 		'name and address are changed';
 	is signs_in('anna@example.org', $word), 200, 'and the new address signs in';
 	is signs_in('ann@example.org', $word), 401, 'and the old one does not';
+	my $links = sub { $db->value('select count(*) from muster.password_reset') };
+	my $link = q{insert into muster.password_reset (token_hash, account_id, expires_at) select sha256('x'), id,
+		now() + interval '1 hour' from muster.account where email = 'anna@example.org'};
+	$db->sql($link);
+	run_muster('account', 'edit', '--name', 'Anna', 'anna@example.org');
+	is $links->(), 1, 'a link in a letter stays with another name';
+	run_muster('account', 'edit', '--email', 'anne@example.org', 'anna@example.org');
+	is $links->(), 0, 'and ends with another address';
+	run_muster('account', 'edit', '--email', 'anna@example.org', 'anne@example.org');
+	$db->sql($link);
+	chomp($word = (run_muster('account', 'password', 'anna@example.org'))[1]);
+	is $links->(), 0, 'and with another password';
 	is run_muster('account', 'edit', '--email', 'bob@example.org', 'anna@example.org'), 4,
 		'an address that somebody has is refused';
 	is run_muster('account', 'edit', '--email', 'nonsense', 'anna@example.org'), 2, 'and what is none';
