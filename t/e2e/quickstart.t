@@ -92,6 +92,10 @@ my $answer = $http->post("$address/api/v1/auth/login", {
 	headers => {'Content-Type' => 'application/json'},
 	content => encode_json({email => 'admin@localhost', password => $password})});
 is($answer->{status}, 200, 'which signs the administrator in') or diag $answer->{content};
+my $command = qx('$state/muster' token add admin\@localhost nightly) =~ s/\n//r;
+is($http->get("$address/api/v1/repos", {headers => {Authorization => "Bearer $command"}})->{status}, 200,
+	'its commands are at hand: an API token') or diag $command;
+is(sprintf('%o', (stat "$state/muster")[2] & 07777), '700', 'for nobody else');
 my $token = eval { decode_json($answer->{content})->{access_token} } // '';
 
 sub get {
