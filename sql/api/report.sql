@@ -194,19 +194,14 @@ return case when p_report ->> 'id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-
 	    then (p_report ->> 'id')::uuid
 	    else muster.uuid_from(p_seed || ':' || (p_report ->> 'name')) end;
 
--- The project of a repository that is new: its root's, or the one that it was added to by its address.
-create function muster.repo_project(p_root muster.root, p_remote text) returns uuid
-language plpgsql stable as $$
-begin
-	if (p_root).slug <> 'clones' or p_remote is null then
-		return (p_root).project_id;
-	end if;
-	return coalesce((select r.project_id from muster.run r
-			  where r.organization_id = (p_root).organization_id and r.request ->> 'operation' = 'add'
-			    and muster.remote_key(r.request ->> 'url') = muster.remote_key(p_remote)
-			  order by r.id desc limit 1), (p_root).project_id);
-end
-$$;
+-- The projects of repositories that were added to one by their addresses: {key of the address: id}.
+-- Once for a report, or each new repository would be compared with each that was ever added.
+create function muster.repo_projects(p_root muster.root) returns jsonb
+language sql stable
+return (select jsonb_object_agg(muster.remote_key(r.request ->> 'url'), r.project_id order by r.id)
+	  from muster.run r
+	 where r.organization_id = p_root.organization_id and p_root.slug = 'clones' and r.request ? 'url'
+	   and r.request ->> 'operation' = 'add');
 
 -- The columns of table repo that are read out of its object in a report.
 create function muster.repo_columns(p_report jsonb)
@@ -340,6 +335,7 @@ declare
 	v_repos jsonb := p_report -> 'repos';
 	v_seed text := p_root.organization_id || ':' || p_root.id;
 	v_next integer := p_root.next_ordinal;
+	v_projects jsonb;
 	v_seen record;
 	v_changed integer;
 	v_events jsonb := '[]';
@@ -394,13 +390,16 @@ begin
 		changed := changed + v_changed;
 	end if;
 	if v_seen.came is not null then
+		v_projects := muster.repo_projects(p_root);
 		begin
 			with added as (
 				insert into muster.repo (id, organization_id, project_id, root_id, source_id,
 					ordinal, name, status, path, remote, branch, health_score,
 					last_commit_at, last_commit_subject, ahead, behind, staged, unstaged,
 					untracked, stashes, stale, report, hash, digest)
-				select n.id, p_root.organization_id, muster.repo_project(p_root, c.remote), p_root.id,
+				select n.id, p_root.organization_id, case when v_projects is null then p_root.project_id
+						else coalesce((v_projects ->> muster.remote_key(c.remote))::uuid, p_root.project_id)
+				       end, p_root.id,
 				       n.source_id,
 				       v_next - 1 + p.k, c.name, c.status, c.path, c.remote, c.branch,
 				       c.health_score, c.last_commit_at, c.last_commit_subject, c.ahead,

@@ -318,4 +318,20 @@ is_deeply [sort map { $_ // '' } @{ heard() }], [sort(+(told($written), q(muster
 $db->sql(q{update muster.repo set name = 'renamed' where id = $1}, $repo3);
 is $db->value(q{select string_agg(wire_id, ' ') from muster.outbox}), $repo3, 'other writers tell as ever';
 
+# --- many that were added by their addresses
+$db->sql(q{insert into muster.organization (slug, name) values ('many', 'Many');
+	insert into muster.project (organization_id, slug, name) select id, p, p from muster.organization,
+		unnest('{default,web}'::text[]) p where slug = 'many';
+	insert into muster.run (organization_id, project_id, kind, request)
+	select p.organization_id, p.id, 'remediate', jsonb_build_object('operation', 'add',
+		'url', 'https://forge.example/ours/n' || i || '.git')
+	  from muster.project p join muster.organization o on o.id = p.organization_id and o.slug = 'many', generate_series(1, 1500) i
+	 where p.slug = 'web'});
+my $added = report([map { { name => "n$_", status => 'clean', remote => "git\@forge.example:ours/n$_" } } 301 .. 1600]);
+is $db->error(q{set statement_timeout = '10s'; select muster.report_ingest('many', 'here', 'clones', } . "\$many\$$added\$many\$)"),
+	'', 'they are taken in the time that a statement has';
+is_deeply [$db->rows(q{select p.slug, count(*) from muster.repo r join muster.project p on p.id = r.project_id
+	where r.name ~ '^n\d+$' group by 1 order by 1})], [['default', 100], ['web', 1200]],
+	'each into the project that it was added to';
+
 done_testing;

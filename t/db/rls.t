@@ -343,7 +343,7 @@ my %functions = (
 	repo_list => { roles => ['muster_api'], call => q{select muster.repo_list(p_limit => 200)} },
 	repo_place => { roles => ['muster_api'], call => q{select * from muster.repo_place('$repo')},
 		error => 'MU404' },
-	repo_project => { is => 'internal' },
+	repo_projects => { is => 'internal' },
 	repo_put_aside => { is => 'internal' },
 	repo_removal_json => { is => 'internal' },
 	repo_remove => { roles => ['muster_api'], call => q{select muster.repo_remove('$repo')}, error => 'MU404' },
