@@ -244,6 +244,7 @@ create function muster.search_bulk(p_action text, p_repositories jsonb, p_tags j
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_repo text;
+	v_locked muster.repo;
 	v_run bigint;
 	v_results jsonb := '[]';
 begin
@@ -264,7 +265,9 @@ begin
 			when 'run_scan' then
 				v_run := (muster.analysis_scan_add(v_repo) ->> 'id')::bigint;
 			else
-				perform muster.repo_update(v_repo, p_tags => (muster.repo_get(v_repo) -> 'tags') || p_tags);
+				-- Locked before they are read: of two that tag at once none takes back the other's.
+				v_locked := muster.repo_lock(v_repo);
+				perform muster.repo_update(v_repo, p_tags => to_jsonb(v_locked.tags) || p_tags);
 			end case;
 			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', true, 'error', null,
 								     'run_id', v_run);

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use POSIX ();
 use Test::More;
 use Muster::Test;
 use Muster::Stack;
@@ -108,6 +109,19 @@ subtest 'to several at once' => sub {
 	is $done->{status}, 202, 'a team lead does';
 	is repos('tags=new'), 'api web', 'and they are found by it';
 	is repos('tags=core'), 'api web-api', 'beside what they had';
+	my $other = $db->session;
+	$other->ask(q{begin; update muster.repo set tags = tags || '{late}' where name = 'web'});
+	my $child = fork // die $!;
+	if (!$child) {
+		ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['web'], tags => ['more'] }, 'team_lead');
+		POSIX::_exit(0);
+	}
+	wait_for { $db->value(q{select count(*) from pg_stat_activity where wait_event_type = 'Lock'
+		and datname = current_database()}) } 'one waits for another';
+	$other->ask('commit');
+	waitpid $child, 0;
+	is_deeply [$db->rows(q{select tags from muster.repo where name = 'web'})], [['{late,more,new}']],
+		'two who tag at once both do';
 	is ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api'] }, 'team_lead')->{status}, 400,
 		'with no tag there is nothing to do';
 	my @many = map { "t$_" } 1 .. 20;
