@@ -3,9 +3,11 @@
 #include "cgi/handler.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cgi/call.h"
 #include "cgi/child.h"
+#include "cgi/place.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 
@@ -16,6 +18,8 @@
  * environment, to the forge and nowhere else.
  */
 #define TIME_LIMIT_S 25
+/* So many workers wait for forges, and no more. */
+#define PLACES 2
 #define PROGRAM "muster forge: "
 
 static const struct json_limits output_limits = {CHILD_OUTPUT_MAX_BYTES, 8, 100000};
@@ -84,7 +88,13 @@ gboolean forge_get(struct route_call *call, GError **error)
 		.time_limit_s = TIME_LIMIT_S,
 		.slow = "The forge takes too long to answer.",
 		.large = "The forge's list is too long."};
-	if (!child_run(&child, error))
+	int place = place_take(
+		call->api, "forge", PLACES, "many people are asking forges just now", error);
+	if (place < 0)
+		return FALSE;
+	gboolean is_run = child_run(&child, error);
+	close(place);
+	if (!is_run)
 		return FALSE;
 	return child.code == EXIT_FINE ? list_answer(call, &child, error)
 				       : child_failed(&child, error);

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Fcntl qw(:flock);
 use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
@@ -102,6 +103,15 @@ subtest 'who may' => sub {
 	my $private = ask(forge => { forge => 'github:ours', url => $base }, 'team_lead');
 	is $private->{status}, 502, 'a team lead asks no private network';
 	is -s $log, $before, 'which hears nothing of it';
+};
+
+subtest 'few ask at once' => sub {
+	my @locks = map { open my $fh, '>>', $stack->stand->run_dir . "/forge.$_.lock" or die; flock $fh, LOCK_EX; $fh } 0, 1;
+	my $before = -s $log;
+	is ask(forge => { forge => 'github:ours', url => $base })->{status}, 503, 'or others wait for a worker';
+	is -s $log, $before, 'and the forge hears nothing';
+	close $_ for @locks;
+	is ask(forge => { forge => 'github:ours', url => $base })->{status}, 200, 'then there is room';
 };
 
 subtest 'an import' => sub {
