@@ -32,6 +32,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0026_going.sql \
 	sql/migration/0027_slug.sql \
 	sql/migration/0028_unproven.sql \
+	sql/migration/0029_remote.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

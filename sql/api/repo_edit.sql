@@ -83,6 +83,7 @@ declare
 	v_organization muster.organization;
 	v_is_private boolean := muster.setting_value('repo.private_addresses', null) = '"yes"';
 	v_fault text := muster.url_fault(p_url, v_is_private);
+	v_key text := muster.remote_key(p_url);
 	v_repo text;
 	v_run bigint;
 begin
@@ -94,7 +95,8 @@ begin
 	   for no key update;
 	select name into v_repo from muster.repo
 	 where organization_id = v_organization.id and removed_at is null
-	   and muster.remote_key(remote) = muster.remote_key(p_url) limit 1;
+	   and left(muster.remote_key(remote), 200) = left(v_key, 200)
+	   and muster.remote_key(remote) = v_key limit 1;
 	if v_repo is not null then
 		raise exception using errcode = 'MU409', message = format('It is there already: %s.', v_repo);
 	end if;

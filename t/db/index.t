@@ -57,4 +57,7 @@ for my $how (sort keys %wanted) {
 	like $plan, qr/Index Scan/, "a run is found $how by an index";
 	unlike $plan, qr/Sort/, 'in order';
 }
+like $session->ask(q{explain select name from muster.repo where organization_id = '00000000-0000-4000-8000-000000000000'
+	and removed_at is null and left(muster.remote_key(remote), 200) = left('forge.example/a', 200)}),
+	qr/repo_remote_key_idx.*Index Cond: [^\n]*forge/s, 'a repository is found by what its address comes to';
 done_testing;
