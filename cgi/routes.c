@@ -400,7 +400,7 @@ const struct route routes[] = {
 	  .help = "One repository, by id or name, with its report and history." },
 	{ .method = "POST", .path = "/api/v1/repos", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
 	  .inputs = INPUTS(
-		{ "url", INPUT_BODY, INPUT_TEXT, .max = 2000, .help = "https, ssh or user@host:path, to be cloned" },
+		{ "url", INPUT_BODY, INPUT_TEXT, .max = 2000, .help = "https, to be cloned; for the server's administrator ssh, too" },
 		{ "path", INPUT_BODY, INPUT_TEXT, .max = 4096,
 		  .help = "Instead: a folder to watch with all below it; for the server's administrator" },
 		{ "host", INPUT_BODY, INPUT_TEXT, .max = 255, .help = "Where; needed for a path when there are several" },

@@ -4,8 +4,9 @@
 --   repo_add(p_url, p_path, p_host, p_project) → {"status": "queued", "run_id", "kind", "url", "path",
 --       "host", "root"}: one of both. An address is cloned by a job, into the root "clones" of the host
 --       that does it (p_host null: any). A folder, as reports write paths, is watched with all below it;
---       only the server's administrator says which folders of a host are read. MU400, MU403, MU409 (is
---       watched or there already, or lies around what is), MU429 (max_repositories).
+--       only the server's administrator says which folders of a host are read, and what is cloned by
+--       ssh. MU400, MU403, MU409 (is watched or there already, or lies around what is), MU429
+--       (max_repositories).
 --   repo_update(p_repo, p_description, p_project, p_tags, p_if_match) → repo_get(). MU400, MU404, MU412.
 --   repo_archive(p_repo), repo_unarchive(p_repo) → repo_get(). What is archived is in no list that did
 --       not ask for it, and nothing is done to it but audits of its root.
@@ -89,6 +90,11 @@ declare
 begin
 	if v_fault is not null then
 		perform muster.field_error('url', v_fault);
+	end if;
+	-- ssh shows the keys of the server's own account, which open more than one organisation is to see.
+	if p_url !~ '^https:' and current_setting('muster.role', true) is distinct from 'platform_admin' then
+		raise exception using errcode = 'MU403',
+			message = 'What is cloned by ssh, with the keys of this server, is for its administrator to say.';
 	end if;
 	-- One at a time, or two would both see room for one.
 	select * into v_organization from muster.organization where id = (p_project).organization_id

@@ -54,7 +54,7 @@ begin
 			v_one := muster.repo_add(p_url => v_url, p_project => v_project.slug);
 			v_results := v_results || jsonb_build_object('url', v_url, 'success', true, 'error', null,
 								     'run_id', v_one -> 'run_id');
-		exception when sqlstate 'MU400' or sqlstate 'MU409' or sqlstate 'MU429' then
+		exception when sqlstate 'MU400' or sqlstate 'MU403' or sqlstate 'MU409' or sqlstate 'MU429' then
 			v_results := v_results || jsonb_build_object('url', v_url, 'success', false, 'error', sqlerrm,
 								     'run_id', null);
 		end;

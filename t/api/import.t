@@ -122,6 +122,9 @@ subtest 'an import' => sub {
 	like $done->{json}{results}[1]{error}, qr/there already: one/, 'what is here under another form of its address is not added';
 	is_deeply [map { $_->[0] } $stack->db->rows(q{select payload->>'url' from muster.job where kind = 'clone' order by id})],
 		['https://forge.example/ours/two.git', 'https://forge.example/ours/four.git'], 'the others are to be cloned';
+	$done = ask('repos/import', { urls => ['git@forge.example:ours/key.git', 'https://forge.example/ours/one.git'] }, 'team_lead');
+	is_deeply [map { $_->{error} =~ /by ssh|there already/ ? 1 : 0 } @{ $done->{json}{results} }], [1, 1],
+		'by ssh, with the keys of the server, is for its administrator';
 	$stack->db->sql('update muster.organization set max_repositories = 4');
 	$done = ask('repos/import', { urls => [map { "https://forge.example/ours/n$_.git" } 1 .. 3] }, 'team_lead');
 	is_deeply [map { $_->{success} ? 1 : 0 } @{ $done->{json}{results} }], [1, 0, 0], 'no more than a plan has, on the way or not';

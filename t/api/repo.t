@@ -52,7 +52,8 @@ subtest 'an address is cloned by a job' => sub {
 		is ask(POST => 'repos', { url => $bad })->{status}, 400, "$bad{$bad} is refused";
 	}
 	for my $good ('git@forge.example:ours/x.git', 'ssh://git@forge.example:2222/ours/y.git') {
-		is ask(POST => 'repos', { url => $good })->{status}, 202, "$good is taken";
+		is ask(POST => 'repos', { url => $good })->{status}, 403, "$good would be had with the server's keys";
+		is ask(POST => 'repos', { url => $good }, 'platform_admin')->{status}, 202, 'and is taken of its administrator';
 	}
 	is ask(POST => 'repos', {})->{status}, 400, 'nothing is not';
 	is ask(POST => 'repos', { url => $url, path => '/srv/x' })->{status}, 400, 'nor both';
