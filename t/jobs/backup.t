@@ -43,7 +43,7 @@ like +($run->('restore', '--print-conf', $file))[1], qr/^\[audit\]\n# from \Q${\
 
 # --- damage.
 my $bytes = slurp($file);
-for my $at (5000, length($bytes) - 20_000) {
+for my $at (520, length($bytes) / 2, length($bytes) - 20_000) {
 	my $broken = $bytes;
 	substr($broken, $at, 1) ^= "\x55";
 	spew("$file.broken", $broken);
