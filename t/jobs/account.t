@@ -142,7 +142,7 @@ subtest 'an account goes' => sub {
 };
 
 SKIP: {
-	skip 'script is not here', 3 if system 'command -v script >/dev/null 2>&1';
+	skip 'no terminal can be had', 3 unless has_terminal();
 	$db->sql(q{update muster.account set name = E'E\x1b[31mve\t!' where email = 'eve@example.org'});
 	my $shown = sub {
 		my ($more) = @_;

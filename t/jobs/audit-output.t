@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/../harness";
 use JSON::PP ();
 use Test::More;
 use Muster::Audit;
-use Muster::Test qw(build_dir slurp spew);
+use Muster::Test qw(build_dir has_terminal slurp spew);
 
 my $dir = audit_folder();
 my $list = "$dir/../list";
@@ -166,7 +166,7 @@ like(audit_error(), qr/See 'muster audit --help'/, 'that says where to look');
 
 # A terminal: colour, unless it is not wanted.
 SKIP: {
-	skip 'no terminal can be had', 3 if system 'script -qec true /dev/null >/dev/null 2>&1 </dev/null';
+	skip 'no terminal can be had', 3 unless has_terminal();
 	my $on_terminal = sub {
 		my ($env) = @_;
 		return qx(env $env LC_ALL=C.UTF-8 script -qec "stty cols 100; '${\build_dir()}/jobs/muster' audit '$dir/dirty'" /dev/null 2>/dev/null </dev/null);

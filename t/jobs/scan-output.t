@@ -10,7 +10,7 @@ use POSIX ();
 use Test::More;
 use Muster::Audit;
 use Muster::Scan;
-use Muster::Test qw(slurp spew src_dir);
+use Muster::Test qw(has_terminal slurp spew src_dir);
 
 my $dir = audit_folder();
 my $r = "$dir/thing";
@@ -226,7 +226,7 @@ for my $said (qr/^muster scan: compiling 1 rule \(once\)\n\z/, qr/^\z/) {
 
 # On a terminal: colours unless they are not wanted, and a line that says how far it is.
 SKIP: {
-	skip 'script is not here', 7 if system('script --version >/dev/null 2>&1');
+	skip 'no terminal can be had', 7 unless has_terminal();
 	my $terminal = sub {
 		my ($command) = @_;
 		local $ENV{TERM} = 'xterm-256color';

@@ -42,11 +42,14 @@ use Time::HiRes qw(time sleep);
 use Muster::Test::Database;
 use Muster::Test::Process;
 
-our @EXPORT = qw(wait_for program src_dir build_dir slurp spew run_program);
+our @EXPORT = qw(wait_for program src_dir build_dir slurp spew run_program has_terminal);
 our $DEADLINE_S = $ENV{MUSTER_TEST_DEADLINE_S} || 20;
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 my @stands;
+
+# Whether script(1) is here and gets a terminal: in a bare chroot there are none.
+sub has_terminal { return system('script -qec true /dev/null >/dev/null 2>&1 </dev/null') == 0 }
 
 sub src_dir { return $ENV{MUSTER_SRCDIR} || $top }
 sub build_dir { return $ENV{MUSTER_BUILDDIR} || $top }
