@@ -25,8 +25,8 @@ static struct db_result *ask(const struct verb_call *call, const char *sql, int 
 int verb_do(const struct verb_call *call, const char *sql, int n, const char *const *params)
 {
 	int exit_code = EXIT_FINE;
-	g_autoptr(db_result) result = ask(call, sql, n, params, &exit_code);
 
+	db_result_free(ask(call, sql, n, params, &exit_code));
 	return exit_code;
 }
 

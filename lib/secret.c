@@ -86,15 +86,12 @@ static struct ring *ring_load(const char *path, GError **error)
 	gsize len = 0;
 
 	/* Before it is read: a rotation in between is then noticed the next time. */
-	if (stat(path, &st) < 0 ||
-		!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
-		if (error != NULL && *error == NULL)
-			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path,
-				g_strerror(errno));
+	gboolean has_stat = stat(path, &st) == 0;
+	if (!file_read(path, sizeof(((struct ring *)NULL)->bytes), &bytes, &len, error)) {
 		g_prefix_error(error, "the master key: ");
 		return NULL;
 	}
-	if (len == 0 || len % KEY_BYTES != 0 || (st.st_mode & 0077) != 0) {
+	if (len == 0 || len % KEY_BYTES != 0 || !has_stat || (st.st_mode & 0077) != 0) {
 		sodium_memzero(bytes, len);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
 			"%s is not a master key: it needs %d bytes, for each key that it holds, "

@@ -126,6 +126,7 @@ static void test_key_rotate(void)
 	g_autofree char *old_name = secret_key_name(key, 1);
 	g_assert_cmpstr(old_name, ==, name);
 	g_autofree guchar *open = secret_open_which(key, "c", box, &len, &which);
+	g_assert_cmpmem(open, len, "hidden", 6);
 	g_assert_cmpuint(which, ==, 1);
 	secret_keyed_hash(key, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, again);
 	g_assert_cmpmem(named, sizeof(named), again, sizeof(again));
