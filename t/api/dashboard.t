@@ -22,7 +22,12 @@ sub ask {
 		defined $body ? (body => $body) : ());
 }
 sub get { my $a = ask(GET => $_[0], undef, $_[1]); is $a->{status}, 200, "GET $_[0]"; return $a->{json} }
-sub metric { return (grep { $_->{name} eq $_[0] } @{ get("dashboard/metrics$_[1]")->{items} })[0] }
+sub metric {
+	my ($name, @query) = @_;
+	my $metrics = get('dashboard/metrics' . (@query ? '?' . join('=', @query) : ''));
+	return (grep { $_->{name} eq $name } @{ $metrics->{items} })[0];
+}
+
 
 subtest 'nothing is known of nothing' => sub {
 	my $it = get('dashboard/overview');
@@ -87,13 +92,13 @@ subtest 'what somebody should look at' => sub {
 };
 
 subtest 'how it went' => sub {
-	is metric('deployment_failure_rate', '')->{value}, 100, 'deployments';
-	is metric('test_pass_rate', '?project_id=web')->{value}, 75, 'tests of a project';
-	is_deeply [@{ metric('findings_resolved', '') }{qw(value before)}], [1, 0], 'beside the time before';
-	is metric('findings_found', '?project_id=web')->{value}, 1, 'what was found there';
-	is metric('test_coverage', '')->{value}, undef, 'unknown stays unknown';
+	is metric('deployment_failure_rate')->{value}, 100, 'deployments';
+	is metric('test_pass_rate', project_id => 'web')->{value}, 75, 'tests of a project';
+	is_deeply [@{ metric('findings_resolved') }{qw(value before)}], [1, 0], 'beside the time before';
+	is metric('findings_found', project_id => 'web')->{value}, 1, 'what was found there';
+	is metric('test_coverage')->{value}, undef, 'unknown stays unknown';
 	$db->sql(q{update muster.test_run set at = now() - interval '10 days'});
-	is_deeply [@{ metric('test_pass_rate', '?days=7') }{qw(value before)}], [undef, 87.5], 'in as many days as one asks for';
+	is_deeply [@{ metric('test_pass_rate', days => 7) }{qw(value before)}], [undef, 87.5], 'in as many days as one asks for';
 };
 
 subtest 'health' => sub {

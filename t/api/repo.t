@@ -46,7 +46,7 @@ subtest 'an address is cloned by a job' => sub {
 		'ext::sh -c x' => 'a program', 'https://localhost/a.git' => 'this host', 'https://127.0.0.1/a.git' => 'this host',
 		'https://10.1.2.3/a.git' => 'a private network', 'ssh://git@[::1]/a.git' => 'an address of version 6',
 		'https://2130706433/a.git' => 'an address as a number', '-oProxyCommand=x:y' => 'an option',
-		'ssh://-oProxyCommand=x/y' => 'a host that is an option', 'https://tok@forge.example/a.git' => 'a token',
+		'ssh://-oProxyCommand=x/y' => 'a host that is an option', 'https://tok@forge.example/a.git' => 'somebody in it',
 		'git@192.168.0.1:a.git' => 'a private network by ssh', 'https://localhost./a.git' => 'this host with a dot');
 	for my $bad (sort keys %bad) {
 		is ask(POST => 'repos', { url => $bad })->{status}, 400, "$bad{$bad} is refused";

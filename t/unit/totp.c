@@ -74,8 +74,8 @@ static void test_uri(void)
 	g_autofree char *uri = totp_uri((const guchar *)"foobar", 6, "a b&c@example.org");
 
 	g_assert_cmpstr(uri, ==,
-		"otpauth://totp/Muster:a%20b%26c%40example.org?secret=MZXW6YTBOI&issuer=Muster&"
-		"algorithm=SHA1&digits=6&period=30");
+		"otpauth://totp/Muster:a%20b%26c%40example.org?secret="
+		"MZXW6YTBOI&issuer=Muster&algorithm=SHA1&digits=6&period=30");
 }
 
 static void test_secret(void)
