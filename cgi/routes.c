@@ -55,6 +55,20 @@
 	{ "uncommitted_changes", INPUT_QUERY, INPUT_BOOL }, \
 	{ "stale", INPUT_QUERY, INPUT_BOOL }, \
 	{ "last_activity_days", INPUT_QUERY, INPUT_INT, .min = 0, .max = 36500 }
+#define SEARCH_ALL_INPUTS INPUTS(SEARCH_INPUTS, \
+	{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" }, \
+	{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings", \
+	  .argument = "sort" }, \
+	{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" }, \
+	{ "include_facets", INPUT_QUERY, INPUT_BOOL }, \
+	LIMIT_INPUT)
+#define SUGGEST_INPUTS INPUTS( \
+	{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE }, \
+	{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 })
+#define SEARCH_BULK_INPUTS INPUTS( \
+	{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE }, \
+	{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE }, \
+	{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 })
 #define FINDING_KINDS "secret|dependency|code"
 #define REPO_INPUT { "repo", INPUT_PATH, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
 #define ID_INPUT(NAME) { NAME, INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64, .is_needed = TRUE }
@@ -582,13 +596,7 @@ const struct route routes[] = {
 	  .help = "Ends a waiver: what it kept ignored is open again." },
 
 	{ .method = "GET", .path = "/api/v1/search", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(SEARCH_INPUTS,
-		{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" },
-		{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings",
-		  .argument = "sort" },
-		{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" },
-		{ "include_facets", INPUT_QUERY, INPUT_BOOL },
-		LIMIT_INPUT),
+	  .inputs = SEARCH_ALL_INPUTS,
 	  .function = "search_all", .schema = "Search",
 	  .help = "Repositories and findings at once, the best match first." },
 	{ .method = "GET", .path = "/api/v1/search/facets", .role = ROLE_VIEWER, .rate = RATE_READ,
@@ -596,27 +604,16 @@ const struct route routes[] = {
 	  .function = "search_facets", .schema = "SearchFacets",
 	  .help = "What a search consists of: how many of each." },
 	{ .method = "GET", .path = "/api/v1/search/suggestions", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(
-		{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
-		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 }),
+	  .inputs = SUGGEST_INPUTS,
 	  .function = "search_suggest", .answer = ANSWER_LIST, .schema = "Suggestion",
 	  .help = "How what is being typed could go on." },
 	{ .method = "POST", .path = "/api/v1/search/bulk-actions", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
-	  .inputs = INPUTS(
-		{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE },
-		{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE },
-		{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 }),
+	  .inputs = SEARCH_BULK_INPUTS,
 	  .body_max_bytes = 1048576, .function = "search_bulk", .schema = "SearchBulk", .status = 202,
 	  .is_write = TRUE,
 	  .help = "Does something to several repositories, each by itself." },
 	{ .method = "GET", .path = "/api/v2/search", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(SEARCH_INPUTS,
-		{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" },
-		{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings",
-		  .argument = "sort" },
-		{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" },
-		{ "include_facets", INPUT_QUERY, INPUT_BOOL },
-		LIMIT_INPUT),
+	  .inputs = SEARCH_ALL_INPUTS,
 	  .function = "search_all", .schema = "Search",
 	  .help = "The same under the name that clients of the auditor know." },
 	{ .method = "GET", .path = "/api/v2/search/facets", .role = ROLE_VIEWER, .rate = RATE_READ,
@@ -624,16 +621,11 @@ const struct route routes[] = {
 	  .function = "search_facets", .schema = "SearchFacets",
 	  .help = "The same under the name that clients of the auditor know." },
 	{ .method = "GET", .path = "/api/v2/search/suggestions", .role = ROLE_VIEWER, .rate = RATE_READ,
-	  .inputs = INPUTS(
-		{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE },
-		{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 }),
+	  .inputs = SUGGEST_INPUTS,
 	  .function = "search_suggest", .answer = ANSWER_LIST, .schema = "Suggestion",
 	  .help = "The same under the name that clients of the auditor know." },
 	{ .method = "POST", .path = "/api/v2/search/bulk-actions", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
-	  .inputs = INPUTS(
-		{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE },
-		{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE },
-		{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 }),
+	  .inputs = SEARCH_BULK_INPUTS,
 	  .body_max_bytes = 1048576, .function = "search_bulk", .schema = "SearchBulk", .status = 202,
 	  .is_write = TRUE,
 	  .help = "The same under the name that clients of the auditor know." },

@@ -74,7 +74,7 @@ begin
 			-- what those that run as their caller use
 			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',
 				'status_name', 'status_rank', 'organization_need', 'cursor_format', 'cursor_parse',
-				'field_error', 'limit_check', 'match_check', 'repo_compact', 'repo_history',
+				'field_error', 'limit_check', 'match_check', 'repo_compact', 'repo_find', 'repo_history', 'repo_id',
 				'repo_said', 'audit_json', 'repo_active', 'root_audit',
 				'file_name', 'summary_join', 'health_worst', 'health_family', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),

@@ -62,8 +62,7 @@ begin
 	if p_commit !~ '^[0-9A-Fa-f]{7,64}$' then
 		perform muster.field_error('commit_sha', 'is no commit''s name');
 	end if;
-	select * into v_repo from muster.repo
-	 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+	v_repo := muster.repo_find(p_repo);
 	select * into v_root from muster.root where id = v_repo.root_id and organization_id = v_organization;
 	perform muster.repo_active(v_repo);
 	if not v_root.watched or v_repo.status in ('missing', 'not_git') then
@@ -103,7 +102,7 @@ declare
 	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
 	v_status text[] := string_to_array(nullif(p_status, ''), ',');
 	v_kinds text[] := coalesce(array[muster.analysis_kind(p_type)], array['scan', 'analyze', 'deps']);
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 begin
 	if p_type is null then
 		v_kinds := array['scan', 'analyze', 'deps'];
@@ -141,8 +140,7 @@ declare
 	v_open jsonb;
 	v_kinds jsonb;
 begin
-	select * into v_repo from muster.repo
-	 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+	v_repo := muster.repo_find(p_repo);
 	select coalesce(jsonb_object_agg(s.severity, s.n), '{}') into v_open
 	  from (select severity, sum(n)::bigint as n from muster.finding_count
 		 where repo_id = v_repo.id and state in ('open', 'in_progress') group by 1) s;

@@ -102,7 +102,7 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_organization uuid := muster.organization_need();
 	v_deployment muster.deployment;
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 	v_project uuid := (muster.project_own(coalesce(nullif(p_project, ''), 'default'))).id;
 begin
 	insert into muster.deployment (organization_id, project_id, repo_id, environment, version, commit, strategy,

@@ -298,7 +298,7 @@ declare
 				       array[5, 4, 3, 2, 1]);
 	v_kinds text[] := string_to_array(nullif(p_kind, ''), ',');
 	v_repo uuid := case when nullif(p_repo, '') is not null
-			    then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+			    then muster.repo_id(p_repo) end;
 	v_assignee uuid := case when p_assignee = 'me' then muster.account()
 				else nullif(p_assignee, '')::uuid end;
 	v_q text := '%' || regexp_replace(lower(nullif(p_q, '')), '([\\%_])', '\\\1', 'g') || '%';
@@ -537,7 +537,7 @@ create function muster.finding_summary(p_repo text default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 	v_scanned bigint;
 	v_all bigint;
 begin

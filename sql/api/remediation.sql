@@ -58,8 +58,7 @@ declare
 	v_root muster.root;
 	v_run bigint;
 begin
-	select * into v_repo from muster.repo
-	 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+	v_repo := muster.repo_find(p_repo);
 	select * into v_root from muster.root where id = v_repo.root_id and organization_id = v_organization;
 	perform muster.repo_active(v_repo);
 	if not v_repo.status = any (p_statuses) then
@@ -86,7 +85,7 @@ create function muster.remediation_fact(p_repo text, p_name text) returns text
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	perform muster.organization_need();
-	return muster.json_text(muster.repo_get(p_repo) -> 'report' -> p_name, 4096);
+	return muster.json_text((muster.repo_find(p_repo)).report -> p_name, 4096);
 end
 $$;
 
@@ -146,7 +145,7 @@ create function muster.remediation_delete(p_repo text, p_confirm text default nu
 returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
-	if not coalesce(p_dry_run, false) and p_confirm is distinct from (muster.repo_get(p_repo) ->> 'name') then
+	if not coalesce(p_dry_run, false) and p_confirm is distinct from (muster.repo_find(p_repo)).name then
 		perform muster.field_error('confirm', 'must be the name of what is to be deleted');
 	end if;
 	return muster.remediation_ask('delete', p_repo, array['extra', 'not_git'], '{}',
@@ -170,7 +169,7 @@ begin
 			v_one := case p_operation
 				when 'clone' then muster.remediation_clone(v_repo, null, p_dry_run)
 				when 'fix-remote' then muster.remediation_fix_remote(v_repo, null, p_dry_run)
-				else muster.remediation_delete(v_repo, muster.repo_get(v_repo) ->> 'name', p_dry_run) end;
+				else muster.remediation_delete(v_repo, (muster.repo_find(v_repo)).name, p_dry_run) end;
 			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', true, 'error', null,
 				'output', v_one -> 'preview', 'run_id', v_one -> 'run_id');
 		exception when sqlstate 'MU400' or sqlstate 'MU404' or sqlstate 'MU409' then
@@ -188,9 +187,9 @@ declare
 	v_current text := coalesce(muster.remediation_fact(p_repo, 'remote_url'), muster.remediation_fact(p_repo, 'remote'));
 	v_expected text := muster.remediation_fact(p_repo, 'expected_url');
 begin
-	return jsonb_build_object('repo', muster.repo_get(p_repo) ->> 'name', 'currentUrl', v_current,
+	return jsonb_build_object('repo', (muster.repo_find(p_repo)).name, 'currentUrl', v_current,
 		'expectedUrl', coalesce(v_expected, v_current),
-		'mismatch', muster.repo_get(p_repo) ->> 'status' = 'mismatched');
+		'mismatch', (muster.repo_find(p_repo)).status = 'mismatched');
 end
 $$;
 

@@ -15,6 +15,7 @@
 --       history   the statuses of the last 20 audits, oldest first; null where it was not there yet
 --   repo_get(p_repo) → compact + {"report", "history": [{audit_id, timestamp, status,
 --       health_score}], "root", "host", "project_id"} + what people say. p_repo: id or name (MU409: several have it).
+--   repo_find(p_repo) → its row, by the same rule; repo_id(p_repo) → its id, null when none is named.
 --   repo_place(p_repo) → name, path, root_path, host, watched: where it lies, for the program that
 --       makes its diff. Errors as repo_get.
 --   root_add(p_organization, p_host, p_path, p_slug, p_project) → {id, slug, path, new}: watched from
@@ -182,12 +183,12 @@ begin
 end
 $$;
 
-create function muster.repo_get(p_repo text) returns jsonb
+-- The one repository of an id or a name. MU404, MU409.
+create function muster.repo_find(p_repo text) returns muster.repo
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_repos muster.repo[];
-	v_repo muster.repo;
 begin
 	if p_repo ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
 		select array_agg(r) into v_repos from muster.repo r
@@ -205,7 +206,24 @@ begin
 		raise exception using errcode = 'MU409',
 			message = 'Several repositories have this name. Ask by id.';
 	end if;
-	v_repo := v_repos[1];
+	return v_repos[1];
+end
+$$;
+
+-- Its id; null when none is named.
+create function muster.repo_id(p_repo text) returns uuid
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return case when coalesce(p_repo, '') <> '' then (muster.repo_find(p_repo)).id end;
+end
+$$;
+
+create function muster.repo_get(p_repo text) returns jsonb
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repo muster.repo := muster.repo_find(p_repo);
+begin
 	return muster.repo_compact(v_repo) || muster.repo_said(v_repo)
 	       || (select jsonb_build_object('report', v_repo.report, 'root', t.slug, 'host', t.host,
 					     'project_id', p.slug)
@@ -231,7 +249,7 @@ language sql stable set search_path = pg_catalog, muster, pg_temp as $$
 	  from muster.repo r
 	  join muster.root t on t.id = r.root_id and t.organization_id = muster.organization_need()
 	 where r.organization_id = muster.organization_need()
-	   and r.id = (muster.repo_get(p_repo) ->> 'id')::uuid
+	   and r.id = (muster.repo_find(p_repo)).id
 $$;
 
 create function muster.root_add(p_organization text, p_host text, p_path text,

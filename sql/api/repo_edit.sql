@@ -45,7 +45,7 @@ declare
 begin
 	select * into v_repo from muster.repo
 	 where organization_id = v_organization
-	   and id = case when p_is_removed then p_repo::uuid else (muster.repo_get(p_repo) ->> 'id')::uuid end
+	   and id = case when p_is_removed then p_repo::uuid else (muster.repo_find(p_repo)).id end
 	   for no key update;
 	if v_repo.id is null then
 		raise exception using errcode = 'MU404', message = 'There is no such repository.';

@@ -52,7 +52,7 @@ declare
 	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
 	v_status text[] := string_to_array(nullif(p_status, ''), ',');
 	v_kind text[] := string_to_array(nullif(p_kind, ''), ',');
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 	v_is_plain boolean := v_repo is not null or (v_status is null and v_kind is null);
 begin
 	return (select jsonb_build_object('items',
@@ -194,8 +194,7 @@ declare
 	v_runs bigint[];
 begin
 	if coalesce(p_repo, '') <> '' then
-		select * into v_repo from muster.repo
-		 where id = (muster.repo_get(p_repo) ->> 'id')::uuid and organization_id = v_organization;
+		v_repo := muster.repo_find(p_repo);
 		perform muster.repo_active(v_repo);
 	end if;
 	select array_agg(muster.root_audit(r.id, v_repo.id) order by r.id) into v_runs

@@ -28,7 +28,7 @@ declare
 	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
 	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
 	v_project uuid := case when coalesce(p_project, '') <> '' then (muster.project_own(p_project)).id end;
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 begin
 	return (select jsonb_build_object('items',
 			coalesce(jsonb_agg(muster.test_run_json(x.t) order by x.k) filter (where x.k <= v_limit), '[]'),
@@ -51,7 +51,7 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_organization uuid := muster.organization_need();
 	v_project muster.project := muster.project_own(coalesce(nullif(p_project, ''), 'default'));
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 	v_run muster.test_run;
 begin
 	if p_passed::bigint + p_failed + coalesce(p_skipped, 0) > p_total then

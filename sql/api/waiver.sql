@@ -95,7 +95,7 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_organization uuid := muster.organization_need();
 	v_waiver muster.waiver;
-	v_repo uuid := case when coalesce(p_repo, '') <> '' then (muster.repo_get(p_repo) ->> 'id')::uuid end;
+	v_repo uuid := muster.repo_id(p_repo);
 begin
 	if num_nonnulls(v_repo, p_rule, p_path, p_fingerprint) = 0 then
 		perform muster.field_error('rule', 'or path, repo or fingerprint has to say what this is for');

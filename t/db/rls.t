@@ -341,6 +341,8 @@ my %functions = (
 		call => q{select muster.repo_import('["https://example.org/a.git"]', '$project')}, error => 'MU404' },
 	repo_items => { is => 'internal' },
 	repo_list => { roles => ['muster_api'], call => q{select muster.repo_list(p_limit => 200)} },
+	repo_find => { roles => ['muster_api'], call => q{select (muster.repo_find('$repo')).id}, error => 'MU404' },
+	repo_id => { roles => ['muster_api'], call => q{select muster.repo_id('$repo')}, error => 'MU404' },
 	repo_place => { roles => ['muster_api'], call => q{select * from muster.repo_place('$repo')},
 		error => 'MU404' },
 	repo_projects => { is => 'internal' },
