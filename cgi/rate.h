@@ -12,7 +12,7 @@
  * number, the time at which the client's allowance would be full again; it is picked by a keyed
  * hash, two places a client, and only when both are spent the client has to wait, so two clients
  * that share one place do not hinder each other. Writes are counted in the database too, which
- * holds over all hosts (muster.rate_take()); so are wrong passwords (muster.login_note()). This is
+ * holds over all hosts (muster.rate_take()); so are wrong passwords (muster.login_try()). This is
  * against floods, and must cost less than what it holds off.
  *
  * A client is its credential, and with ten times the allowance its address.

@@ -78,21 +78,56 @@ static char *agent_clip(const struct request *request)
 	return g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), 300));
 }
 
-gboolean session_note(struct route_call *call, const char *email, gboolean is_ok, GError **error)
-{
-	const char *params[] = {email, call->request->address, is_ok ? "true" : "false"};
-	g_autoptr(db_result) result = NULL;
-
-	return call_run(call,
-		"select muster.login_note(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
-		&result, error);
-}
-
 void session_answer_wait(struct route_call *call, const char *wait_s)
 {
 	response_header(call->response, "Retry-After", wait_s);
 	problem_set(call->response, call->request, 429,
 		"Too many wrong passwords. Wait a little and try again.", NULL);
+}
+
+gboolean session_try(struct route_call *call, const char *email, gboolean *is_done, GError **error)
+{
+	const char *params[] = {email, call->request->address};
+	g_autoptr(db_result) result = NULL;
+
+	if (!call_run(call, "select muster.login_try(p_email => $1, p_address => $2)", 2, params,
+		    &result, error))
+		return FALSE;
+	*is_done = db_result_get_int(result, 0, 0) > 0;
+	if (*is_done)
+		session_answer_wait(call, db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+gboolean session_tried(
+	struct route_call *call, const char *email, enum session_outcome outcome, GError **error)
+{
+	const char *params[] = {email, call->request->address,
+		outcome == SESSION_WRONG ? "false" : "true",
+		outcome == SESSION_IN ? "true" : "false"};
+	g_autoptr(db_result) result = NULL;
+
+	return call_run(call,
+		"select muster.login_tried(p_email => $1, p_address => $2, p_ok => $3, "
+		"p_in => $4)",
+		G_N_ELEMENTS(params), params, &result, error);
+}
+
+gboolean session_password(struct route_call *call, const char *email, const char *hash,
+	const char *password, enum session_outcome right, gboolean *is_valid, gboolean *is_done,
+	GError **error)
+{
+	*is_valid = FALSE;
+	if (!session_try(call, email, is_done, error))
+		return FALSE;
+	if (*is_done)
+		return TRUE;
+	if (!password_verify(call->api, hash, password, is_valid, error)) {
+		/* Nobody looked at it, so that it was no try. */
+		session_tried(call, email, SESSION_RIGHT, NULL);
+		return FALSE;
+	}
+	return session_tried(call, email, *is_valid ? right : SESSION_WRONG, error);
 }
 
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
@@ -120,46 +155,35 @@ gboolean session_open(struct route_call *call, const char *account, const char *
 	return tokens_answer(call, db_result_get(result, 0, 0), refresh, next, error);
 }
 
-/* found: what login_find() says. The password was right; a code may be needed as well. */
-static gboolean login_finish(struct route_call *call, const struct db_result *found, GError **error)
-{
-	const char *email = route_value(call, "email"), *account = db_result_get(found, 0, 0);
-	gboolean is_passed = FALSE;
-
-	if (!totp_pass(call, account, email, db_result_get(found, 0, 3), &is_passed, error))
-		return FALSE;
-	return !is_passed || (session_note(call, email, TRUE, error) &&
-				     session_open(call, account, route_value(call, "organization"),
-					     "password", NULL, error));
-}
-
 gboolean session_login(struct route_call *call, GError **error)
 {
 	const char *email = route_value(call, "email");
 	const char *params[] = {email, call->request->address};
-	gboolean is_valid = FALSE;
+	gboolean is_valid = FALSE, is_done = FALSE, is_passed = FALSE;
 	g_autoptr(db_result) found = NULL;
 
 	if (!auth_check_origin(call->api, call->request, error) ||
 		!call_run(call,
-			"select account_id, password_hash, wait_s, totp "
+			"select account_id, password_hash, totp "
 			"from muster.login_find(p_email => $1, p_address => $2)",
 			2, params, &found, error))
 		return FALSE;
-	if (db_result_get_int(found, 0, 2) > 0) {
-		session_answer_wait(call, db_result_get(found, 0, 2));
+	const char *account = db_result_get(found, 0, 0), *totp = db_result_get(found, 0, 2);
+	if (!session_password(call, email, db_result_get(found, 0, 1),
+		    route_value(call, "password"), totp != NULL ? SESSION_RIGHT : SESSION_IN,
+		    &is_valid, &is_done, error))
+		return FALSE;
+	if (is_done)
 		return TRUE;
+	if (!is_valid) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_AUTH,
+			"The address or the password is wrong.");
+		return FALSE;
 	}
-	if (!password_verify(call->api, db_result_get(found, 0, 1), route_value(call, "password"),
-		    &is_valid, error))
+	if (!totp_pass(call, account, email, totp, &is_passed, error))
 		return FALSE;
-	if (is_valid && db_result_get(found, 0, 0) != NULL)
-		return login_finish(call, found, error);
-	if (!session_note(call, email, FALSE, error))
-		return FALSE;
-	g_set_error(
-		error, MUSTER_ERROR, MUSTER_ERROR_AUTH, "The address or the password is wrong.");
-	return FALSE;
+	return !is_passed || session_open(call, account, route_value(call, "organization"),
+				     "password", NULL, error);
 }
 
 gboolean session_refresh(struct route_call *call, GError **error)

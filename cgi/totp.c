@@ -86,36 +86,6 @@ static void code_refuse(struct route_call *call, const char *detail, const char 
 	problem_set(call->response, call->request, 401, detail, fields);
 }
 
-/*
- * Counts a try before anybody looks at its code: six digits are few, and who asks a thousand times
- * at once would otherwise be told a thousand times. *is_done: it has to wait, and is told so.
- */
-static gboolean code_try(
-	struct route_call *call, const char *email, gboolean *is_done, GError **error)
-{
-	const char *params[] = {email, call->request->address};
-	g_autoptr(db_result) result = NULL;
-
-	if (!call_run(call, "select muster.login_try(p_email => $1, p_address => $2)", 2, params,
-		    &result, error))
-		return FALSE;
-	*is_done = db_result_get_int(result, 0, 0) > 0;
-	if (*is_done)
-		session_answer_wait(call, db_result_get(result, 0, 0));
-	return TRUE;
-}
-
-static gboolean code_tried(
-	struct route_call *call, const char *email, gboolean is_right, GError **error)
-{
-	const char *params[] = {email, call->request->address, is_right ? "true" : "false"};
-	g_autoptr(db_result) result = NULL;
-
-	return call_run(call,
-		"select muster.login_tried(p_email => $1, p_address => $2, p_ok => $3)", 3, params,
-		&result, error);
-}
-
 gboolean totp_pass(struct route_call *call, const char *account, const char *email,
 	const char *totp, gboolean *is_passed, GError **error)
 {
@@ -129,13 +99,13 @@ gboolean totp_pass(struct route_call *call, const char *account, const char *ema
 			"is needed");
 		return TRUE;
 	}
-	if (!code_try(call, email, &is_done, error) || is_done)
+	if (!session_try(call, email, &is_done, error) || is_done)
 		return is_done;
 	if (!code_is_right(call, account, totp, is_passed, error))
 		return FALSE;
 	if (!*is_passed)
 		code_refuse(call, "The code is wrong, or was used already.", "is wrong");
-	return code_tried(call, email, *is_passed, error);
+	return session_tried(call, email, *is_passed ? SESSION_IN : SESSION_WRONG, error);
 }
 
 /*
@@ -151,25 +121,20 @@ static gboolean self_confirm(
 
 	*is_done = FALSE;
 	if (!call_run(call,
-		    "select e, f.password_hash, f.wait_s from muster.member_email() e, "
+		    "select e, f.password_hash from muster.member_email() e, "
 		    "muster.login_find(p_email => e, p_address => $1) f",
 		    1, params, &found, error))
 		return FALSE;
-	if (db_result_get_int(found, 0, 2) > 0) {
-		session_answer_wait(call, db_result_get(found, 0, 2));
-		*is_done = TRUE;
-		return TRUE;
-	}
 	if (db_result_get(found, 0, 1) == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
 			"This account has no password. Ask for a link to make one.");
 		return FALSE;
 	}
-	if (!password_verify(call->api, db_result_get(found, 0, 1), route_value(call, input),
-		    &is_valid, error))
+	if (!session_password(call, db_result_get(found, 0, 0), db_result_get(found, 0, 1),
+		    route_value(call, input), SESSION_IN, &is_valid, is_done, error))
 		return FALSE;
-	if (!session_note(call, db_result_get(found, 0, 0), is_valid, error))
-		return FALSE;
+	if (*is_done)
+		return TRUE;
 	if (!is_valid)
 		g_set_error(
 			error, MUSTER_ERROR, MUSTER_ERROR_DENIED, "The current password is wrong.");

@@ -32,7 +32,7 @@ begin
 
 	for v_grant in
 		select * from (values
-			('muster_api', array['enter', 'login_find', 'login_note', 'login_try', 'login_tried', 'session_add', 'session_rotate',
+			('muster_api', array['enter', 'login_find', 'login_try', 'login_tried', 'session_add', 'session_rotate',
 				'session_remove', 'account_me', 'overview_get', 'overview_announce', 'report_get', 'audit_history',
 				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get', 'repo_place',
 				'repo_add', 'repo_update', 'repo_archive', 'repo_unarchive', 'repo_remove', 'repo_restore',

@@ -21,12 +21,13 @@
 --   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
 --       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429), totp
 --       (the sealed secret when codes are asked for, else null).
---   login_note(p_email, p_address, p_ok): after the verification. Five wrong ones for an account,
---       twenty from an address, then a wait that doubles from 1 s up to 15 min. A wrong one for an
---       account that there is goes on the trail of its first organisation, as session.refuse.
 --   login_try(p_email, p_address) → wait_s, as login_find() has it; when it is 0 the try is counted as a
---       wrong one before the code is looked at, so that of many at once no more get through than one
---       after the other. login_tried(p_email, p_address, p_ok) takes it back, or puts it on the trail.
+--       wrong one before its password or code is looked at, so that of many at once no more get through
+--       than one after the other. Five wrong ones for an account, twenty from an address, then a wait
+--       that doubles from 1 s up to 15 min.
+--   login_tried(p_email, p_address, p_ok, p_in): after it. A right one is taken back, and with p_in,
+--       when nothing else is asked for, so are all of its account. A wrong one for an account that there
+--       is goes on the trail of its first organisation, as session.refuse.
 --   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent,
 --       p_method) → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization
 --       is a slug, null: the account's first. p_method: by what, for the trail. MU403 when the account
@@ -206,18 +207,6 @@ begin atomic
 	  from muster.account a where lower(a.email) = lower(p_email);
 end;
 
-create function muster.login_note(p_email text, p_address text, p_ok boolean) returns void
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
-begin
-	if p_ok then
-		delete from muster.login_limit where key = muster.login_key('account', p_email);
-		return;
-	end if;
-	perform muster.login_count(p_email, p_address);
-	perform muster.login_refuse(p_email);
-end
-$$;
-
 create function muster.login_try(p_email text, p_address text) returns integer
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -237,19 +226,26 @@ begin
 end
 $$;
 
-create function muster.login_tried(p_email text, p_address text, p_ok boolean) returns void
+create function muster.login_tried(p_email text, p_address text, p_ok boolean, p_in boolean default false)
+returns void
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_key bytea;
 begin
 	if not p_ok then
 		perform muster.login_refuse(p_email);
 		return;
 	end if;
-	update muster.login_limit l
-	   set failures = greatest(l.failures - 1, 0),
-	       blocked_until = case when l.failures - 1 < f.free then '-infinity' else l.blocked_until end
-	  from (values (muster.login_key('account', p_email), 5),
-		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
-	 where l.key = f.key;
+	-- The account first, as login_try() locks them. The wait that this one began ends with it: who
+	-- else comes from the same address shall not wait because somebody signed in.
+	foreach v_key in array array[muster.login_key('account', p_email),
+				     muster.login_key('address', coalesce(p_address, '-'))] loop
+		update muster.login_limit set failures = greatest(failures - 1, 0), blocked_until = '-infinity'
+		 where key = v_key;
+	end loop;
+	if p_in then
+		delete from muster.login_limit where key = muster.login_key('account', p_email);
+	end if;
 end
 $$;
 

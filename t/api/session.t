@@ -124,11 +124,63 @@ subtest 'guessing is slowed down' => sub {
 		->{status}, 200, 'others do not';
 };
 
+# What nine are told who come at once: all of them are past the question whether one has to wait before
+# any is counted.
+sub at_once {
+	my ($ask) = @_;
+	my $held = $stack->db->session;
+	$held->ask('begin; lock table muster.login_limit in exclusive mode');
+	my @children = map {
+		my $n = $_;
+		my $pid = fork // die;
+		if ($pid == 0) {
+			my $status = eval { $ask->($n)->{status} } // 0;
+			spew($stack->stand->dir . "/status$n", $status);
+			require POSIX;
+			POSIX::_exit(0);
+		}
+		$pid;
+	} 1 .. 9;
+	my $waiting = q{select count(*) from pg_locks where not granted and relation = 'muster.login_limit'::regclass};
+	wait_for { $stack->db->value($waiting) == 9 } 'all of them';
+	$held->ask('commit');
+	waitpid $_, 0 for @children;
+	my %count;
+	$count{ slurp($stack->stand->dir . "/status$_") }++ for 1 .. 9;
+	return \%count;
+}
+sub forgive { $stack->db->sql('delete from muster.login_limit') }
+
+subtest 'a thousand guesses at once are no more than five' => sub {
+	$stack->account('parallel@example.org', 'viewer');
+	is_deeply at_once(sub { login('parallel@example.org', "guess $_[0]") }), { 401 => 5, 429 => 4 },
+		'five are told that they are wrong, the others to wait';
+	forgive();
+	my $session = $stack->session('parallel@example.org');
+	is_deeply at_once(sub { $stack->cgi(POST => '/api/v1/auth/password', session => $session,
+		body => { current => "guess $_[0]", password => 'my other password' }) }), { 403 => 5, 429 => 4 },
+		'at an open screen as well';
+	forgive();
+	is_deeply at_once(sub { login("parallel$_[0]\@example.org", 'wrong') }), { 401 => 9 },
+		'who guess at many are not held up before twenty';
+	my $address = $stack->db->value('select max(failures) from muster.login_limit');
+	login('parallel@example.org', 'wrong') for 1 .. 4;
+	is login('parallel@example.org', $Muster::Stack::PASSWORD)->{status}, 200, 'a right one is none';
+	is $stack->db->value('select max(failures) from muster.login_limit'), $address + 4,
+		'and taken back for its address as well';
+	is $stack->db->value(q{select count(*) from muster.login_limit
+		where key = muster.login_key('account', 'parallel@example.org')}), 0, 'its account begins anew';
+	forgive();
+};
+
 subtest 'at most two passwords are verified at once' => sub {
+	my $tries = q{select coalesce(sum(failures), 0) from muster.login_limit};
+	my $tried = $stack->db->value($tries);
 	my @locks = map { open my $fh, '>>', $stack->stand->run_dir . "/login.$_.lock" or die; flock $fh, LOCK_EX; $fh } 0, 1;
 	my $answer = login('ann@example.org', $Muster::Stack::PASSWORD);
 	is $answer->{status}, 503, 'a third waits, but not for ever';
 	ok $answer->{head}{'retry-after'}, 'and is told to come back';
+	is $stack->db->value($tries), $tried, 'for which nobody is blamed';
 	close shift @locks;
 	is login('ann@example.org', $Muster::Stack::PASSWORD)->{status}, 200, 'then it goes on';
 };

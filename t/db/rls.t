@@ -235,7 +235,6 @@ my %functions = (
 	login_count => { is => 'internal' },
 	login_find => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	login_key => { is => 'internal' },
-	login_note => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	login_refuse => { is => 'internal' },
 	login_tried => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },
 	login_try => { roles => ['muster_api'], is => 'all', why => 'before anybody is known' },

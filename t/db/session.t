@@ -121,15 +121,34 @@ my $row = sub { return { map { $_->[0] => $_->[1] } $api->rows(q{select j.key, j
 is $row->(uc $next->{email}, '127.0.0.1')->{account_id}, $next->{id}, 'an address is found in any case';
 is $row->('nobody@example.org', '127.0.0.1')->{state}, 'unknown', 'an unknown one answers alike';
 is $row->($admin->{email}, '127.0.0.1')->{account_id}, undef, 'so does a disabled one';
-my @waits = map { $api->sql('select muster.login_note($1, $2, false)', $next->{email}, '10.0.0.1');
+# As if the wait before it had passed.
+sub guess {
+	my @who = @_;
+	$db->sql('update muster.login_limit set blocked_until = now()');
+	$api->sql('select muster.login_try($1, $2)', @who);
+	$api->sql('select muster.login_tried($1, $2, false)', @who);
+	return;
+}
+my @waits = map { guess($next->{email}, '10.0.0.1');
 	$row->($next->{email}, '10.0.0.2')->{wait_s} } 1 .. 8;
 is_deeply [@waits[0 .. 3]], [0, 0, 0, 0], 'four wrong passwords are forgiven';
 ok $waits[4] >= 1 && $waits[7] > $waits[5], "then one has to wait, longer and longer (@waits)";
 is $row->($other->{people}{team_lead}{email}, '10.0.0.2')->{wait_s}, 0, 'others do not';
-$api->sql('select muster.login_note($1, $2, false)', "a$_\@example.org", '10.0.0.3') for 1 .. 21;
+cmp_ok $api->value('select muster.login_try($1, $2)', $next->{email}, '10.0.0.1'), '>', 0, 'who has to wait is told so';
+is $db->value('select max(failures) from muster.login_limit'), 8, 'and that is no guess';
+guess("a$_\@example.org", '10.0.0.3') for 1 .. 21;
 cmp_ok $row->($other->{people}{team_lead}{email}, '10.0.0.3')->{wait_s}, '>', 0,
 	'an address that guesses at many has to wait for each';
-$api->sql('select muster.login_note($1, $2, true)', $next->{email}, '10.0.0.1');
+$db->sql('update muster.login_limit set blocked_until = now()');
+my $failures = q{select failures from muster.login_limit where key = muster.login_key('account', $1)};
+my $before = $db->value($failures, $next->{email});
+is $api->value('select muster.login_try($1, $2)', $next->{email}, '10.0.0.3'), 0, 'then one may try again';
+cmp_ok $row->($next->{email}, '10.0.0.3')->{wait_s}, '>', 0, 'nobody else at the same moment';
+$api->sql('select muster.login_tried($1, $2, true)', $next->{email}, '10.0.0.3');
+is $db->value($failures, $next->{email}), $before, 'one that was right is no guess';
+is $row->($other->{people}{team_lead}{email}, '10.0.0.3')->{wait_s}, 0, 'and lets nobody of its address wait';
+$api->sql('select muster.login_try($1, $2)', $next->{email}, '10.0.0.1');
+$api->sql('select muster.login_tried($1, $2, true, true)', $next->{email}, '10.0.0.1');
 is $row->($next->{email}, '10.0.0.9')->{wait_s}, 0, 'the right password forgives all';
 is $db->value(q{select count(*) from muster.login_limit where key::text like '%example%'}), 0,
 	'the table of guesses names nobody';
