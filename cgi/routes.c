@@ -909,7 +909,7 @@ const struct route routes[] = {
 	{ .method = "GET", .path = "/api/analytics/issues/categories", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(DAYS_INPUT),
 	  .function = "statistics_categories", .answer = ANSWER_LIST, .schema = "Category",
-	  .help = "What was found new, the most frequent first." },
+	  .help = "What was found new on so many days, today among them, the most frequent first." },
 	{ .method = "GET", .path = "/api/analytics/issues/severity", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(DAYS_INPUT),
 	  .function = "statistics_severity", .schema = "SeverityStats",

@@ -33,6 +33,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0027_slug.sql \
 	sql/migration/0028_unproven.sql \
 	sql/migration/0029_remote.sql \
+	sql/migration/0030_tally.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \
@@ -66,6 +67,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/session.sql \
 	sql/api/setting.sql \
 	sql/api/statistics.sql \
+	sql/api/tally.sql \
 	sql/api/test_run.sql \
 	sql/api/token.sql \
 	sql/api/totp.sql \

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Figures over what is stored. Each is computed from rows at the moment it is asked for; what has no
--- source yet is null.
+-- Figures over what is stored. Each is computed from rows at the moment it is asked for, or from counts
+-- that change with them (tally.sql); what has no source yet is null. Days are those of UTC, and the last
+-- of them is today.
 --
 --   statistics_dashboard() → {deployments_today, active_scans, test_pass_rate, open_vulnerabilities,
 --       system_health, trends {deployments, test_pass_rate, open_vulnerabilities}}: a trend is today's
@@ -8,7 +9,7 @@
 --   statistics_runs(p_days) → {days, total, by_status, by_kind, average_seconds, failure_rate, daily
 --       [{date, total, failed}]}
 --   statistics_categories(p_days) → {"items": [{kind, rule, title, findings}], "next": null}: what was
---       found new in that time, the most frequent first.
+--       found new on these days, the most frequent first. title: the rule's.
 --   statistics_severity(p_days) → {open {…}, daily [{date, found, resolved}]}
 --   statistics_health(p_limit) → {"items": [{repository, health_score, status, open, grade}], "next":
 --       null}, the worst first. Grades: A from 90, B 80, C 70, D 60, else F.
@@ -88,19 +89,28 @@ begin
 end
 $$;
 
+create function muster.rule_title(p_organization uuid, p_kind text, p_rule text) returns text
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return coalesce((select title from muster.rule
+			  where organization_id = p_organization and kind = p_kind and key = p_rule), '');
+end
+$$;
+
 create function muster.statistics_categories(p_days integer default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_days integer := muster.limit_check(p_days, 30, 365);
+	v_since date := (now() at time zone 'UTC')::date - (v_days - 1);
 begin
 	return jsonb_build_object('next', null, 'items', (
-		select coalesce(jsonb_agg(jsonb_build_object('kind', c.kind, 'rule', c.rule, 'title', c.title,
-				'findings', c.n) order by c.n desc, c.rule), '[]')
-		  from (select f.kind, f.rule, max(f.title) as title, count(*) as n from muster.finding f
-			 where f.organization_id = v_organization
-			   and f.first_seen_at >= now() - make_interval(days => v_days)
-			 group by 1, 2 order by n desc, 2 limit 50) c));
+		select coalesce(jsonb_agg(jsonb_build_object('kind', c.kind, 'rule', c.rule,
+				'title', muster.rule_title(v_organization, c.kind, c.rule),
+				'findings', c.n) order by c.n desc, c.rule, c.kind), '[]')
+		  from (select split_part(t.key, ' ', 1) as kind, substr(t.key, strpos(t.key, ' ') + 1) as rule, t.n
+			  from muster.tally_since(v_organization, null, 'found', v_since) t
+			 order by n desc, 2, 1 limit 50) c));
 end
 $$;
 
@@ -155,13 +165,20 @@ declare
 	v_limit integer := muster.limit_check(p_limit, 10, 100);
 begin
 	return jsonb_build_object('next', null, 'items', (
-		select coalesce(jsonb_agg(jsonb_build_object('kind', t.kind, 'rule', t.rule, 'title', t.title,
-				'severity', t.severity, 'findings', t.n, 'repositories', t.repos)
-				order by t.n desc, t.rule), '[]')
-		  from (select f.kind, f.rule, max(f.title) as title, count(*) as n, count(distinct f.repo_id) as repos,
-			       (array['info', 'low', 'medium', 'high', 'critical'])[max(f.rank)] as severity
-			  from muster.finding f
-			 where f.organization_id = v_organization and f.state in ('open', 'in_progress')
-			 group by 1, 2 order by n desc, 2 limit v_limit) t));
+		select coalesce(jsonb_agg(jsonb_build_object('kind', t.kind, 'rule', t.rule,
+				'title', muster.rule_title(v_organization, t.kind, t.rule), 'severity', t.severity,
+				'findings', t.n, 'repositories', t.repos)
+				order by t.n desc, t.rule, t.kind), '[]')
+		  from (select split_part(o.key, ' ', 1) as kind, substr(o.key, strpos(o.key, ' ') + 1) as rule,
+			       sum(o.n) filter (where o.severity is not null) as n,
+			       sum(o.n) filter (where o.severity is null) as repos,
+			       (array['info', 'low', 'medium', 'high', 'critical'])[max(muster.severity_rank(o.severity))]
+					as severity
+			  from (select key, substring(what from '^open\.(.*)$') as severity, sum(tally.n) as n
+				  from muster.tally
+				 where organization_id = v_organization and project_id is null and span = 'ever'
+				   and what in ('repos', 'open.critical', 'open.high', 'open.medium', 'open.low', 'open.info')
+				 group by key, what having sum(tally.n) <> 0) o
+			 group by o.key order by n desc, 2, 1 limit v_limit) t));
 end
 $$;

@@ -25,6 +25,7 @@ my %tables = (
 	event => { muster_api => 'SELECT' },
 	finding => {},
 	finding_count => {},
+	finding_rule => {},
 	finding_state => {},
 	idempotency => {},
 	identity => {},        # of no organisation
@@ -51,6 +52,7 @@ my %tables = (
 	session => {},
 	setting => { muster_api => 'SELECT' },
 	stream => {},         # numbers of nobody
+	tally => {},
 	test_run => {},
 	token => {},
 	totp => {},            # of no organisation
@@ -180,6 +182,7 @@ my %functions = (
 		error => 'MU404' },
 	finding_of_scan => { is => 'internal' },
 	finding_store => { is => 'internal' },
+	finding_tally_change => { is => 'trigger' },
 	finding_summary => { roles => ['muster_api'], call => q{select muster.finding_summary('$repo')},
 		error => 'MU404' },
 	finding_update => { roles => ['muster_api'], call => q{select muster.finding_update($finding, 'in_progress')},
@@ -378,6 +381,7 @@ my %functions = (
 	rule_get => { roles => ['muster_api'], call => q{select muster.rule_get('$rule')}, error => 'MU404' },
 	rule_json => { is => 'internal' },
 	rule_list => { roles => ['muster_api'], call => 'select muster.rule_list()' },
+	rule_title => { is => 'internal' },
 	rule_update => { roles => ['muster_api'], call => q{select muster.rule_update('$rule', 'low')},
 		error => 'MU404' },
 	run_cancel => { roles => ['muster_api'], call => q{select muster.run_cancel($run)}, error => 'MU404' },
@@ -448,6 +452,8 @@ my %functions = (
 	summary_all => { is => 'internal' },
 	summary_letter => { roles => ['muster_api'], call => 'select muster.summary_letter()' },
 	summary_join => { roles => ['muster_api'], is => 'pure' },
+	tally_add => { is => 'internal' },
+	tally_since => { is => 'internal' },
 	test_run_add => { roles => ['muster_api'], call => q{select muster.test_run_add(1, 1, 0)} },
 	test_run_json => { is => 'internal' },
 	test_run_list => { roles => ['muster_api'], call => 'select muster.test_run_list()' },

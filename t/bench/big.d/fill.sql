@@ -126,6 +126,19 @@ select o.id, md5('repo' || 1 + least(f.skew, n % 10000))::uuid,
  order by n;
 insert into muster.finding_count (organization_id, repo_id, kind, state, severity, n)
 select organization_id, repo_id, kind, state, severity, count(*) from muster.finding group by 1, 2, 3, 4, 5;
+insert into muster.finding_rule (organization_id, repo_id, kind, rule, n)
+select organization_id, repo_id, kind, rule, count(*) from muster.finding
+ where state in ('open', 'in_progress') group by 1, 2, 3, 4;
+insert into muster.tally (organization_id, what, key, span, day, n)
+select organization_id, 'repos', kind || ' ' || rule, 'ever', '-infinity'::date, count(*)
+  from muster.finding_rule group by organization_id, kind, rule
+union all
+select organization_id, 'open.' || severity, kind || ' ' || rule, 'ever', '-infinity', count(*)
+  from muster.finding where state in ('open', 'in_progress') group by organization_id, severity, kind, rule
+union all
+select f.organization_id, 'found', f.kind || ' ' || f.rule, s.span,
+       date_trunc(s.span, f.first_seen_at at time zone 'UTC')::date, count(*)
+  from muster.finding f cross join (values ('day'), ('month')) s (span) group by 1, 3, 4, 5;
 
 -- == occurrence, finding_state, comment
 insert into muster.occurrence (organization_id, finding_id, number, blob, line, col, end_line, end_col)
