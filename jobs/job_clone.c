@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -92,43 +93,39 @@ static gboolean host_parse(const char *url, char **host, char **port)
 	return TRUE;
 }
 
-/* The addresses of url's host as git's http.curloptResolve wants them, all of them public. */
-static char *pin_make(const char *url, gboolean with_private, GError **error)
+/* Whom url leads to, all of its addresses public unless a private network is all right. */
+static gboolean peer_find(
+	const char *url, gboolean with_private, struct repo_peer *peer, GError **error)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	g_autofree char *host = NULL, *port = NULL;
+	g_autoptr(GStrvBuilder) addresses = g_strv_builder_new();
 	struct addrinfo *found = NULL;
-
-	if (!host_parse(url, &host, &port)) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "the address names no host");
-		return NULL;
-	}
-	int code = getaddrinfo(host, port, &hints, &found);
-	if (code != 0) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, "%s: %s", host,
-			gai_strerror(code));
-		return NULL;
-	}
-	GString *pin = g_string_new(NULL);
 	gboolean ok = TRUE;
-	g_string_printf(pin, "%s:%s:", host, port);
+
+	if (!host_parse(url, &peer->host, &peer->port)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "the address names no host");
+		return FALSE;
+	}
+	int code = getaddrinfo(peer->host, peer->port, &hints, &found);
+	if (code != 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, "%s: %s", peer->host,
+			gai_strerror(code));
+		return FALSE;
+	}
 	for (const struct addrinfo *at = found; at != NULL && ok; at = at->ai_next) {
-		char text[INET6_ADDRSTRLEN];
+		char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
 		ok = (with_private || !http_address_is_private(at->ai_addr)) &&
 		     getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0,
 			     NI_NUMERICHOST) == 0;
 		if (ok)
-			g_string_append_printf(pin, at->ai_family == AF_INET6 ? "%s[%s]" : "%s%s",
-				at == found ? "" : ",", text);
+			g_strv_builder_add(addresses, text);
 	}
 	freeaddrinfo(found);
-	if (!ok) {
+	if (!ok)
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
-			"%s leads into a private network", host);
-		g_string_free(pin, TRUE);
-		return NULL;
-	}
-	return g_string_free(pin, FALSE);
+			"%s leads into a private network", peer->host);
+	peer->addresses = g_strv_builder_end(addresses);
+	return ok;
 }
 
 static gboolean flag_get(json_object *params, const char *name)
@@ -140,10 +137,10 @@ static gboolean flag_get(json_object *params, const char *name)
 static gboolean clone_make(
 	const char *url, const char *folder, gboolean with_private, GError **error)
 {
-	if (!repo_url_check(url, error))
-		return FALSE;
-	g_autofree char *pin = pin_make(url, with_private, error);
-	return pin != NULL && repo_clone_foreign(url, folder, pin, TIMEOUT_S, error);
+	g_auto(repo_peer) peer = {0};
+
+	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
+	       repo_clone_foreign(url, folder, &peer, TIMEOUT_S, error);
 }
 
 char *job_clone_run(struct job_child *child, json_object *params, GError **error)

@@ -23,8 +23,9 @@
 
 struct manner {
 	gboolean is_mirror;
-	gboolean is_foreign; /* somebody else named the address */
-	const char *pin;     /* host:port:addresses, which git is to use; NULL: it asks itself */
+	gboolean is_foreign;          /* somebody else named the address */
+	const struct repo_peer *peer; /* whom git is to ask; NULL: it looks the name up itself */
+	guint address;                /* which of the peer's, for ssh, which takes one */
 };
 
 static gboolean has_scheme(const char *text)
@@ -131,7 +132,48 @@ char *repo_clone_origin(const char *folder)
 	return NULL;
 }
 
-static char **environment_new(void)
+void repo_peer_clear(struct repo_peer *peer)
+{
+	g_free(peer->host);
+	g_free(peer->port);
+	g_strfreev(peer->addresses);
+}
+
+/* For http.curloptResolve: host:port:address,[address]. */
+static char *peer_pin(const struct repo_peer *peer)
+{
+	g_autoptr(GString) pin = g_string_new(NULL);
+
+	if (peer == NULL)
+		return g_strdup("");
+	g_string_printf(pin, "%s:%s:", peer->host, peer->port);
+	for (guint i = 0; peer->addresses[i] != NULL; i++)
+		g_string_append_printf(pin,
+			strchr(peer->addresses[i], ':') != NULL ? "%s[%s]" : "%s%s",
+			i == 0 ? "" : ",", peer->addresses[i]);
+	return g_strdup(pin->str);
+}
+
+/*
+ * git gives this to a shell, there is no other way to hand options to ssh: names and addresses are
+ * letters, digits, and . : _ - % [ ] only (name_is_plain()), and quoted. known_hosts has a port
+ * that is not ssh's own beside the name. A connection that is shared was not made to this address.
+ */
+static char *peer_ssh(const struct repo_peer *peer, guint address)
+{
+	g_auto(GStrv) parts = g_strsplit(peer->addresses[address], "%", 2);
+	g_autofree char *zoned = g_strjoinv("%%", parts);
+	g_autofree char *alias = strcmp(peer->port, "22") != 0
+					 ? g_strdup_printf("[%s]:%s", peer->host, peer->port)
+					 : g_strdup(peer->host);
+
+	return g_strdup_printf("GIT_SSH_COMMAND=ssh -o HostName='%s' -o HostKeyAlias='%s'"
+			       " -o CheckHostIP=no -o VerifyHostKeyDNS=no"
+			       " -o CanonicalizeHostname=no -o ControlPath=none -o BatchMode=yes",
+		zoned, alias);
+}
+
+static char **environment_new(const struct manner *manner)
 {
 	static const char *const kept[] = {"HOME", "LANG", "PATH", "SSH_AUTH_SOCK", "TMPDIR",
 		"USER", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"};
@@ -152,6 +194,10 @@ static char **environment_new(void)
 		if (pair != NULL)
 			g_strv_builder_add(builder, pair);
 	}
+	g_autofree char *ssh =
+		manner->peer != NULL ? peer_ssh(manner->peer, manner->address) : NULL;
+	if (ssh != NULL)
+		g_strv_builder_add(builder, ssh);
 	/* git has a name of its own for what other programs know by this one. */
 	const char *authorities = g_getenv("SSL_CERT_FILE");
 	g_autofree char *pair =
@@ -167,8 +213,8 @@ static int git_spawn(
 {
 	gboolean is_local =
 		!manner->is_foreign && (*url == '/' || g_str_has_prefix(url, "file://"));
-	g_autofree char *pin =
-		g_strconcat("http.curloptResolve=", manner->pin != NULL ? manner->pin : "", NULL);
+	g_autofree char *resolved = peer_pin(manner->peer);
+	g_autofree char *pin = g_strconcat("http.curloptResolve=", resolved, NULL);
 	/* clang-format off */
 	const char *argv[] = {"git",
 		"-c", "protocol.allow=never",
@@ -189,7 +235,7 @@ static int git_spawn(
 		"clone", "--quiet", "--template=", "--no-recurse-submodules", "--no-hardlinks",
 		manner->is_mirror ? "--mirror" : "--no-mirror", "--", url, folder, NULL};
 	/* clang-format on */
-	g_auto(GStrv) environment = environment_new();
+	g_auto(GStrv) environment = environment_new(manner);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 
@@ -307,16 +353,38 @@ gboolean repo_clone_mirror(
 	return clone_run(url, folder, &manner, timeout_s, stop, error);
 }
 
-gboolean repo_clone_foreign(
-	const char *url, const char *folder, const char *pin, guint timeout_s, GError **error)
+static gboolean name_is_plain(const char *name)
 {
-	const struct manner manner = {.is_foreign = TRUE, .pin = pin};
+	for (; *name != '\0'; name++)
+		if (!g_ascii_isalnum(*name) && strchr(".:_-%", *name) == NULL)
+			return FALSE;
+	return TRUE;
+}
+
+gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error)
+{
+	struct manner manner = {.is_foreign = TRUE, .peer = peer};
 
 	if (!repo_url_check(url, error))
 		return FALSE;
 	if (g_str_has_prefix(url, "file:"))
 		return url_refuse(error, "only https and ssh addresses are cloned");
-	return clone_run(url, folder, &manner, timeout_s, NULL, error);
+	if (!name_is_plain(peer->host) || !name_is_plain(peer->port))
+		return url_refuse(error, "the name of the host has characters that none has");
+	for (;; manner.address++) {
+		g_autoptr(GError) failure = NULL;
+		if (!name_is_plain(peer->addresses[manner.address]))
+			return url_refuse(error, "the host has an address that is none");
+		if (clone_run(url, folder, &manner, timeout_s, NULL, &failure))
+			return TRUE;
+		/* As ssh does with the addresses of a name: the next, when nobody is there. */
+		if (strstr(failure->message, "ssh: connect to host ") == NULL ||
+			peer->addresses[manner.address + 1] == NULL) {
+			g_propagate_error(error, g_steal_pointer(&failure));
+			return FALSE;
+		}
+	}
 }
 
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)

@@ -43,13 +43,24 @@ gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError
 gboolean repo_clone_mirror(
 	const char *url, const char *folder, guint timeout_s, const gint *stop, GError **error);
 
+/* Where an address leads, asked once: what a name server says later is another matter. */
+struct repo_peer {
+	char *host; /* without brackets */
+	char *port;
+	char **addresses; /* numeric, the best first, at least one */
+};
+typedef struct repo_peer repo_peer;
+
+void repo_peer_clear(struct repo_peer *peer);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(repo_peer, repo_peer_clear)
+
 /*
- * The same for an address that came over the network: no file, no redirect, and over https no other
- * host than pin says, "host:port:address,...", whatever a name server tells git. ssh knows the host's
- * key or fails.
+ * The same for an address that came over the network: no file, no redirect, and no other host than
+ * peer says. ssh is told where to go and knows the host's key, by the name and port of url, or
+ * fails; what its configuration says of a name's address or port does not count.
  */
-gboolean repo_clone_foreign(
-	const char *url, const char *folder, const char *pin, guint timeout_s, GError **error);
+gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error);
 
 /* The folder that url's clone has or will have below clones; *is_there when it has. */
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error);

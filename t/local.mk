@@ -25,6 +25,7 @@ check_PROGRAMS += \
 	t/unit/json \
 	t/unit/log \
 	t/unit/quote \
+	t/unit/repo_clone \
 	t/unit/report \
 	t/unit/run_frame \
 	t/unit/scan_engine \
@@ -50,6 +51,7 @@ t_unit_scan_sieve_LDADD = t/unit/libcheck.a $(SCAN_LIBS)
 t_unit_run_frame_LDADD = jobs/libmuster-run.a $(LDADD)
 t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
+t_unit_repo_clone_SOURCES = t/unit/repo_clone.c jobs/repo_clone.c
 t_unit_input_LDADD = t/unit/libcheck.a cgi/libmuster-api.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_http_LDADD = t/unit/libcheck.a lib/libmuster-http.a lib/libmuster.a $(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)

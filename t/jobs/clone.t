@@ -87,6 +87,20 @@ work();
 like $db->value('select error from muster.job where run_id = $1', $run) // '', qr/cannot be cloned/, 'what is not there is said';
 is_deeply [map { s{.*/}{}r } glob "$clones/*"], ['more', 'tools'], 'and leaves nothing behind';
 
+# By ssh: it is told the address that was looked at, whatever a name server would say to it.
+SKIP: {
+	skip 'ssh is not here', 2 if !grep { -x "$_/ssh" } split /:/, $ENV{PATH};
+	my $closed = $stack->stand->port;
+	for my $host ('localhost', '[::1]') {
+		my $job = $db->value(q{select muster.job_add((select id from muster.organization), 'clone', $1, jsonb_build_object(
+			'organization', 'default', 'project', 'default', 'private', true, 'url', $1::text), p_attempts_max => 1)},
+			"ssh://git\@$host:$closed/ours/far.git");
+		work();
+		like $db->value('select error from muster.job where id = $1', $job),
+			qr/ssh: connect to host (?:127\.0\.0\.1|::1) port $closed: /, "ssh goes to the address of $host";
+	}
+}
+
 # The name is looked at again where it is used: a job that was asked for when it was all right.
 $db->sql(q{update muster.setting set value = '"no"' where key = 'repo.private_addresses'});
 is $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => "https://localhost:$port/b.git" })->{status}, 400,
