@@ -6,7 +6,7 @@
 --       that does it (p_host null: any). A folder, as reports write paths, is watched with all below it;
 --       only the server's administrator says which folders of a host are read, and what is cloned by
 --       ssh. MU400, MU403, MU409 (is watched or there already, or lies around what is), MU429
---       (max_repositories).
+--       (max_repositories). p_count: how many there are, when who asks has counted them.
 --   repo_update(p_repo, p_description, p_project, p_tags, p_if_match) → repo_get(). MU400, MU404, MU412.
 --   repo_archive(p_repo), repo_unarchive(p_repo) → repo_get(). What is archived is in no list that did
 --       not ask for it, and nothing is done to it but audits of its root.
@@ -78,7 +78,14 @@ begin
 end
 $$;
 
-create function muster.repo_add_url(p_url text, p_host text, p_project muster.project) returns bigint
+create function muster.repo_count(p_organization uuid) returns bigint
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	select count(*) from muster.repo where organization_id = p_organization and removed_at is null;
+end;
+
+create function muster.repo_add_url(p_url text, p_host text, p_project muster.project, p_count bigint)
+returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization muster.organization;
@@ -112,8 +119,9 @@ begin
 	if v_run is not null then
 		return v_run;
 	end if;
-	-- Those that are on their way count.
-	if (select count(*) from muster.repo where organization_id = v_organization.id and removed_at is null)
+	-- Those that are on their way count, where there is a limit.
+	if v_organization.max_repositories is not null
+	   and coalesce(p_count, muster.repo_count(v_organization.id))
 	   + (select count(*) from muster.job
 	       where organization_id = v_organization.id and kind = 'clone' and state in ('queued', 'running')) >= v_organization.max_repositories then
 		raise exception using errcode = 'MU429',
@@ -165,7 +173,7 @@ end
 $$;
 
 create function muster.repo_add(p_url text default null, p_path text default null, p_host text default null,
-				p_project text default null) returns jsonb
+				p_project text default null, p_count bigint default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
@@ -191,7 +199,7 @@ begin
 		end if;
 		select a.run, a.slug into v_run, v_root from muster.repo_add_path(v_path, v_host, v_project) a;
 	else
-		v_run := muster.repo_add_url(v_url, nullif(p_host, ''), v_project);
+		v_run := muster.repo_add_url(v_url, nullif(p_host, ''), v_project, p_count);
 	end if;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_organization, muster.account(), 'repo.add', left(coalesce(v_url, v_path), 300),

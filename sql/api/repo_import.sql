@@ -32,12 +32,16 @@ language plpgsql stable security definer set search_path = pg_catalog, muster, p
 declare
 	v_organization uuid := muster.organization_need();
 begin
+	-- Each address is looked up by an index, as repo_add() does it: to compute the keys of all that is
+	-- here takes longer than to list what the forge has.
 	return jsonb_build_object('owner', p_list -> 'owner', 'repos', (
-		select coalesce(jsonb_agg(e.value || jsonb_build_object('known', r.key is not null) order by e.ord), '[]')
-		  from jsonb_array_elements(p_list -> 'repos') with ordinality e (value, ord)
-		  left join (select distinct muster.remote_key(remote) as key from muster.repo
-			      where organization_id = v_organization and removed_at is null and remote is not null) r
-		    on r.key = muster.remote_key(e.value ->> 'clone_url')));
+		select coalesce(jsonb_agg(l.value || jsonb_build_object('known', coalesce((
+				select true from muster.repo r
+				 where r.organization_id = v_organization and r.removed_at is null
+				   and left(muster.remote_key(r.remote), 200) = left(l.key, 200)
+				   and muster.remote_key(r.remote) = l.key limit 1), false)) order by l.ord), '[]')
+		  from (select value, ord, muster.remote_key(value ->> 'clone_url') as key
+			  from jsonb_array_elements(p_list -> 'repos') with ordinality e (value, ord) offset 0) l (value, ord, key)));
 end
 $$;
 
@@ -45,13 +49,14 @@ create function muster.repo_import(p_urls jsonb, p_project text default null) re
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_project muster.project := muster.project_own(coalesce(nullif(p_project, ''), 'default'));
+	v_count bigint := muster.repo_count(v_project.organization_id);
 	v_url text;
 	v_one jsonb;
 	v_results jsonb := '[]';
 begin
 	for v_url in select jsonb_array_elements_text(p_urls) loop
 		begin
-			v_one := muster.repo_add(p_url => v_url, p_project => v_project.slug);
+			v_one := muster.repo_add(p_url => v_url, p_project => v_project.slug, p_count => v_count);
 			v_results := v_results || jsonb_build_object('url', v_url, 'success', true, 'error', null,
 								     'run_id', v_one -> 'run_id');
 		exception when sqlstate 'MU400' or sqlstate 'MU403' or sqlstate 'MU409' or sqlstate 'MU429' then

@@ -60,4 +60,27 @@ for my $how (sort keys %wanted) {
 like $session->ask(q{explain select name from muster.repo where organization_id = '00000000-0000-4000-8000-000000000000'
 	and removed_at is null and left(muster.remote_key(remote), 200) = left('forge.example/a', 200)}),
 	qr/repo_remote_key_idx.*Index Cond: [^\n]*forge/s, 'a repository is found by what its address comes to';
+
+# A list of a forge beside many repositories: each address is looked up, and they are counted once.
+$db->value(q{select muster.organization_add('many', 'Many')});
+$db->sql(q{update muster.organization set max_repositories = 100000});
+$db->sql(q{insert into muster.root (organization_id, project_id, slug, host, path)
+	select organization_id, id, 'many', 'here', '/srv' from muster.project});
+$db->sql(q{insert into muster.repo (id, source_id, ordinal, hash, digest, organization_id, project_id, root_id, path, name,
+		remote, status, report)
+	select gen_random_uuid(), gen_random_uuid(), g, '', '', t.organization_id, t.project_id, t.id, '/srv/' || g, g,
+		'git@forge.example:us/N' || g || '.git', 'clean', '{}' from muster.root t, generate_series(1, 3000) g});
+$db->sql('analyze muster.repo');
+my $in = $db->session;
+$in->ask('begin');
+$in->ask(q{select set_config('muster.organization', (select id::text from muster.organization), true)});
+my $read = q{select seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = 'repo'};
+my $urls = q{(select jsonb_agg('https://forge.example/us/n' || g) from generate_series(2991, 3100) g)};
+is $in->ask(qq{select count(*) from jsonb_array_elements(muster.forge_known(jsonb_build_object('repos',
+	(select jsonb_agg(jsonb_build_object('clone_url', e)) from jsonb_array_elements($urls) e))) -> 'repos') k
+	where k ->> 'known' = 'true'}), 10, 'what is here already of what a forge has';
+cmp_ok $in->ask($read), '<', 200, 'is found without reading all';
+is $in->ask(qq{select count(*) from jsonb_array_elements(muster.repo_import($urls) -> 'results') k where k ->> 'success' = 'true'}),
+	100, 'what is not here is added';
+cmp_ok $in->ask($read), '<', 3000 + 600, 'after they were counted once';
 done_testing;

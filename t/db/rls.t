@@ -326,6 +326,7 @@ my %functions = (
 		error => 'MU404' },
 	repo_add_path => { is => 'internal' },
 	repo_add_url => { is => 'internal' },
+	repo_count => { is => 'internal' },
 	repo_archive => { roles => ['muster_api'], call => q{select muster.repo_archive('$repo')}, error => 'MU404' },
 	removal_columns => { is => 'internal' },
 	removal_finish => { is => 'internal' },
