@@ -138,12 +138,18 @@ declare
 	v_at timestamptz := 'infinity';
 	v_id bigint := coalesce(muster.json_int(v_cursor -> 1, 0, 9223372036854775807), 9223372036854775807);
 	v_actions text[] := array[nullif(p_action, '')];
+	v_is_by_action boolean := p_account is null and coalesce(p_subject, '') = '';
 begin
 	begin
 		v_at := coalesce(v_cursor ->> 0, 'infinity')::timestamptz;
 	exception when data_exception then
 		perform muster.field_error('cursor', 'is not one that this list gave');
 	end;
+	-- One bound: of two the index begins at the first, and goes over all that is newer than the other.
+	if p_until <= v_at then
+		v_at := p_until;
+		v_id := 0;
+	end if;
 	-- From action to action along the index: those that begin so.
 	if p_action like '%.' then
 		with recursive walk as (
@@ -158,27 +164,28 @@ begin
 		select coalesce(array_agg(w.action), '{}') into v_actions
 		  from walk w where starts_with(w.action, p_action);
 	end if;
+	-- An action may be rare: its walk is along the index that begins with it, not along that of the time,
+	-- which a plan that does not know the action takes where it is the same order. What one account did, or
+	-- was done to one subject, is less than what there is of an action.
 	return (with page as (
 			(select r from muster.trail r
-			  where coalesce(p_action, '') = ''
+			  where (not v_is_by_action or coalesce(p_action, '') = '')
 			    and (p_organization is null or r.organization_id = p_organization)
 			    and (r.at, r.id) < (v_at, v_id)
+			    and (coalesce(p_action, '') = '' or r.action = any (v_actions))
 			    and (p_account is null or r.account_id = p_account)
 			    and (coalesce(p_subject, '') = '' or r.subject = p_subject)
-			    and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
+			    and (p_since is null or r.at >= p_since)
 			  order by r.at desc, r.id desc limit v_limit + 1)
 			union all
 			(select w.r from unnest(v_actions) a (action)
 			  cross join lateral (
 				select r from muster.trail r
-				 where coalesce(p_action, '') <> ''
+				 where v_is_by_action and coalesce(p_action, '') <> ''
 				   and (p_organization is null or r.organization_id = p_organization)
-				   and r.action = a.action
-				   and (r.at, r.id) < (v_at, v_id)
-				   and (p_account is null or r.account_id = p_account)
-				   and (coalesce(p_subject, '') = '' or r.subject = p_subject)
-				   and (p_since is null or r.at >= p_since) and (p_until is null or r.at < p_until)
-				 order by r.at desc, r.id desc limit v_limit + 1) w))
+				   and (r.action, r.at, r.id) < (a.action, v_at, v_id) and r.action >= a.action
+				   and (p_since is null or r.at >= p_since)
+				 order by r.action desc, r.at desc, r.id desc limit v_limit + 1) w))
 		select jsonb_build_object('items', coalesce(jsonb_agg(case when p_is_everywhere
 				then muster.trail_json(t.r) || jsonb_build_object('organization', (
 					select jsonb_build_object('id', o.id, 'slug', o.slug, 'name', o.name)

@@ -89,6 +89,19 @@ subtest 'the trail of all' => sub {
 	my $bob = account('bob');
 	is_deeply [grep { $_->{account}{id} ne $bob } @{ ask(GET => "admin/audit-logs?account=$bob")->{json}{items} }], [],
 		'or what one person did';
+	is_deeply [grep { $_->{account}{id} ne $bob || $_->{action} !~ /^session\./ }
+		@{ ask(GET => "admin/audit-logs?account=$bob&action=session.")->{json}{items} }], [], 'of one kind';
+	ok scalar(@{ ask(GET => "admin/audit-logs?account=$bob&action=session.add")->{json}{items} }), 'and there is some';
+	$db->sql(q{insert into muster.trail (organization_id, action, at) select id, 'rare.' || n % 2,
+		'2020-01-01T12:00:00Z'::timestamptz + n * interval '1 minute'
+		from muster.organization, generate_series(1, 6) n where slug = 'default'});
+	my ($at, @seen) = '';
+	while (defined $at) {
+		my $part = ask(GET => "admin/audit-logs?action=rare.&until=2020-01-01T12:06:00Z&limit=2&cursor=$at")->{json};
+		push @seen, map { substr $_->{at}, 15, 1 } @{ $part->{items} };
+		$at = $part->{next};
+	}
+	is join(' ', @seen), '5 4 3 2 1', 'of several actions before a time, the newest first, from page to page';
 	my $lab = $db->value(q{select id from muster.organization where slug = 'lab'});
 	is scalar $of[0]->("&organization=$lab"), scalar $of[0]->('&organization=lab'), 'by id as by name';
 	my $page = ask(GET => 'admin/audit-logs?limit=2')->{json};

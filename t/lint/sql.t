@@ -17,6 +17,7 @@ my %puts_together = (
 	'repo_list' => 'a clause out of its own array',
 	'event_extend' => 'names and numbers of partitions',
 	'prune' => 'a name of the catalogue',
+	'admin_account_list' => 'the filters that were given, of constants',
 	'removal_piece' => 'names of the catalogue, numbers of pages',
 );
 
