@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -15,8 +16,6 @@
 #include "lib/exit.h"
 #include "lib/file.h"
 #include "lib/secret.h"
-
-#define KEY_MAX_BYTES 4096
 
 /* Every setting that is not as it would be anyhow, wherever it came from. */
 static char *settings_format(const struct conf *conf)
@@ -74,7 +73,30 @@ static json_object *manifest_make(const struct conf *conf, struct db *db, GError
 	return manifest;
 }
 
-/* Settings and key; the key must be one that works. */
+/* A link is followed: the configuration named it, and the server follows it, too. */
+static gboolean issuers_write(const struct conf *conf, const char *folder, GError **error)
+{
+	const char *file = conf_get(conf, "auth.openid_file");
+	g_autofree char *to = g_build_filename(folder, BACKUP_ISSUERS, NULL);
+	g_autofree char *bytes = NULL;
+	gsize len;
+
+	if (*file == '\0')
+		return TRUE;
+	char *real = realpath(file, NULL);
+	gboolean ok = file_read(
+		real != NULL ? real : file, BACKUP_ISSUERS_MAX_BYTES, &bytes, &len, error);
+	free(real);
+	if (!ok) {
+		g_prefix_error(error, "the issuers that auth.openid_file names: ");
+		return FALSE;
+	}
+	ok = file_write(to, bytes, len, 0600, error);
+	secret_wipe(bytes, len);
+	return ok;
+}
+
+/* Settings, key and issuers; the key must be one that works. */
 static gboolean small_write(const struct conf *conf, const char *folder, GError **error)
 {
 	const char *key_file = conf_get(conf, "secret.key_file");
@@ -85,12 +107,12 @@ static gboolean small_write(const struct conf *conf, const char *folder, GError 
 	g_autofree char *bytes = NULL;
 	gsize len;
 
-	if (key == NULL || !file_read(key_file, KEY_MAX_BYTES, &bytes, &len, error))
+	if (key == NULL || !file_read(key_file, BACKUP_KEY_MAX_BYTES, &bytes, &len, error))
 		return FALSE;
 	gboolean ok = file_write(conf_path, settings, strlen(settings), 0600, error) &&
 		      file_write(key_path, bytes, len, 0600, error);
 	secret_wipe(bytes, len);
-	return ok;
+	return ok && issuers_write(conf, folder, error);
 }
 
 /* Unpacks what was written and reads all of it: a backup that nobody has read is a hope. */

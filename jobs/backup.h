@@ -13,21 +13,25 @@
  *			the others its size and SHA-256
  *	muster.conf	the settings that differed from their defaults
  *	key		the master key
+ *	issuers		the file that auth.openid_file names, when it names one
  *	database.dump	pg_dump's, of the schema muster
  *
  * Reports, clones and mirrors are not in it: audits and fetches bring them again.
  */
 #define BACKUP_CONF "muster.conf"
 #define BACKUP_KEY "key"
+#define BACKUP_ISSUERS "issuers"
 #define BACKUP_DUMP "database.dump"
 #define BACKUP_FORMAT 1
+#define BACKUP_KEY_MAX_BYTES 4096
+#define BACKUP_ISSUERS_MAX_BYTES (1024 * 1024)
 
-/* Packs the three files of folder, and the manifest, whose "files" is added here. */
+/* Packs the files of folder, with or without issuers, and the manifest, whose "files" is added here. */
 gboolean backup_pack(const char *path, const char *folder, json_object *manifest, GError **error);
 
 /*
  * Unpacks into folder, and compares all of it with the manifest, which is returned. Nothing but the
- * four names is accepted. Errors: MUSTER_ERROR_INPUT (no backup of ours, or damaged), _IO.
+ * five names is accepted. Errors: MUSTER_ERROR_INPUT (no backup of ours, or damaged), _IO.
  */
 json_object *backup_unpack(const char *path, const char *folder, GError **error);
 

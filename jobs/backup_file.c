@@ -18,7 +18,16 @@
 #define MANIFEST_MAX_BYTES (1024 * 1024)
 #define BLOCK_BYTES 65536
 
-static const char *const members[] = {BACKUP_CONF, BACKUP_KEY, BACKUP_DUMP};
+/* The dump is the last, for it is large. */
+static const char *const members[] = {BACKUP_CONF, BACKUP_KEY, BACKUP_ISSUERS, BACKUP_DUMP};
+
+/* Older backups have no issuers, and others that know of none. */
+static gboolean is_left_out(const char *folder, const char *name)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+
+	return !strcmp(name, BACKUP_ISSUERS) && access(path, F_OK) < 0 && errno == ENOENT;
+}
 
 static gboolean fail_errno(const char *path, GError **error)
 {
@@ -120,7 +129,8 @@ static gboolean members_write(struct archive *archive, const char *path, const c
 	if (archive_write_data(archive, text, len) != (la_ssize_t)len)
 		return fail_archive(path, archive, error);
 	for (gsize i = 0; i < G_N_ELEMENTS(members); i++)
-		if (!member_write(archive, path, folder, members[i], error))
+		if (!is_left_out(folder, members[i]) &&
+			!member_write(archive, path, folder, members[i], error))
 			return FALSE;
 	return archive_write_close(archive) == ARCHIVE_OK || fail_archive(path, archive, error);
 }
@@ -131,6 +141,8 @@ gboolean backup_pack(const char *path, const char *folder, json_object *manifest
 
 	json_object_object_add(manifest, "files", files);
 	for (gsize i = 0; i < G_N_ELEMENTS(members); i++) {
+		if (is_left_out(folder, members[i]))
+			continue;
 		json_object *file = file_describe(folder, members[i], error);
 		if (file == NULL)
 			return FALSE;
@@ -199,7 +211,7 @@ static gboolean members_read(
 	return status == ARCHIVE_EOF || fail_damaged(path, archive_error_string(archive), error);
 }
 
-/* What the manifest says of a member is what lies in folder. */
+/* What the manifest says of a member is what lies in folder, or neither of them has it. */
 static gboolean member_check(json_object *manifest, const char *path, const char *folder,
 	const char *name, GError **error)
 {
@@ -211,11 +223,11 @@ static gboolean member_check(json_object *manifest, const char *path, const char
 		if (g_strcmp0(told_name, name) != 0)
 			continue;
 		g_autoptr(json_object) is = file_describe(folder, name, NULL);
-		if (is != NULL && !g_strcmp0(json_get_text(told, "sha256", NULL),
-					  json_get_text(is, "sha256", NULL)))
-			return TRUE;
+		return (is != NULL && !g_strcmp0(json_get_text(told, "sha256", NULL),
+					      json_get_text(is, "sha256", NULL))) ||
+		       fail_damaged(path, name, error);
 	}
-	return fail_damaged(path, name, error);
+	return is_left_out(folder, name) || fail_damaged(path, name, error);
 }
 
 json_object *backup_unpack(const char *path, const char *folder, GError **error)

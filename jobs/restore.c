@@ -22,7 +22,6 @@
  * numbers that nobody has seen, so that pages that are open load everything again.
  */
 
-#define KEY_MAX_BYTES 4096
 #define CONF_MAX_BYTES (1024 * 1024)
 
 /* Every migration that the backup has had is one that this program knows. */
@@ -45,20 +44,25 @@ static gboolean version_check(const struct conf *conf, json_object *manifest, GE
 	return names != NULL;
 }
 
-/* *is_there: the key file is there and holds what the backup holds. Another one is an error. */
-static gboolean key_check(
-	const struct conf *conf, const char *folder, gboolean *is_there, GError **error)
+/* What comes back as a file of its own. */
+struct part {
+	const char *member, *path; /* path NULL: it does not come back */
+	gsize max_bytes;
+	gboolean is_there; /* path holds it already */
+};
+
+/* Whether part->path holds what the backup holds; something else is an error. */
+static gboolean part_check(const char *folder, struct part *part, GError **error)
 {
-	const char *path = conf_get(conf, "secret.key_file");
-	g_autofree char *from = g_build_filename(folder, BACKUP_KEY, NULL);
+	g_autofree char *from = g_build_filename(folder, part->member, NULL);
 	g_autofree char *ours = NULL, *theirs = NULL;
 	gsize ours_len, theirs_len;
 
-	*is_there = access(path, F_OK) == 0;
-	if (!*is_there)
+	part->is_there = access(part->path, F_OK) == 0;
+	if (!part->is_there)
 		return TRUE;
-	if (!file_read(from, KEY_MAX_BYTES, &theirs, &theirs_len, error) ||
-		!file_read(path, KEY_MAX_BYTES, &ours, &ours_len, error))
+	if (!file_read(from, part->max_bytes, &theirs, &theirs_len, error) ||
+		!file_read(part->path, part->max_bytes, &ours, &ours_len, error))
 		return FALSE;
 	gboolean is_same = ours_len == theirs_len && !memcmp(ours, theirs, ours_len);
 	secret_wipe(ours, ours_len);
@@ -66,32 +70,39 @@ static gboolean key_check(
 	if (is_same)
 		return TRUE;
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
-		"%s holds another key than the backup: move it away first", path);
+		"%s holds %s than the backup: move it away first", part->path,
+		strcmp(part->member, BACKUP_KEY) != 0 ? "other issuers" : "another key");
 	return FALSE;
 }
 
-static gboolean key_write(const struct conf *conf, const char *folder, GError **error)
+/* As root: a file is of the service, as the folder or the file beside is. */
+static gboolean owner_set(const char *path, const char *like, GError **error)
 {
-	const char *path = conf_get(conf, "secret.key_file");
-	g_autofree char *from = g_build_filename(folder, BACKUP_KEY, NULL);
-	g_autofree char *above = g_path_get_dirname(path);
-	g_autofree char *bytes = NULL;
 	struct stat st;
+
+	if (geteuid() != 0 || stat(like, &st) != 0 || st.st_uid == 0 ||
+		chown(path, st.st_uid, st.st_gid) == 0)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
+	return FALSE;
+}
+
+/* like: whose owner it gets; NULL: the folder's that it is in. */
+static gboolean part_write(
+	const char *folder, const struct part *part, const char *like, GError **error)
+{
+	g_autofree char *from = g_build_filename(folder, part->member, NULL);
+	g_autofree char *above = g_path_get_dirname(part->path);
+	g_autofree char *bytes = NULL;
 	gsize len;
 
-	if (!file_read(from, KEY_MAX_BYTES, &bytes, &len, error))
+	if (!file_read(from, part->max_bytes, &bytes, &len, error))
 		return FALSE;
-	gboolean ok = file_make_folder(above, error) && file_write(path, bytes, len, 0600, error) &&
-		      file_sync(path, error);
+	gboolean ok = file_make_folder(above, error) &&
+		      file_write(part->path, bytes, len, 0600, error) &&
+		      file_sync(part->path, error);
 	secret_wipe(bytes, len);
-	/* As root: the key is of the service, whose folder this is. */
-	if (ok && geteuid() == 0 && stat(above, &st) == 0 && st.st_uid != 0 &&
-		chown(path, st.st_uid, st.st_gid) < 0) {
-		g_set_error(
-			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
-		return FALSE;
-	}
-	return ok;
+	return ok && owner_set(part->path, like != NULL ? like : above, error);
 }
 
 static gboolean empty_check(struct db *db, GError **error)
@@ -138,24 +149,55 @@ static gboolean database_fill(
 		error);
 }
 
+/* The issuers' part of a backup that has one, if this configuration has a place for it. */
+static void issuers_find(const struct conf *conf, const char *folder, struct part *part)
+{
+	const char *path = conf_get(conf, "auth.openid_file");
+	g_autofree char *from = g_build_filename(folder, BACKUP_ISSUERS, NULL);
+
+	if (access(from, F_OK) < 0)
+		return;
+	if (*path != '\0')
+		part->path = path;
+	else
+		printf("The backup holds issuers, and auth.openid_file names no place for them: "
+		       "'tar -xOf FILE " BACKUP_ISSUERS "' prints them.\n");
+}
+
+static gboolean parts_write(
+	const char *folder, const struct part *key, const struct part *issuers, GError **error)
+{
+	return (key->is_there || part_write(folder, key, NULL, error)) &&
+	       (issuers->path == NULL || issuers->is_there ||
+		       part_write(folder, issuers, key->path, error));
+}
+
 static gboolean restore(const struct conf *conf, struct db *db, const char *path,
 	const char *folder, GError **error)
 {
 	g_autoptr(json_object) manifest = backup_unpack(path, folder, error);
-	gboolean has_key;
+	struct part key = {
+		BACKUP_KEY, conf_get(conf, "secret.key_file"), BACKUP_KEY_MAX_BYTES, FALSE};
+	struct part issuers = {BACKUP_ISSUERS, NULL, BACKUP_ISSUERS_MAX_BYTES, FALSE};
 
 	if (manifest == NULL || !version_check(conf, manifest, error) ||
-		!key_check(conf, folder, &has_key, error) || !empty_check(db, error))
+		!part_check(folder, &key, error))
 		return FALSE;
-	/* First: without it the database is of no use, and the next try would find it full. */
-	if (!has_key && !key_write(conf, folder, error))
+	issuers_find(conf, folder, &issuers);
+	if ((issuers.path != NULL && !part_check(folder, &issuers, error)) ||
+		!empty_check(db, error))
 		return FALSE;
-	if (database_fill(conf, db, folder, error))
-		return TRUE;
-	/* It was empty: nothing but ours goes. */
-	db_script(db, "rollback; reset role; drop schema if exists muster cascade", NULL);
-	if (!has_key)
-		unlink(conf_get(conf, "secret.key_file"));
+	/* First: without the key the database is of no use, and the next try would find it full. */
+	if (parts_write(folder, &key, &issuers, error)) {
+		if (database_fill(conf, db, folder, error))
+			return TRUE;
+		/* It was empty: nothing but ours goes. */
+		db_script(db, "rollback; reset role; drop schema if exists muster cascade", NULL);
+	}
+	if (!key.is_there)
+		unlink(key.path);
+	if (issuers.path != NULL && !issuers.is_there)
+		unlink(issuers.path);
 	return FALSE;
 }
 

@@ -41,6 +41,33 @@ is qx(tar -tf '$file'), "manifest.json\nmuster.conf\nkey\ndatabase.dump\n", 'it 
 like +($run->('restore', '--print-conf', $file))[1], qr/^\[audit\]\n# from \Q${\$stack->conf}\E\ninterval_s = 77$/m,
 	'with the settings, which can be printed';
 
+# --- with issuers.
+my $issuers = spew($stand->dir . '/openid.conf', "[forge]\nissuer = https://forge.example\nclient_id = x\n");
+chmod 0640, $issuers;
+{
+	my $link = $stand->dir . '/openid.link';
+	symlink $issuers, $link;
+	local $env{MUSTER_CONF} = $stand->conf($stack->db, 'auth.openid_file' => $link);
+	($code, $out, $err) = $run->('backup', "$file.issuers");
+	is $code, 0, 'a backup with issuers is written' or diag $err;
+	is qx(tar -tf '$file.issuers'), "manifest.json\nmuster.conf\nkey\nissuers\ndatabase.dump\n", 'and has them in it';
+	is qx(tar -xOf '$file.issuers' issuers), slurp($issuers), 'as they are';
+	is +($run->('backup', '--verify', "$file.issuers"))[0], 0, 'it can be verified';
+	$env{MUSTER_CONF} = $stand->conf($stack->db, 'auth.openid_file' => "$link.none");
+	($code, $out, $err) = $run->('backup', "$file.none");
+	is $code, 4, 'issuers that are named and not there are told';
+	like $err, qr/the issuers that auth\.openid_file names: .*openid\.link\.none/, 'by their name';
+	ok !-e "$file.none", 'and no backup is without them';
+	my $unpacked = $stand->dir . '/unpacked';
+	mkdir $unpacked;
+	system("tar -xf '$file' -C '$unpacked' && cp '$issuers' '$unpacked/issuers' && tar -C '$unpacked' -cf '$file.smuggled'"
+		. ' manifest.json muster.conf key issuers database.dump') == 0 or die;
+	is +($run->('backup', '--verify', "$file.smuggled"))[0], 1, 'issuers that the manifest does not know are noticed';
+	system("tar -C '$unpacked' -xf '$file.issuers' && tar -C '$unpacked' -cf '$file.smuggled' manifest.json muster.conf key"
+		. ' database.dump') == 0 or die;
+	is +($run->('backup', '--verify', "$file.smuggled"))[0], 1, 'so are those that are gone';
+}
+
 # --- damage.
 my $bytes = slurp($file);
 for my $at (520, length($bytes) / 2, length($bytes) - 20_000) {
@@ -105,6 +132,33 @@ is $new->value(q{select count(*) from pg_class c where relnamespace = 'muster'::
 		'for what they were made for';
 }
 is +($run->('migrate'))[0], 0, 'a migrate finds it in order';
+
+# The issuers, too, where the configuration has a place for them.
+{
+	my $with = $stand->database(empty => 1);
+	my $place = "$state/issuers/openid.conf";
+	my @conf = ($with, 'paths.state' => "$state/with", 'auth.openid_file' => $place);
+	$env{MUSTER_CONF} = $stand->conf(@conf);
+	mkdir "$state/issuers";
+	spew($place, "[other]\n");
+	($code, $out, $err) = $run->('restore', "$file.issuers");
+	is $code, 4, 'other issuers are never written over';
+	like $err, qr/\Q$place\E holds other issuers/, 'and it says so';
+	ok !-e "$state/with/key", 'before a key is written';
+	unlink $place;
+	($code, $out, $err) = $run->('restore', "$file.issuers");
+	is $code, 0, 'they come back' or diag $err;
+	is slurp($place), slurp($issuers), 'as they were';
+	is sprintf('%o', (stat $place)[2] & 07777), '600', 'and nobody else reads them';
+	$with->sql('drop schema muster cascade');
+	is +($run->('restore', $file))[0], 0, 'a backup without them brings none, and takes none away';
+	is slurp($place), slurp($issuers), 'those that are there stay';
+	$with->sql('drop schema muster cascade');
+	$env{MUSTER_CONF} = $stand->conf($with, 'paths.state' => "$state/with");
+	($code, $out, $err) = $run->('restore', "$file.issuers");
+	is $code, 0, 'where none are named' or diag $err;
+	like $out, qr/holds issuers, and auth\.openid_file names no place/, 'it is said that there are some';
+}
 
 # One role for everything, from a dump of several.
 my $single = $stand->database(empty => 1);
