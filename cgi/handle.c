@@ -201,7 +201,9 @@ static void failure_answer(struct api *api, struct response *response,
 	/* What our functions raise is meant for the person; anything else is worth knowing. */
 	if (db_error_detail(api->db) != NULL &&
 		(status >= 500 || (sqlstate != NULL && !g_str_has_prefix(sqlstate, "MU"))))
-		log_warning("the database said", "detail", db_error_detail(api->db), NULL);
+		log_warning("the database said", "detail", db_error_detail(api->db),
+			db_error_remedy(api->db) != NULL ? "remedy" : NULL,
+			db_error_remedy(api->db), NULL);
 	/* What our functions raise has the status in its name. */
 	if (sqlstate != NULL && g_str_has_prefix(sqlstate, "MU4"))
 		status = (guint)g_ascii_strtoull(sqlstate + 2, NULL, 10);

@@ -55,22 +55,27 @@ static void password_file_check(struct doctor *doctor)
 }
 
 /* A server that refuses us may be right: often it knows the service's system user alone. */
-static void connection_tell(struct doctor *doctor, const char *detail)
+static void connection_tell(struct doctor *doctor, const struct db *db)
 {
+	const char *detail = db_error_detail(db), *remedy = db_error_remedy(db);
 	const char *said = detail != NULL ? detail : "";
 	g_autofree char *owner = NULL;
 	struct stat st;
 
-	if (strstr(said, "FATAL:") == NULL) {
-		doctor_say(doctor, DOCTOR_PROBLEM, "systemctl start postgresql",
-			"PostgreSQL cannot be reached: %s", said);
+	if (remedy == NULL) {
+		gboolean is_there = strstr(said, "FATAL:") != NULL;
+		doctor_say(doctor, DOCTOR_PROBLEM,
+			is_there ? "wait, and ask again" : "systemctl start postgresql",
+			is_there ? "PostgreSQL is not ready: %s"
+				 : "PostgreSQL cannot be reached: %s",
+			said);
 		return;
 	}
 	if (stat(conf_get(doctor->conf, "secret.key_file"), &st) == 0 && st.st_uid != geteuid())
 		owner = doctor_owner(st.st_uid);
 	g_autofree char *mend = owner != NULL
 					? g_strdup_printf("runuser -u %s -- muster doctor", owner)
-					: g_strdup("let pg_hba.conf and url in [database] agree");
+					: g_strdup(remedy);
 	doctor_say(doctor, owner != NULL ? DOCTOR_UNKNOWN : DOCTOR_PROBLEM, mend,
 		"PostgreSQL lets nobody in: %s", said);
 }
@@ -87,7 +92,7 @@ static void connection_check(struct doctor *doctor)
 		return;
 	}
 	if (!db_connect(db, &error)) {
-		connection_tell(doctor, db_error_detail(db));
+		connection_tell(doctor, db);
 		return;
 	}
 	doctor->db = g_steal_pointer(&db);
@@ -210,9 +215,12 @@ static void role_check(struct doctor *doctor, const char *role)
 	const char *detail = db_error_detail(db);
 	gboolean is_other =
 		stat(conf_get(doctor->conf, "paths.state"), &st) == 0 && st.st_uid != geteuid();
-	g_autofree char *mend = g_strdup_printf(
-		"a line for %s in pg_hba.conf (and pg_ident.conf) that lets the service's user in",
-		role);
+	g_autofree char *mend =
+		detail != NULL && strstr(detail, "password") != NULL
+			? g_strdup(db_error_remedy(db))
+			: g_strdup_printf("a line for %s in pg_hba.conf (and pg_ident.conf) "
+					  "that lets the service's user in",
+				  role);
 	doctor_say(doctor, is_other ? DOCTOR_UNKNOWN : DOCTOR_PROBLEM, mend,
 		"cannot sign in as %s from here: %s", role, detail != NULL ? detail : "");
 }

@@ -83,7 +83,7 @@ static gboolean sealed_take(struct db *db, const struct secret_key *key, gboolea
 
 static int key_fail(const struct verb_call *call, const GError *error)
 {
-	return error->code == MUSTER_ERROR_DB ? migrate_fail(call->db, error) : server_fail(error);
+	return migrate_fail(call->db, error);
 }
 
 static void lost_tell(const struct tally *tally)

@@ -19,11 +19,17 @@
 
 int migrate_fail(const struct db *db, const GError *error)
 {
-	const char *detail = db != NULL ? db_error_detail(db) : NULL;
+	gboolean is_theirs =
+		db != NULL && (g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_DB) ||
+				      g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY));
+	const char *detail = is_theirs ? db_error_detail(db) : NULL;
+	const char *remedy = is_theirs ? db_error_remedy(db) : NULL;
 	int exit_code = server_fail(error);
 
 	if (detail != NULL)
 		fprintf(stderr, "%s%s", detail, g_str_has_suffix(detail, "\n") ? "" : "\n");
+	if (remedy != NULL)
+		fprintf(stderr, "To mend it: %s.\n", remedy);
 	return exit_code;
 }
 
@@ -39,8 +45,14 @@ struct db *migrate_open_owner(const struct conf *conf, GError **error)
 		"  from pg_namespace where nspname = 'muster'",
 		0, NULL, error);
 	if (owner == NULL) {
-		if (db_error_detail(db) != NULL)
-			g_prefix_error(error, "%s", db_error_detail(db));
+		/* The caller has nothing but the error. */
+		g_autofree char *remedy =
+			db_error_remedy(db) != NULL
+				? g_strdup_printf("To mend it: %s.\n", db_error_remedy(db))
+				: NULL;
+		g_prefix_error(error, "%s%s",
+			db_error_detail(db) != NULL ? db_error_detail(db) : "",
+			remedy != NULL ? remedy : "");
 		return NULL;
 	}
 	if (db_result_rows(owner) == 0) {

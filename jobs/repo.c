@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
+#include "jobs/migrate.h"
 #include "jobs/muster_server.h"
 
 #include <errno.h>
@@ -169,10 +170,11 @@ static int repo_add(const struct repo_command *command, int n, char **what)
 
 	for (int i = 0; i < n; i++) {
 		g_autoptr(GError) error = NULL;
+		db_error_clear(command->db);
 		if (repo_url_is(what[i]) ? url_add(command, what[i], &error)
 					 : folder_add(command, what[i], &error))
 			continue;
-		exit_code = server_fail(error);
+		exit_code = migrate_fail(command->db, error);
 		failed++;
 	}
 	wake_send(command->conf);
@@ -192,7 +194,7 @@ static int repo_list(const struct repo_command *command)
 		1, params, &error);
 
 	if (result == NULL)
-		return server_fail(error);
+		return migrate_fail(command->db, error);
 	rows_print(result, titles);
 	return EXIT_FINE;
 }
@@ -259,7 +261,7 @@ static int repo_remove(const struct repo_command *command, int n, char **what)
 	for (int i = 0; i < n; i++) {
 		g_autoptr(GError) error = NULL;
 		if (!root_remove(command, what[i], &error))
-			exit_code = server_fail(error);
+			exit_code = migrate_fail(command->db, error);
 	}
 	wake_send(command->conf);
 	return exit_code;
@@ -273,7 +275,7 @@ static int findings_import(const struct repo_command *command, const char *file,
 		.repo = repo};
 
 	if (!repo_finding_import(command->db, &import, file, &error))
-		return server_fail(error);
+		return migrate_fail(command->db, error);
 	wake_send(command->conf);
 	return EXIT_FINE;
 }

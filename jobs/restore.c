@@ -246,8 +246,7 @@ int restore_main(int argc, char **argv)
 	gboolean ok = restore(conf, db, argv[1], folder, &error);
 	file_remove_folder(folder);
 	if (!ok)
-		return error->code == MUSTER_ERROR_DB ? migrate_fail(db, error)
-						      : server_fail(error);
+		return migrate_fail(db, error);
 	printf("The backup is restored. Everybody has to sign in again, and what waited to be done "
 	       "is cancelled. API tokens, invitations and recovery codes are as they were then: "
 	       "look for tokens that were ended since with 'muster token list'.\n");

@@ -66,8 +66,13 @@ static void away_begin(struct queue *queue, gint64 now)
 		queue->is_away = TRUE;
 		queue->away_since_us = now;
 		queue->wait_ms = AWAY_WAIT_MS;
-		log_warning("the database cannot be reached; results are kept and tried again",
-			"detail", db_error_detail(queue->db), NULL);
+		log_warning(
+			db_error_remedy(queue->db) != NULL
+				? "the database does not let the runner in; results are kept"
+				: "the database cannot be reached; results are kept and tried again",
+			"detail", db_error_detail(queue->db),
+			db_error_remedy(queue->db) != NULL ? "remedy" : NULL,
+			db_error_remedy(queue->db), NULL);
 	} else {
 		queue->wait_ms = MIN(queue->wait_ms * 2, AWAY_WAIT_MAX_MS);
 	}

@@ -17,8 +17,7 @@ static struct db_result *ask(const struct verb_call *call, const char *sql, int 
 	struct db_result *result = db_query(call->db, sql, n, params, &error);
 
 	if (result == NULL)
-		*exit_code = error->code == MUSTER_ERROR_DB ? migrate_fail(call->db, error)
-							    : server_fail(error);
+		*exit_code = migrate_fail(call->db, error);
 	return result;
 }
 

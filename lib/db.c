@@ -31,6 +31,7 @@ struct db {
 	GHashTable *prepared; /* SQL text -> name, of this connection */
 	guint names;
 	char *detail, *fields, *sqlstate;
+	const char *remedy;
 	gint32 *use;                 /* what others see of this connection; NULL: nobody looks */
 	PGresult *pending;           /* between db_send and its last db_receive */
 	struct db_statement sending; /* what db_send was given */
@@ -155,15 +156,62 @@ static void detail_clear(struct db *db)
 	g_clear_pointer(&db->detail, g_free);
 	g_clear_pointer(&db->fields, g_free);
 	g_clear_pointer(&db->sqlstate, g_free);
+	db->remedy = NULL;
+}
+
+/*
+ * What a server that is there says, or libpq of it, when no waiting helps: libpq tells of a
+ * connection that fails no code, and words only. Both parts have to be in a line. What is not here,
+ * such as a server that starts or is full, passes.
+ */
+/* clang-format off */
+static const struct { const char *said, *too, *remedy; } refusals[] = {
+	{ "password authentication failed for", "",
+	  "correct the password: in the file that database.password_file names, or in ~/.pgpass" },
+	{ "no password supplied", "",
+	  "give it the password: in a file that database.password_file names, or in ~/.pgpass" },
+	{ "no pg_hba.conf entry for", "",
+	  "add a line for this role, database and address to pg_hba.conf, and reload PostgreSQL" },
+	{ "pg_hba.conf rejects", "", "let pg_hba.conf and url in [database] agree" },
+	{ "Peer authentication failed", "",
+	  "run this as the system's user of that name, or map yours to it in pg_ident.conf and pg_hba.conf" },
+	{ "authentication failed for", "", "let pg_hba.conf and url in [database] agree" },
+	{ "role \"", "\" does not exist",
+	  "let url in [database], or PGUSER, name a role that is there and that pg_hba.conf lets in; "
+	  "'muster migrate' makes those of Muster" },
+	{ "role \"", "is not permitted to log in", "'alter role NAME login' lets it in" },
+	{ "database \"", "\" does not exist", "'createdb' makes it, 'muster migrate' fills it" },
+	{ "permission denied for database", "", "'grant connect on database NAME to ROLE' lets it in" },
+	{ "does not support SSL", "",
+	  "turn ssl on there, or say in url that it is not wanted: sslmode=disable" },
+	{ "certificate verify failed", "",
+	  "let sslrootcert in url name the file of the authority that vouches for the server" },
+	{ "root certificate file", "",
+	  "let sslrootcert in url name the file of the authority that vouches for the server" },
+	{ "does not match host name", "", "let host in url be the name in the server's certificate" },
+};
+/* clang-format on */
+
+static const char *refusal_find(const char *detail)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
+		const char *said = strstr(detail, refusals[i].said);
+		if (said != NULL && strstr(said, refusals[i].too) != NULL)
+			return refusals[i].remedy;
+	}
+	return NULL;
 }
 
 static gboolean connection_lost(struct db *db, GError **error)
 {
 	detail_clear(db);
 	db->detail = g_strdup(db->conn != NULL ? PQerrorMessage(db->conn) : "not connected");
+	db->remedy = refusal_find(db->detail);
 	connection_drop(db);
-	g_set_error(
-		error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "the database cannot be reached just now");
+	/* Of more than that clients must not hear. */
+	g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+		db->remedy != NULL ? "the database does not let this program in"
+				   : "the database cannot be reached just now");
 	return FALSE;
 }
 
@@ -500,6 +548,11 @@ gboolean db_script(struct db *db, const char *sql, GError **error)
 const char *db_error_detail(const struct db *db)
 {
 	return db->detail;
+}
+
+const char *db_error_remedy(const struct db *db)
+{
+	return db->remedy;
 }
 
 const char *db_error_fields(const struct db *db)

@@ -88,6 +88,8 @@ gboolean db_pipeline(struct db *db, const struct db_statement *statements, guint
  * for a person. Borrowed until the next call.
  */
 const char *db_error_detail(const struct db *db);
+/* What an administrator does when a server refuses a sign-in; NULL when waiting may help. */
+const char *db_error_remedy(const struct db *db);
 const char *db_error_fields(const struct db *db);
 const char *db_error_sqlstate(const struct db *db);
 /* Forgets it: at the start of another request. */

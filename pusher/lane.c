@@ -101,8 +101,12 @@ static void lane_lost(struct lane *lane, const GError *error)
 		const char *detail = db_error_detail(lane->db);
 		g_autofree char *text =
 			g_strchomp(g_strdup(detail != NULL ? detail : error->message));
-		log_warning(
-			"the database cannot be reached", "lane", lane->name, "error", text, NULL);
+		log_warning(db_error_remedy(lane->db) != NULL
+				    ? "the database does not let the pusher in"
+				    : "the database cannot be reached",
+			"lane", lane->name, "error", text,
+			db_error_remedy(lane->db) != NULL ? "remedy" : NULL,
+			db_error_remedy(lane->db), NULL);
 	}
 	lane->is_failing = TRUE;
 	ev_io_stop(lane->loop, &lane->io);

@@ -128,6 +128,46 @@ subtest 'a server that is not who it should be' => sub {
 	serve($scram, 'good');
 };
 
+# What a person is told in a terminal: why, what to do, and not that waiting might help.
+subtest 'what refuses a sign-in is said in the terminal' => sub {
+	my $told = sub {
+		my ($why, $said, $mend, %over) = @_;
+		for my $command (['repo', 'list'], ['account', 'list'], ['migrate'], ['restore', "$dir/none"]) {
+			my %role = $command->[0] eq 'repo' ? () : (PGUSER => $over{PGUSER} // 'muster_api');
+			my ($code, $out, $err) = run_program([program('muster'), @$command], env => { %{ $stack->env }, %env, %over, %role });
+			next if $command->[0] eq 'restore' && $err =~ /none: /;
+			is $code, 4, "$why: muster @$command";
+			like $err, $said, 'what was said';
+			like $err, qr/does not let this program in/, 'is what is told';
+			like $err, $mend, 'with what to do';
+			unlike $err, qr/just now/, 'and not to wait';
+		}
+		my ($code, $out) = run_program([program('muster'), 'doctor'], env => { %{ $stack->env }, %env, %over, PGUSER => $over{PGUSER} // 'muster_api' });
+		like $out, $mend, 'and by the doctor, too';
+		return;
+	};
+	my $other = spew("$dir/theirs", join '', map { "localhost:$port:*:$_:wrong-one\n" } 'muster_api', 'muster_jobs', 'nobody_known');
+	chmod 0600, $other;
+	$told->('a wrong password', qr/password authentication failed for user/, qr/correct the password/,
+		MUSTER_DATABASE_PASSWORD_FILE => $other);
+	spew($other, '');
+	chmod 0600, $other;
+	$told->('none', qr/no password supplied/, qr/give it the password/, MUSTER_DATABASE_PASSWORD_FILE => $other);
+	serve('hostssl all somebody 127.0.0.1/32 scram-sha-256', 'good');
+	$told->('no line for us', qr/no pg_hba\.conf entry for host/, qr/add a line for this role/);
+	serve('hostssl all all 127.0.0.1/32 trust', 'good');
+	$told->('no such database', qr/database "gone" does not exist/, qr/'createdb' makes it/,
+		MUSTER_DATABASE_URL => "host=localhost hostaddr=127.0.0.1 port=$port dbname=gone sslrootcert=$dir/good.ca");
+	$told->('another authority', qr/certificate verify failed/, qr/let sslrootcert in url/,
+		MUSTER_DATABASE_URL => "host=localhost $base sslrootcert=$dir/strange.ca");
+	$told->('another name', qr/does not match host name/, qr/let host in url be the name/,
+		MUSTER_DATABASE_URL => "host=db.example.org $base sslrootcert=$dir/good.ca");
+	serve($scram, 'good');
+	my ($code, $out, $err) = run_program([program('muster'), 'account', 'list'], env => { %{ $stack->env }, %env,
+		PGUSER => 'muster_api', MUSTER_DATABASE_URL => "host=localhost hostaddr=127.0.0.1 port=1 dbname=$name" });
+	like $err, qr/Connection refused.*cannot be reached just now/s, 'one that is away is awaited';
+};
+
 subtest 'passwords' => sub {
 	my $other = spew("$dir/other", "localhost:$port:*:muster_api:wrong-one\n");
 	chmod 0600, $other;
