@@ -56,9 +56,12 @@ gboolean finding_export(struct route_call *call, GError **error)
 	head_send(call, format, type);
 	for (;;) {
 		g_autofree char *cursor = g_strdup(db_result_get(piece, 0, 1));
-		if (!response_write(call->response, call->request, db_result_get(piece, 0, 0),
-			    db_result_get_len(piece, 0, 0)) ||
-			cursor == NULL)
+		gsize len = db_result_get_len(piece, 0, 0);
+		/* A piece may be nothing, where much was looked at. */
+		if (len > 0 && !response_write(call->response, call->request,
+				       db_result_get(piece, 0, 0), len))
+			return TRUE;
+		if (cursor == NULL)
 			return TRUE;
 		g_clear_pointer(&piece, db_result_free);
 		if (!piece_get(call, format, cursor, &piece, &failure))

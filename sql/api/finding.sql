@@ -246,23 +246,29 @@ return jsonb_build_object('fingerprint', p_finding -> 'location_id', 'rule', p_f
 		'last_date', p_finding -> 'last_date', 'lowered_for', p_finding -> 'lowered_for',
 		'severity_declared', p_finding -> 'severity_declared'));
 
--- The object of lists, events and answers.
+-- The object of lists, events and answers, of what its repository and its assignee are known to be.
+-- Without settings of its own, so that it becomes a part of what calls it.
+create function muster.finding_body(p_finding muster.finding, p_repo text, p_scanned_at timestamptz,
+				    p_assignee jsonb) returns jsonb
+language sql stable
+return jsonb_build_object('id', (p_finding).id, 'kind', (p_finding).kind, 'rule', (p_finding).rule,
+	'title', (p_finding).title, 'severity', (p_finding).severity, 'state', (p_finding).state,
+	'reason', (p_finding).reason, 'ignored_by', (p_finding).ignored_by,
+	'waiver_id', (p_finding).waiver_id, 'path', (p_finding).path, 'line', (p_finding).line,
+	'sample', (p_finding).sample, 'in_head', (p_finding).in_head, 'commit', (p_finding).commit,
+	'author', (p_finding).author, 'committed_at', muster.iso((p_finding).committed_at),
+	'occurrences', (p_finding).occurrences, 'fingerprint', (p_finding).fingerprint,
+	'secret_id', (p_finding).secret_id,
+	'repository', jsonb_build_object('id', (p_finding).repo_id, 'name', p_repo),
+	'assignee', p_assignee,
+	'first_seen_at', muster.iso((p_finding).first_seen_at),
+	'last_seen_at', muster.iso(case when (p_finding).gone_at is null then p_scanned_at
+					else (p_finding).seen_at end),
+	'gone_at', muster.iso((p_finding).gone_at), 'changed_at', muster.iso((p_finding).changed_at));
+
 create function muster.finding_json(p_finding muster.finding) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('id', (p_finding).id, 'kind', (p_finding).kind, 'rule', (p_finding).rule,
-		'title', (p_finding).title, 'severity', (p_finding).severity, 'state', (p_finding).state,
-		'reason', (p_finding).reason, 'ignored_by', (p_finding).ignored_by,
-		'waiver_id', (p_finding).waiver_id, 'path', (p_finding).path, 'line', (p_finding).line,
-		'sample', (p_finding).sample, 'in_head', (p_finding).in_head, 'commit', (p_finding).commit,
-		'author', (p_finding).author, 'committed_at', muster.iso((p_finding).committed_at),
-		'occurrences', (p_finding).occurrences, 'fingerprint', (p_finding).fingerprint,
-		'secret_id', (p_finding).secret_id,
-		'repository', jsonb_build_object('id', r.id, 'name', r.name),
-		'assignee', muster.person_json((p_finding).assignee_id),
-		'first_seen_at', muster.iso((p_finding).first_seen_at),
-		'last_seen_at', muster.iso(case when (p_finding).gone_at is null then r.scanned_at
-						else (p_finding).seen_at end),
-		'gone_at', muster.iso((p_finding).gone_at), 'changed_at', muster.iso((p_finding).changed_at))
+return (select muster.finding_body(p_finding, r.name, r.scanned_at, muster.person_json((p_finding).assignee_id))
 	  from muster.repo r where r.id = (p_finding).repo_id);
 
 -- About how many match, of all organisations, by the planner's statistics.

@@ -101,6 +101,15 @@ subtest 'many' => sub {
 	is scalar keys %seen, 2500, 'each once';
 	is scalar @{ JSON::PP->new->utf8->decode(export('sarif?repo=b')->{content})->{runs}[0]{results} }, 2500, 'in SARIF too';
 	is scalar(() = export('csv?repo=b&state=open')->{content} =~ /\r\n/g), 2501, 'and in CSV';
+	# More than one piece looks at, with one in it that is wanted, the last.
+	$db->sql(q{insert into muster.finding (organization_id, repo_id, kind, fingerprint, rule, title, severity)
+		select organization_id, id, case when n = 1 then 'dependency' else 'code' end, 'm' || n, 'many', 'T', 'info'
+		  from muster.repo, generate_series(1, 22000) n where name = 'a'});
+	for my $filter ('kind=dependency', 'kind=dependency&severity=info&in_head=false', 'kind=dependency&q=many') {
+		is_deeply [map { $_->{fingerprint} } @{ JSON::PP->new->utf8->decode(export("json?$filter")->{content})->{findings} }],
+			$filter =~ /in_head/ ? [] : ['m1'], "what is far behind is there: $filter";
+	}
+	is scalar(() = export('csv?kind=code')->{content} =~ /\r\n/g), 22000, 'and what is in front of it';
 	my $head = $vic->request('HEAD', '/api/v1/findings/export/json');
 	is $head->{status}, 200, 'the head alone';
 	is $head->{content} // '', '', 'is alone';

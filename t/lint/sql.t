@@ -13,6 +13,7 @@ use Muster::Tree;
 my %puts_together = (
 	'account_drop' => 'names of the catalogue',
 	'finding_estimate' => 'a constant',
+	'finding_export_page' => 'constants of its own, by what is asked for',
 	'finding_list' => 'constants of its own, by what is asked for',
 	'repo_list' => 'a clause out of its own array',
 	'event_extend' => 'names and numbers of partitions',
