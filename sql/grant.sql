@@ -37,7 +37,7 @@ begin
 				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get', 'repo_place',
 				'repo_add', 'repo_update', 'repo_archive', 'repo_unarchive', 'repo_remove', 'repo_restore',
 				'audit_get', 'audit_diff', 'finding_export', 'analysis_scan_add', 'analysis_scan_list',
-				'analysis_scan_get', 'analysis_metrics',
+				'analysis_scan_get', 'analysis_pull_request', 'analysis_metrics',
 				'event_list', 'event_bounds', 'stream_position', 'sequence_events',
 				'health_get', 'health_queue', 'health_connections', 'health_metrics',
 				'rate_take', 'idempotency_take', 'idempotency_keep',

@@ -34,6 +34,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0028_unproven.sql \
 	sql/migration/0029_remote.sql \
 	sql/migration/0030_tally.sql \
+	sql/migration/0031_pull.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

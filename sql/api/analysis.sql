@@ -1,15 +1,19 @@
 -- SPDX-License-Identifier: MIT
 -- Analysis as its clients know it: scans are runs, vulnerabilities are findings.
 --
---   analysis_scan_add(p_repo, p_commit, p_branch, p_type) → scan: a run of that kind, the one that waits
---       already when it was asked for before. p_type: security, quality or dependency. MU404, MU409.
+--   analysis_scan_add(p_repo, p_commit, p_branch, p_type, p_pull_request) → scan: a run of that kind, the one
+--       that waits already when it was asked for before. p_type: security, quality or dependency.
+--       p_pull_request: the number of the one that it is of. MU404, MU409.
 --   analysis_scan_list(p_repo, p_status, p_type, p_limit, p_cursor) → {"items": [scan], "next"}, newest first
 --   analysis_scan_get(p_run) → scan + "results": what it was the first to find, at most 100. MU404.
+--   analysis_pull_request(p_pull_request, p_repo) → {pull_request, scans, findings}: the scans that named it,
+--       the newest first, at most 50, of any repository without p_repo; and what these were the first to
+--       find, the worst first, at most 200. MU404: no scan named it.
 --   analysis_metrics(p_repo) → what is known of a repository: {repository, timestamp, health, activity,
 --       security}; null where nobody has looked yet. MU404, MU409.
 --
--- A scan: {id, scan_id, repository_id, repository, scan_type, commit_sha, branch, status, progress, error,
--- findings_count, critical_count, high_count, medium_count, low_count, created_at, started_at,
+-- A scan: {id, scan_id, repository_id, repository, scan_type, commit_sha, branch, pull_request, status,
+-- progress, error, findings_count, critical_count, high_count, medium_count, low_count, created_at, started_at,
 -- completed_at}. Counts are of what it was the first to find, null until it has completed.
 
 create function muster.analysis_kind(p_type text) returns text
@@ -39,6 +43,7 @@ begin
 	return jsonb_build_object('id', (p_run).id, 'scan_id', (p_run).id, 'repository_id', (p_run).repo_id,
 		'repository', muster.repo_brief((p_run).repo_id), 'scan_type', muster.analysis_type((p_run).kind),
 		'commit_sha', (p_run).request -> 'commit', 'branch', (p_run).request -> 'branch',
+		'pull_request', (p_run).pull_request,
 		'status', (p_run).status, 'progress', (p_run).progress, 'error', (p_run).error,
 		'findings_count', v_counts.n, 'critical_count', v_counts.critical, 'high_count', v_counts.high,
 		'medium_count', v_counts.medium, 'low_count', v_counts.low,
@@ -48,7 +53,8 @@ end
 $$;
 
 create function muster.analysis_scan_add(p_repo text, p_commit text default null, p_branch text default null,
-					 p_type text default null) returns jsonb
+					 p_type text default null, p_pull_request integer default null)
+returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
@@ -69,14 +75,15 @@ begin
 		raise exception using errcode = 'MU409',
 			message = format('%s is no repository on a host of ours that could be scanned.', v_repo.name);
 	end if;
-	v_key := left(concat_ws(':', 'repo', v_repo.id, v_request ->> 'commit', v_request ->> 'branch'), 300);
+	v_key := left(concat_ws(':', 'repo', v_repo.id, v_request ->> 'commit', v_request ->> 'branch',
+			       'pull_request ' || p_pull_request), 300);
 	perform pg_advisory_xact_lock(19802, hashtext(v_kind || v_key));
 	select r.* into v_run from muster.job j join muster.run r on r.id = j.run_id
 	 where j.organization_id = v_organization and j.kind = v_kind and j.key = v_key
 	   and j.state in ('queued', 'running');
 	if v_run.id is null then
-		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request)
-		values (v_organization, v_repo.project_id, v_repo.id, muster.account(), v_kind, v_request)
+		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request, pull_request)
+		values (v_organization, v_repo.project_id, v_repo.id, muster.account(), v_kind, v_request, p_pull_request)
 		returning * into v_run;
 		insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
 		values (v_organization, v_run.id, v_kind, v_key, v_root.host, 10, 3,
@@ -129,6 +136,33 @@ begin
 	end if;
 	return muster.analysis_scan_json(v_run)
 	       || jsonb_build_object('results', muster.run_detail(p_run) -> 'results');
+end
+$$;
+
+create function muster.analysis_pull_request(p_pull_request integer, p_repo text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_repo uuid := muster.repo_id(p_repo);
+	v_runs muster.run[];
+begin
+	v_runs := array(select r from muster.run r
+			 where r.organization_id = v_organization and r.pull_request = p_pull_request
+			   and r.kind in ('scan', 'analyze', 'deps') and (v_repo is null or r.repo_id = v_repo)
+			 order by r.id desc limit 50);
+	if cardinality(v_runs) = 0 then
+		raise exception using errcode = 'MU404', message = 'No scan is known of this pull request.';
+	end if;
+	return jsonb_build_object('pull_request', p_pull_request,
+		'scans', (select jsonb_agg(muster.analysis_scan_json(r) order by (r).id desc)
+			    from (select unnest(v_runs) as r) x),
+		'findings', (
+			select coalesce(jsonb_agg(muster.finding_json(f) order by f.rank desc, f.id desc), '[]')
+			  from (select x.* from muster.finding x
+				 where x.organization_id = v_organization
+				   and x.run_id = any (array(select u.id from unnest(v_runs) u))
+				 order by x.rank desc, x.id desc limit 200) f));
 end
 $$;
 

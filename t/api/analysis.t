@@ -46,6 +46,29 @@ subtest 'a scan is asked for' => sub {
 	is ask(POST => 'scan', { repository_id => 'a' }, 'viewer')->{status}, 403, 'a viewer asks for none';
 };
 
+subtest 'of a pull request' => sub {
+	my $of = ask(POST => 'scan', { repository_id => 'a', commit_sha => 'abcdef1', branch => 'main', pull_request => 7 });
+	is_deeply [@{ $of->{json} }{qw(status pull_request)}], ['pending', 7], 'a scan may be';
+	my @other = $db->rows(q{select id from muster.run where pull_request is null});
+	is scalar(grep { $_->[0] == $of->{json}{id} } @other), 0, 'which is another than that of the branch';
+	my $known = ask(GET => 'pr/7', undef, 'viewer')->{json};
+	is_deeply [@{$known}{qw(pull_request findings)}, [map { $_->{id} } @{ $known->{scans} }]], [7, [], [$of->{json}{id}]],
+		'and is shown with nothing known yet';
+	$db->sql(q{update muster.run set status = 'completed', completed_at = now() where id = $1}, $of->{json}{id});
+	$db->sql(q{select muster.finding_store((select id from muster.repo where name = 'a'), 'secret', $1,
+		'[{"fingerprint": "p1", "rule": "r", "title": "T", "severity": "low"},
+		  {"fingerprint": "p2", "rule": "r", "title": "T", "severity": "high"}]', false)}, $of->{json}{id});
+	$known = ask(GET => 'pr/7?repository_id=a')->{json};
+	is_deeply [map { $_->{fingerprint} } @{ $known->{findings} }], ['p2', 'p1'], 'then with what it found, the worst first';
+	is_deeply [map { "$_->{findings_count} $_->{high_count}" } @{ $known->{scans} }], ['2 1'], 'which is counted';
+	is ask(GET => 'pr/7?repository_id=gone')->{status}, 404, 'numbers are of a repository';
+	is ask(GET => 'pr/8')->{status}, 404, 'of another nothing is known';
+	is ask(GET => 'pr/0')->{status}, 400, 'or it is none';
+	is ask(POST => 'scan', { repository_id => 'a', pull_request => 0 })->{status}, 400, 'which no scan is of';
+	$db->sql(q{delete from muster.finding; delete from muster.job where run_id = $1}, $of->{json}{id});
+	$db->sql(q{delete from muster.run where id = $1}, $of->{json}{id});
+};
+
 subtest 'what became of it' => sub {
 	my $id = $db->value(q{select id from muster.run where kind = 'scan'});
 	$db->sql(q{update muster.run set status = 'completed', completed_at = now() where id = $1}, $id);

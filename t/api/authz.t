@@ -48,7 +48,8 @@ my $none = '00000000-0000-4000-8000-000000000000';
 my %path = ('{repo}' => 'a', '{audit}' => 1, '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
 	'{organization}' => 'default', '{project}' => 'default', '{account}' => $none,
 	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{identity}' => $none,
-	'{issuer}' => 'none', '{key}' => 'retention.event_days', '{finding}' => 1, '{comment}' => 1, '{file}' => '2026-03-01T10:00:00.000Z.json');
+	'{issuer}' => 'none', '{key}' => 'retention.event_days', '{finding}' => 1, '{comment}' => 1, '{pull_request}' => 7,
+	'{file}' => '2026-03-01T10:00:00.000Z.json');
 
 # Tokens that may all, had they not ended, and one for each scope alone.
 my %token;

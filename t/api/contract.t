@@ -53,6 +53,9 @@ my %place = (
 	run => sub { $stack->db->value(q{insert into muster.run (organization_id, project_id, kind)
 		select organization_id, id, 'audit' from muster.project where organization_id = }
 		. default() . q{ limit 1 returning id}) },
+	pull_request => sub { $stack->db->value(q{insert into muster.run (organization_id, project_id, kind, pull_request)
+		select organization_id, id, 'scan', 7 from muster.project where organization_id = }
+		. default() . q{ limit 1 returning pull_request}) },
 	deployment => sub { $stack->db->value(q{insert into muster.deployment (organization_id, project_id, environment,
 		version) select organization_id, id, 'staging', '1' from muster.project
 		where organization_id = } . default() . q{ limit 1 returning id}) },

@@ -92,6 +92,7 @@ my %functions = (
 	account_change => { is => 'trigger' },
 	analysis_kind => { is => 'internal' },
 	analysis_metrics => { roles => ['muster_api'], call => q{select muster.analysis_metrics('$repo')}, error => 'MU404' },
+	analysis_pull_request => { roles => ['muster_api'], call => q{select muster.analysis_pull_request(77)}, error => 'MU404' },
 	analysis_scan_add => { roles => ['muster_api'], call => q{select muster.analysis_scan_add('$repo')}, error => 'MU404' },
 	analysis_scan_get => { roles => ['muster_api'], call => 'select muster.analysis_scan_get($run)', error => 'MU404' },
 	analysis_scan_json => { is => 'internal' },

@@ -156,12 +156,13 @@ select f.organization_id, f.id, md5('account' || 1 + f.id % 300)::uuid, 'A word 
 
 -- == run, job, run_log
 insert into muster.run (organization_id, project_id, repo_id, account_id, kind, status, total_results, created_at,
-	started_at, completed_at)
+	started_at, completed_at, pull_request)
 select r.organization_id, r.project_id, r.id, case when n % 2 = 0 then md5('account' || 1 + n % 300)::uuid end,
        case when n % 10007 = 0 then 'analyze' else (array['audit', 'scan', 'scan', 'audit', 'deps'])[1 + n % 5] end,
        case when n % 5003 = 0 then 'failed' when n % 7001 = 0 then 'cancelled' else 'completed' end, n % 10,
        now() - (500000 - n) * interval '5 minutes', now() - (500000 - n) * interval '5 minutes',
-       now() - (500000 - n) * interval '5 minutes' + (n % 90) * interval '1 second'
+       now() - (500000 - n) * interval '5 minutes' + (n % 90) * interval '1 second',
+       case when n % 5 in (1, 2) then 1 + n % 1000 end
   from generate_series(1, 500000 / :scale) n
   join muster.repo r on r.id = md5('repo' || 1 + n % 10000)::uuid
  order by n;
