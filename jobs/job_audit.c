@@ -194,9 +194,9 @@ gboolean job_audit_store(
 
 /* The lease is asked for first and in the same statement: CASE evaluates in order. */
 static const char record_sql[] =
-	"select case when muster.job_renew($1::bigint, $2::uuid, 30)"
-	" then muster.job_complete($1::bigint, $2::uuid, muster.report_ingest($3, $4, $5, $6)"
-	" || jsonb_build_object('total_results', $7::bigint))"
+	"select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
+	" then muster.job_complete($1::bigint, $2::uuid, muster.report_ingest($4, $5, $6, $7)"
+	" || jsonb_build_object('total_results', $8::bigint))"
 	" else false end";
 
 gboolean job_audit_record(

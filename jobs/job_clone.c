@@ -168,9 +168,9 @@ char *job_clone_run(struct job_child *child, json_object *params, GError **error
 
 /* The lease is asked for first and in the same statement: CASE evaluates in order. */
 static const char record_sql[] =
-	"select case when muster.job_renew($1::bigint, $2::uuid, 30)"
+	"select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
 	" then muster.job_complete($1::bigint, $2::uuid,"
-	" muster.root_add($3, $4, $5, 'clones', $6) || $7::jsonb) else false end";
+	" muster.root_add($4, $5, $6, 'clones', $7) || $8::jsonb) else false end";
 
 gboolean job_clone_record(
 	json_object *payload, GBytes *result, struct job_record *record, GError **error)

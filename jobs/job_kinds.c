@@ -7,7 +7,7 @@
 /* clang-format off */
 const struct job_kind job_kinds[] = {
 	{
-		.name = "audit",
+		.name = "audit", .queue = "audit",
 		.soft_s = 15 * 60, .hard_s = 16 * 60, .cpu_s = 3600,
 		.memory_bytes = 2048 * MIB, .files = 4096,
 		.result_max_bytes = 256 * MIB,
@@ -19,7 +19,7 @@ const struct job_kind job_kinds[] = {
 		.help = "look at every repository below a watched folder",
 	},
 	{
-		.name = "clone",
+		.name = "clone", .queue = "network",
 		.soft_s = 60 * 60, .hard_s = 61 * 60, .cpu_s = 3600,
 		.memory_bytes = 4096 * MIB, .files = 1024,
 		.result_max_bytes = 65536,
@@ -31,11 +31,11 @@ const struct job_kind job_kinds[] = {
 		.help = "clone a repository that was added by its address",
 	},
 	{
-		.name = "prune",
+		.name = "prune", .queue = "database",
 		.help = "forget what is older than an organization's settings say",
 	},
 	{
-		.name = "remove",
+		.name = "remove", .queue = "database",
 		.help = "remove an organization or an account with all its rows",
 	},
 };

@@ -34,7 +34,10 @@ void job_child_count(struct job_child *child, guint done, guint total, const cha
 /* A line for the runner's log; text is cut at 500 bytes, and after 100 lines nothing is sent. */
 void job_child_log(struct job_child *child, const char *text);
 
-/* Parameters of the completing statement behind $1 (job) and $2 (lease). */
+/*
+ * Parameters of the completing statement behind $1 (job), $2 (lease) and $3 (what it took, for
+ * job_usage(), which answers whether the lease is ours).
+ */
 #define JOB_RECORD_PARAMS_MAX 6
 struct job_record;
 typedef struct job_record job_record;
@@ -48,6 +51,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_record, job_record_clear)
 
 struct job_kind {
 	const char *name;
+	const char *queue;      /* what is paused, watched and served together */
+	guint concurrency;      /* at once on all hosts; 0: as many as there is room for */
 	guint soft_s, hard_s;   /* SIGTERM, SIGKILL to the child's group; no 0 */
 	guint cpu_s;            /* of one process, all threads together */
 	gint64 memory_bytes;    /* address space of one process */

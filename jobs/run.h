@@ -68,6 +68,7 @@ struct runner {
 	guint wake_source;
 	guint work_source;
 	gint64 woken_us;
+	gboolean is_told;      /* the database knows our kinds */
 	gboolean is_scheduled; /* the audits that were due when --once began are in the queue */
 	gboolean has_steps;    /* the database has a job of its own to go on with */
 	gboolean is_committed; /* something was written whose events need numbers */
@@ -111,6 +112,9 @@ struct run_job {
 	guint refusals;
 	gboolean can_retry;
 	char *error; /* why it failed; NULL while nothing went wrong */
+	int exit_status;
+	gint64 rss_kib, cpu_ms;
+	GString *log; /* what it said */
 	GBytes *result;
 };
 

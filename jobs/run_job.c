@@ -17,6 +17,7 @@
 #include "lib/quote.h"
 
 #define ERROR_MAX_BYTES 1000
+#define LOG_MAX_BYTES 65536
 #define PROGRESS_INTERVAL_US G_USEC_PER_SEC
 #define STOP_GRACE_US (5 * G_USEC_PER_SEC)
 
@@ -41,6 +42,7 @@ void run_job_free(struct run_job *job)
 	json_object_put(job->payload);
 	g_clear_pointer(&job->result, g_bytes_unref);
 	g_free(job->error);
+	g_string_free(job->log, TRUE);
 	g_free(job);
 }
 
@@ -123,6 +125,14 @@ static void error_take(struct run_job *job, json_object *body)
 		message != NULL ? message : "The job failed without saying why.");
 }
 
+static void log_take(struct run_job *job, const char *text)
+{
+	if (text == NULL || job->log->len + strlen(text) >= LOG_MAX_BYTES)
+		return;
+	log_info("from the job", "text", text, NULL);
+	g_string_append_printf(job->log, "%s\n", text);
+}
+
 static void frame_take(struct run_job *job, enum frame_kind kind, GBytes *body)
 {
 	gsize len;
@@ -143,7 +153,7 @@ static void frame_take(struct run_job *job, enum frame_kind kind, GBytes *body)
 	} else if (kind == FRAME_PROGRESS) {
 		progress_pass(job, object);
 	} else if (kind == FRAME_LOG) {
-		log_info("from the job", "text", json_get_text(object, "message", NULL), NULL);
+		log_take(job, json_get_text(object, "message", NULL));
 	} else {
 		error_take(job, object);
 	}
@@ -234,6 +244,9 @@ static void job_ended(struct run_job *job, const struct helper_event *event)
 	progress_clear(job->runner->progress);
 	job->is_ended = TRUE;
 	job->ended_us = g_get_monotonic_time();
+	job->exit_status = event->status;
+	job->rss_kib = event->rss_kib;
+	job->cpu_ms = event->cpu_ms;
 	/* A processor-time limit is a limit, not a crash. */
 	if (WIFSIGNALED(event->status) && WTERMSIG(event->status) == SIGXCPU)
 		run_job_set_error(job, TRUE, "The job's processor time was over.");
@@ -326,6 +339,7 @@ void run_job_begin(struct runner *runner, struct queue_job *claimed, int slot_fd
 	job->claimed_us = g_get_monotonic_time();
 	job->soft_at_us = job->claimed_us + (gint64)job->job.kind->soft_s * G_USEC_PER_SEC;
 	job->hard_at_us = job->claimed_us + (gint64)job->job.kind->hard_s * G_USEC_PER_SEC;
+	job->log = g_string_new(NULL);
 	job->reader = frame_reader_new(job->job.kind->result_max_bytes);
 	job_prefix(job);
 	g_hash_table_insert(runner->jobs, GUINT_TO_POINTER(job->token), job);

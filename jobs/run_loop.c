@@ -216,6 +216,7 @@ static void claim_end(struct runner *runner)
 
 static void schedule(struct runner *runner, gint64 now)
 {
+	runner->is_told = runner->is_told || queue_tell_kinds(runner->queue, NULL);
 	if (now < runner->schedule_at_us ||
 		(runner->mode == RUNNER_MODE_ONCE && runner->is_scheduled))
 		return;

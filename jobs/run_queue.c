@@ -136,6 +136,27 @@ static gboolean queue_ask(struct queue *queue, const char *sql, int n, const cha
 	return TRUE;
 }
 
+gboolean queue_tell_kinds(struct queue *queue, GError **error)
+{
+	g_autoptr(json_object) kinds = json_object_new_array_ext((int)job_kinds_len);
+
+	for (gsize i = 0; i < job_kinds_len; i++) {
+		const struct job_kind *kind = &job_kinds[i];
+		json_object *told = json_object_new_object();
+		json_object_object_add(told, "name", json_object_new_string(kind->name));
+		json_object_object_add(told, "queue", json_object_new_string(kind->queue));
+		if (kind->concurrency > 0)
+			json_object_object_add(
+				told, "concurrency", json_object_new_int64(kind->concurrency));
+		json_object_object_add(told, "help", json_object_new_string(kind->help));
+		json_object_array_add(kinds, told);
+	}
+	const char *params[] = {json_object_to_json_string_ext(kinds, JSON_C_TO_STRING_PLAIN)};
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.job_kind_set($1)", 1, params, error);
+	return result != NULL;
+}
+
 gboolean queue_schedule(struct queue *queue, GError **error)
 {
 	g_autofree char *interval =
@@ -191,30 +212,40 @@ gboolean queue_progress(struct queue *queue, gint64 id, const char *lease, int p
 		4, params, is_ours, error);
 }
 
-gboolean queue_complete(struct queue *queue, gint64 id, const char *lease,
+gboolean queue_complete(struct queue *queue, gint64 id, const char *lease, const char *usage,
 	const struct job_record *record, gboolean *is_ours, GError **error)
 {
 	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
-	const char *params[2 + JOB_RECORD_PARAMS_MAX] = {id_text, lease};
+	const char *params[3 + JOB_RECORD_PARAMS_MAX] = {id_text, lease, usage};
 
 	for (guint i = 0; i < record->n_params; i++)
-		params[2 + i] = record->params[i];
-	return queue_ask(queue, record->sql, (int)(2 + record->n_params), params, is_ours, error);
+		params[3 + i] = record->params[i];
+	return queue_ask(queue, record->sql, (int)(3 + record->n_params), params, is_ours, error);
 }
 
-gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *message,
-	gboolean retry, gboolean crash, char **state, GError **error)
+gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *usage,
+	const char *message, gboolean retry, gboolean crash, char **state, GError **error)
 {
 	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
 	const char *params[] = {
-		id_text, lease, message, retry ? "true" : "false", crash ? "true" : "false"};
+		id_text, lease, message, retry ? "true" : "false", crash ? "true" : "false", usage};
 	g_autoptr(db_result) result = queue_query(queue,
-		"select muster.job_fail($1::bigint, $2::uuid, $3, $4::boolean, $5::boolean)", 5,
-		params, error);
+		"select muster.job_fail($1::bigint, $2::uuid, $3, $4::boolean, $5::boolean, $6::jsonb)",
+		G_N_ELEMENTS(params), params, error);
 	if (result == NULL)
 		return FALSE;
 	*state = g_strdup(db_result_get(result, 0, 0));
 	return TRUE;
+}
+
+gboolean queue_put_back(
+	struct queue *queue, gint64 id, const char *lease, gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {id_text, lease};
+	return queue_ask(queue,
+		"select muster.job_snooze($1::bigint, $2::uuid, 0, 'The runner was stopped.')", 2,
+		params, is_ours, error);
 }
 
 gboolean queue_ingest(struct queue *queue, const char *organization, const char *root,

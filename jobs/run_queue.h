@@ -38,6 +38,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(queue, queue_free)
 
 gboolean queue_is_away(const struct queue *queue);
 
+/* Says what kinds there are. */
+gboolean queue_tell_kinds(struct queue *queue, GError **error);
+
 /* Adds the audit jobs of this host that are due. */
 gboolean queue_schedule(struct queue *queue, GError **error);
 
@@ -50,13 +53,20 @@ gboolean queue_renew(struct queue *queue, gint64 id, const char *lease, guint le
 gboolean queue_progress(struct queue *queue, gint64 id, const char *lease, int percent,
 	const char *message, gboolean *is_ours, GError **error);
 
-/* Stores what record says and completes the job, in one transaction that needs the lease. */
-gboolean queue_complete(struct queue *queue, gint64 id, const char *lease,
+/*
+ * Stores what record says and completes the job, in one transaction that needs the lease. usage:
+ * JSON of what the attempt took, as of job_usage() in sql/api/job.sql.
+ */
+gboolean queue_complete(struct queue *queue, gint64 id, const char *lease, const char *usage,
 	const struct job_record *record, gboolean *is_ours, GError **error);
 
-/* *state, freed by the caller: "queued" (again), "dead" or "lost". */
-gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *message,
-	gboolean retry, gboolean crash, char **state, GError **error);
+/* *state, freed by the caller: "queued" (again), "dead", "cancelled" (for a newer one) or "lost". */
+gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *usage,
+	const char *message, gboolean retry, gboolean crash, char **state, GError **error);
+
+/* Queues the job again, due at once, as if it had not been begun. */
+gboolean queue_put_back(
+	struct queue *queue, gint64 id, const char *lease, gboolean *is_ours, GError **error);
 
 /* A report file's bytes; *is_new FALSE when the database had it. */
 gboolean queue_ingest(struct queue *queue, const char *organization, const char *root,

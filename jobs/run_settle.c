@@ -37,13 +37,26 @@ static gboolean settle_lost(struct run_job *job)
 	return TRUE;
 }
 
+/* As job_usage() in sql/api/job.sql takes it. */
+static char *usage_format(const struct run_job *job)
+{
+	g_autoptr(json_object) usage = json_object_new_object();
+
+	json_object_object_add(usage, "exit_status", json_object_new_int(job->exit_status));
+	json_object_object_add(usage, "cpu_ms", json_object_new_int64(job->cpu_ms));
+	json_object_object_add(usage, "rss_kib", json_object_new_int64(job->rss_kib));
+	if (job->log->len > 0)
+		json_object_object_add(usage, "log", json_object_new_string(job->log->str));
+	return g_strdup(json_object_to_json_string_ext(usage, JSON_C_TO_STRING_PLAIN));
+}
+
 static gboolean settle_failure(struct run_job *job)
 {
 	g_autoptr(GError) error = NULL;
-	g_autofree char *state = NULL;
+	g_autofree char *state = NULL, *usage = usage_format(job);
 
-	if (!queue_fail(job->runner->queue, job->job.id, job->job.lease, job->error, job->can_retry,
-		    job->is_crash, &state, &error)) {
+	if (!queue_fail(job->runner->queue, job->job.id, job->job.lease, usage, job->error,
+		    job->can_retry, job->is_crash, &state, &error)) {
 		if (is_away(job, error))
 			return offer_again(job);
 		log_failure(LOG_LEVEL_ERROR, "the failure of a job cannot be stored", error);
@@ -58,7 +71,9 @@ static gboolean settle_failure(struct run_job *job)
 }
 
 /* The result itself is the row's. */
-static const char record_sql[] = "select muster.job_complete($1::bigint, $2::uuid, $3::jsonb)";
+static const char record_sql[] =
+	"select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
+	" then muster.job_complete($1::bigint, $2::uuid, $4::jsonb) else false end";
 
 static gboolean record_make(struct run_job *job, struct job_record *record, GError **error)
 {
@@ -67,6 +82,25 @@ static gboolean record_make(struct run_job *job, struct job_record *record, GErr
 	record->sql = record_sql;
 	record->params[0] = g_strdup(g_bytes_get_data(job->result, NULL));
 	record->n_params = 1;
+	return TRUE;
+}
+
+/* We were told to end: another runner does it from the beginning, and it is nobody's failure. */
+static gboolean settle_released(struct run_job *job)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean is_ours = TRUE;
+
+	if (!queue_put_back(job->runner->queue, job->job.id, job->job.lease, &is_ours, &error)) {
+		if (is_away(job, error))
+			return offer_again(job);
+		log_failure(LOG_LEVEL_ERROR, "a job cannot be put back", error);
+		return TRUE;
+	}
+	if (!is_ours)
+		return settle_lost(job);
+	log_info("put back: the runner ends", NULL);
+	job->runner->is_committed = TRUE;
 	return TRUE;
 }
 
@@ -98,8 +132,9 @@ static gboolean settle_result(struct run_job *job)
 	}
 	if (!record_make(job, &record, &error))
 		return settle_error(job, error);
+	g_autofree char *usage = usage_format(job);
 	if (!queue_complete(
-		    runner->queue, job->job.id, job->job.lease, &record, &is_ours, &error)) {
+		    runner->queue, job->job.id, job->job.lease, usage, &record, &is_ours, &error)) {
 		/* A moment's trouble (a deadlock, another that stores the same) is tried again too.
 		 */
 		if (g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
@@ -126,10 +161,10 @@ gboolean run_job_settle(struct run_job *job)
 	} else if (job->error == NULL && job->result != NULL) {
 		/* Also one that was told to stop and was done before it heard. */
 		is_settled = settle_result(job);
+	} else if (job->stop == RUN_JOB_STOP_RELEASED) {
+		is_settled = settle_released(job);
 	} else {
-		run_job_set_error(job, TRUE,
-			job->stop == RUN_JOB_STOP_RELEASED ? "The runner was stopped."
-							   : "The job gave no result.");
+		run_job_set_error(job, TRUE, "The job gave no result.");
 		is_settled = settle_failure(job);
 	}
 	log_set_prefix(NULL, NULL);

@@ -39,7 +39,7 @@ $$;
 create function muster.audit_repos(p_root bigint, p_statuses bytea, p_scores bytea)
 returns table (id uuid, name text, status text, score integer)
 language plpgsql stable rows 1000 set search_path = pg_catalog, muster, pg_temp
-set enable_seqscan = off as $$
+set enable_seqscan = off set jit = off as $$
 begin
 	return query
 	select r.id, r.name, muster.status_name(muster.byte_at(p_statuses, r.ordinal)),

@@ -36,6 +36,10 @@ my ($code, $out, $err) = run_program([$program, 'run', '--once', '--conf', $conf
 is $code, 0, '--once ends well when every job did' or diag $err;
 is job($id)->{state}, 'done', 'and the job is done';
 is_deeply [sort keys %{ job($id)->{result} }], ['from_us', 'to_us'], 'its result is the row\'s';
+is job($id)->{exit_status}, 0, 'with how it ended';
+cmp_ok job($id)->{rss_kib}, '>', 100, 'and what it took';
+is_deeply [$db->rows(q{select name, queue, concurrency from muster.job_kind where name = 'sleep'})], [['sleep', 'test', undef]],
+	'the database knows what kinds there are';
 
 $id = add('fail', '{"final": true}', attempts => 5);
 ($code, $out, $err) = run_program([$program, 'run', '--once', '--conf', $conf]);
@@ -97,6 +101,7 @@ my $crash = add('crash', '{}');
 my $job = wait_for { ended($crash) } 'the crash';
 is $job->{state}, 'dead', 'a job whose process was killed is over at once';
 like $job->{error}, qr/signal 9/, 'and says so';
+is $job->{exit_status}, 9, 'in numbers too';
 
 my $many = add('crash', '{}', attempts => 9);
 for my $try (1 .. 3) {

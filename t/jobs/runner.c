@@ -211,13 +211,13 @@ static char *look_run(struct job_child *child, json_object *params, GError **err
 }
 
 #define LIMITS                                                                                     \
-	.soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,           \
-	.result_max_bytes = MIB
+	.queue = "test", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60,            \
+	.memory_bytes = 256 * MIB, .files = 64, .result_max_bytes = MIB
 
 /* clang-format off */
 const struct job_kind job_kinds[] = {
 	{ .name = "sleep", LIMITS, .run = sleep_run },
-	{ .name = "hang", .soft_s = 1, .hard_s = 2, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
+	{ .name = "hang", .queue = "test", .help = "for a test", .soft_s = 1, .hard_s = 2, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
 	  .result_max_bytes = MIB, .run = hang_run },
 	{ .name = "crash", LIMITS, .run = crash_run },
 	{ .name = "fail", LIMITS, .run = fail_run },

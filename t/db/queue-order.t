@@ -1,0 +1,273 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Which job is next, which has to wait and why, and what becomes of one that is asked for again, put
+# off, held back, given up or taken up again.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Test;
+
+my $stand = Muster::Test->new;
+my $db = $stand->database;
+my %organization = map { $_ => $db->value('select muster.organization_add($1)', $_) } qw(acme burrow cedar);
+my $acme = $organization{acme};
+my $jobs = $db->as('muster_jobs');
+
+# %option: parameters of job_add() by name; of: whose it is.
+sub add {
+	my ($key, %option) = @_;
+	my ($of, $kind) = (delete $option{of} // 'acme', delete $option{kind} // 'scan');
+	my @names = sort keys %option;
+	my $more = join '', map { ", p_$names[$_] => \$" . ($_ + 4) } 0 .. $#names;
+	return $jobs->value("select muster.job_add(\$1, \$2, \$3$more)", $organization{$of}, $kind, $key, @option{@names});
+}
+
+# [id, lease, key] of each
+sub claim {
+	my ($limit, %option) = @_;
+	return $jobs->rows('select id, lease_id, key from muster.job_claim($1, $2, $3, 30)', $option{host} // 'here',
+		$option{kinds} // '{scan,fetch}', $limit);
+}
+sub keys_of { return join ' ', map { $_->[2] } @_ }
+sub job { return $db->json('select to_jsonb(j) from muster.job j where id = $1', $_[0]) }
+sub why { return $jobs->value('select muster.job_why($1)', $_[0]) }
+sub complete { return $jobs->value('select muster.job_complete($1, $2)', $_[0][0], $_[0][1]) }
+sub begin { $db->sql('delete from muster.job; delete from muster.job_pause'); return }
+sub run_add {
+	return $db->value(q{insert into muster.run (organization_id, project_id, kind)
+		select organization_id, id, 'scan' from muster.project where organization_id = $1 returning id}, $acme);
+}
+sub run_status { return $db->value('select status from muster.run where id = $1', $_[0]) }
+
+subtest 'whose turn it is' => sub {
+	my $now = $db->value('select now()');
+	add('old', run_at => $db->value(q{select $1::timestamptz - interval '25 minutes'}, $now));
+	add('urgent', priority => 2, run_at => $now);
+	add('more urgent', priority => 3, run_at => $now);
+	is keys_of(claim(9)), 'more urgent old urgent', 'who has waited for long goes before what is urgent';
+	begin();
+	add("a$_") for 1 .. 4;
+	add("b$_", of => 'burrow', priority => -10) for 1 .. 2;
+	add('c1', of => 'cedar');
+	is keys_of(claim(3)), 'a1 c1 b1', 'one of each organization';
+	is keys_of(claim(2)), 'a2 b2', 'and another';
+	add('c2', of => 'cedar');
+	add('c3', of => 'cedar');
+	is keys_of(claim(2)), 'c2 a3', 'who has less under way is first';
+};
+
+subtest 'the same work' => sub {
+	begin();
+	my $first = add('k', payload => '{"n": 1}');
+	my ($claimed) = claim(1);
+	is add('k'), $first, 'keep: it is what is under way';
+	my $second = add('k', mode => 'replace', payload => '{"n": 2}');
+	isnt $second, $first, 'replace: another follows what is under way';
+	is add('k', mode => 'replace', payload => '{"n": 3}', priority => 1), $second, 'and is replaced while it waits';
+	is job($second)->{payload}{n}, 3, 'by the newest';
+	is keys_of(claim(5)), '', 'but not begun beside the other';
+	like why($second), qr/Job $first does the same work/, 'which is said';
+	is complete($claimed), 't', 'when that is done';
+	is keys_of(claim(5)), 'k', 'its turn comes';
+
+	begin();
+	$first = add('t', mode => 'throttle', window_s => 60);
+	complete(claim(1));
+	is add('t', mode => 'throttle', window_s => 60), $first, 'throttle: not again so soon';
+	$db->sql(q{update muster.job set created_at = created_at - interval '61 seconds'});
+	isnt add('t', mode => 'throttle', window_s => 60), $first, 'but later';
+
+	begin();
+	$first = add('d', mode => 'debounce', window_s => 10, payload => '{"n": 1}');
+	is keys_of(claim(5)), '', 'debounce: it waits whether more is coming';
+	$db->sql(q{update muster.job set run_at = now() + interval '1 second', created_at = now() - interval '95 seconds'});
+	is add('d', mode => 'debounce', window_s => 10, payload => '{"n": 2}'), $first, 'more makes it wait again';
+	is job($first)->{payload}{n}, 2, 'for the newest';
+	is $db->value('select extract(epoch from run_at - created_at)::integer from muster.job'), 100, 'but not for ever';
+	is $jobs->error(q{select muster.job_add($1, 'scan', 'x', p_mode => $2)}, $acme, $_), 'MU400', "$_ alone is nothing"
+		for qw(throttle debounce sometimes);
+};
+
+subtest 'a newer push' => sub {
+	begin();
+	my @runs = map { run_add() } 1 .. 4;
+	my $first = add('push', mode => 'supersede', run => $runs[0]);
+	my ($claimed) = claim(1);
+	my $second = add('push', mode => 'supersede', run => $runs[1]);
+	is job($first)->{state}, 'cancelled', 'ends what is under way';
+	is run_status($runs[0]), 'cancelled', 'and its run';
+	is complete($claimed), 'f', 'whose result comes too late';
+	($claimed) = claim(1);
+	is $claimed->[0], $second, 'and is done instead';
+	my $third = add('push', mode => 'supersede', run => $runs[2]);
+	is job($second)->{state}, 'running', 'that one is let to its end, so that one comes to it';
+	is add('push', mode => 'supersede', run => $runs[3]), $third, 'meanwhile the newest waits';
+	is run_status($runs[2]), 'cancelled', 'in place of the one before';
+	is complete($claimed), 't', 'then it is done';
+	($claimed) = claim(1);
+	is $claimed->[0], $third, 'and the newest follows';
+	my $last = add('push', mode => 'supersede');
+	is job($third)->{state}, 'cancelled', 'which may be ended again';
+	is keys_of(claim(5)), 'push', 'for the next';
+
+	begin();
+	$first = add('f', mode => 'replace', attempts_max => 9);
+	($claimed) = claim(1);
+	add('f', mode => 'replace');
+	is $jobs->value('select muster.job_fail($1, $2, $3, true)', @$claimed[0, 1], 'no'), 'cancelled',
+		'what failed is not tried again where a newer one waits';
+	is keys_of(claim(5)), 'f', 'which is done instead';
+};
+
+subtest 'waiting for others' => sub {
+	begin();
+	my $a = add('a');
+	my $b = add('b');
+	my $run = run_add();
+	my $c = add('c', wait_for => "{$a,$b}", run => $run);
+	my $d = add('d', wait_for => "{$c}");
+	my @claimed = claim(9);
+	is keys_of(@claimed), 'a b', 'those before it are begun alone';
+	complete($claimed[0]);
+	is keys_of(claim(9)), '', 'one of them is not enough';
+	like why($c), qr/Waits for job $b/, 'it says which it waits for';
+	is $jobs->value('select muster.job_fail($1, $2, $3, false)', @{ $claimed[1] }[0, 1], 'broken'), 'dead', 'when one is given up';
+	is_deeply [map { job($_)->{state} } $c, $d], [('cancelled') x 2], 'so is what waits for it, and what waits for that';
+	is run_status($run), 'cancelled', 'with its run';
+	$a = add('e');
+	add('f', wait_for => "{$a}");
+	complete(claim(1));
+	is keys_of(claim(9)), 'f', 'when it is done it is the turn of the next';
+};
+
+subtest 'limits' => sub {
+	begin();
+	my @ids = map { add("r$_", limit_key => 'forge', limit_running => 2) } 1 .. 4;
+	add('free');
+	my @claimed = claim(9);
+	is keys_of(@claimed), 'r1 r2 free', 'two of that key at once';
+	like why($ids[2]), qr/At most 2 run at once for forge/, 'which is said';
+	complete($claimed[0]);
+	is keys_of(claim(9)), 'r3', 'one ends, one begins';
+	begin();
+	@ids = map { add("m$_", limit_key => 'api', limit_rate => 3) } 1 .. 5;
+	complete($_) for claim(9);
+	is keys_of(claim(9)), '', 'three of that key in a minute';
+	like why($ids[3]), qr/At most 3 are begun in a minute for api/, 'which is said';
+	$db->sql(q{update muster.job set started_at = started_at - interval '61 seconds' where state = 'done'});
+	is keys_of(claim(9)), 'm4 m5', 'the next minute';
+	begin();
+	$jobs->sql(q{select muster.job_kind_set('[{"name": "fetch", "queue": "net", "concurrency": 1, "help": "x"},
+		{"name": "scan", "queue": "work", "concurrency": null, "help": "y"}]')});
+	@ids = map { add("f$_", kind => 'fetch') } 1 .. 2;
+	is keys_of(claim(9)), 'f1', 'one of that kind';
+	like why($ids[1]), qr/At most 1 of kind fetch/, 'which is said';
+	$db->sql(q{update muster.organization set max_concurrent_runs = 1 where id = $1}, $acme);
+	my $s = add('s');
+	is keys_of(claim(9)), '', 'one of that organization';
+	like why($s), qr/At most 1 of the organization/, 'which is said';
+	$db->sql(q{update muster.organization set max_concurrent_runs = null});
+	$db->sql('delete from muster.job_kind');
+};
+
+subtest 'who counts, counts alone' => sub {
+	begin();
+	add("p$_", limit_key => 'one', limit_running => 3) for 1 .. 200;
+	my @sessions = map { $db->as('muster_jobs')->session } 1 .. 3;
+	# Each takes what it gets and looks, before it gives it back, how many run.
+	$_->ask('create temp table seen (n bigint)') for @sessions;
+	$_->send(q{do $$ declare v record; begin for i in 1 .. 60 loop
+		for v in select id, lease_id from muster.job_claim('here', '{scan}', 2, 30) loop
+			insert into seen select (muster.job_status() ->> 'running')::bigint;
+			perform muster.job_complete(v.id, v.lease_id); commit; end loop; commit;
+		end loop; end $$}) for @sessions;
+	$_->read for @sessions;
+	my @seen = map { split /\0/, $_->ask('select n from seen') } @sessions;
+	cmp_ok scalar @seen, '>', 20, 'work was done';
+	is scalar(grep { $_ > 3 } @seen), 0, 'and never more at once than may be';
+	# One that counts and does not end keeps nobody from what is not counted.
+	add('p', limit_key => 'one', limit_running => 3);
+	$sessions[0]->ask('begin');
+	$sessions[0]->ask(q{select count(*) from muster.job_claim('here', '{scan}', 1, 30)});
+	add('q', limit_key => 'one', limit_running => 3);
+	add('free');
+	is keys_of(claim(9)), 'free', 'a claim that hangs holds back what is counted alone';
+	$sessions[0]->ask('rollback');
+};
+
+subtest 'held back' => sub {
+	begin();
+	$jobs->sql(q{select muster.job_kind_set('[{"name": "fetch", "queue": "net", "concurrency": null, "help": "x"}]')});
+	my $f = add('f', kind => 'fetch');
+	my $s = add('s');
+	my $o = add('o', of => 'burrow');
+	is $jobs->value('select muster.job_pause($1, p_reason => $2)', 'net', 'the forge is down'), 't', 'a queue is paused';
+	is $jobs->value('select muster.job_pause($1)', 'net'), 'f', 'once';
+	$jobs->sql('select muster.job_pause(p_organization => $1)', $organization{burrow});
+	is keys_of(claim(9)), 's', 'what is not paused goes on';
+	like why($f), qr/^Paused since .*: the forge is down$/, 'the other says why it does not';
+	like why($o), qr/^Paused since/, 'and so does an organization';
+	is $jobs->value('select muster.job_resume($1)', 'net'), 't', 'on again';
+	is $jobs->value('select muster.job_resume($1)', 'net'), 'f', 'once';
+	is keys_of(claim(9)), 'f', 'it is begun';
+	$jobs->sql('select muster.job_pause()');
+	add('x');
+	is keys_of(claim(9)), '', 'all can be paused';
+	begin();
+	$db->sql('delete from muster.job_kind');
+};
+
+subtest 'attempts' => sub {
+	begin();
+	my $run = run_add();
+	my $id = add('a', attempts_max => 2, run => $run);
+	my ($claimed) = claim(1);
+	is $jobs->value('select muster.job_usage($1, $2, $3)', @$claimed[0, 1],
+		'{"exit_status": 256, "cpu_ms": 1200, "rss_kib": 9000, "log": "one line\n"}'), 't', 'what it took is kept';
+	$jobs->value('select muster.job_fail($1, $2, $3, true)', @$claimed[0, 1], 'no');
+	like why($id), qr/^Not before .* Last time: no$/, 'it says when it is tried again, and what went wrong';
+	$db->sql('update muster.job set run_at = now()');
+	($claimed) = claim(1);
+	is $jobs->value('select muster.job_snooze($1, $2, 60)', @$claimed[0, 1]), 't', 'one may put itself off';
+	is $jobs->value('select muster.job_snooze($1, $2, 60)', @$claimed[0, 1]), 'f', 'while it is under way';
+	is job($id)->{attempt}, 1, 'which is no attempt';
+	$db->sql('update muster.job set run_at = now()');
+	($claimed) = claim(1);
+	$jobs->value('select muster.job_fail($1, $2, $3, true, true)', @$claimed[0, 1], 'killed');
+	is job($id)->{state}, 'dead', 'given up';
+	is_deeply [map { [@$_{qw(number outcome host error exit_status cpu_ms rss_kib log)}] }
+		@{ $db->json('select muster.job_attempts($1)', $id) }],
+		[[1, 'failed', 'here', 'no', 256, 1200, 9000, "one line\n"], [2, 'failed', 'here', 'killed', (undef) x 4]],
+		'each is told';
+	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'fetch'), 0, 'no other kind is taken up again';
+	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'scan'), 1, 'what was given up is';
+	is run_status($run), 'pending', 'with its run';
+	($claimed) = claim(1);
+	is $claimed->[0], $id, 'it is done as new';
+	is complete($claimed), 't', 'and well';
+	is_deeply [map { "$_->{number} $_->{outcome}" } @{ $db->json('select muster.job_attempts($1)', $id) }],
+		['1 failed', '2 failed', '3 done'], 'with all that was before';
+	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'what is done is not done again';
+	$id = add('b');
+	$jobs->sql('select muster.job_cancel($1)', $id);
+	my $other = add('b');
+	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'nor what another does';
+	$jobs->sql('select muster.job_cancel($1)', $other);
+	is $jobs->value('select muster.job_retry($1)', $id), 't', 'what was cancelled may be';
+};
+
+subtest 'many at once' => sub {
+	begin();
+	$db->sql(q{insert into muster.job (organization_id, kind, key) select $1, 'scan', i::text from generate_series(1, 500) i}, $acme);
+	my @claimed = claim(100);
+	is scalar @claimed, 100, 'are claimed';
+	my $said = '[' . join(',', map { qq({"id": $_->[0], "lease": "$_->[1]", "result": {"n": 1}, "usage": {"cpu_ms": 3}}) }
+		@claimed[0 .. 98], [$claimed[99][0], $claimed[0][1]]) . ']';
+	is scalar(() = $jobs->rows('select muster.job_complete_all($1)', $said)), 99, 'and completed, but for whom another has';
+	is job($claimed[5][0])->{cpu_ms}, 3, 'with what they took';
+	is job($claimed[99][0])->{state}, 'running', 'that one goes on';
+};
+
+done_testing;
