@@ -43,6 +43,9 @@ gboolean identity_methods(struct route_call *call, GError **error);
 gboolean identity_remote(struct route_call *call, GError **error);
 gboolean identity_start(struct route_call *call, GError **error);
 gboolean identity_finish(struct route_call *call, GError **error);
+gboolean identity_link_start(struct route_call *call, GError **error);
+gboolean identity_link(struct route_call *call, GError **error);
+gboolean identity_unlink(struct route_call *call, GError **error);
 
 /* totp.c: what asks for the password once more: another password, the second factor. */
 gboolean account_password(struct route_call *call, GError **error);

@@ -10,11 +10,16 @@
 #include "cgi/issuer.h"
 #include "cgi/openid.h"
 #include "cgi/place.h"
+#include "cgi/problem.h"
 #include "cgi/session.h"
 #include "lib/error.h"
 
 #define PLACES 2
 #define NOTE_CONTEXT "openid"
+/* Of one who is signed in and wants to be known by the issuer, too; never taken for the other. */
+#define LINK_CONTEXT "openid-link"
+/* The page sees by it which of both comes back. */
+#define LINK_STATE "link."
 
 /*
  * Whom the web server has signed in. REMOTE_USER is a parameter of the web server's own; what a
@@ -120,10 +125,11 @@ static int issuer_place(const struct api *api, GError **error)
 }
 
 /* What this browser brings back: nobody else finishes what it began. Freed by the caller. */
-static char *note_seal(
-	const struct route_call *call, const struct issuer *issuer, const struct openid_flow *flow)
+static char *note_seal(const struct route_call *call, const struct issuer *issuer,
+	const struct openid_flow *flow, const char *session)
 {
-	const char *invitation = route_value(call, "invitation"), *next = route_value(call, "next");
+	const char *invitation = session == NULL ? route_value(call, "invitation") : NULL;
+	const char *next = session == NULL ? route_value(call, "next") : NULL;
 	g_autoptr(json_object) note = json_object_new_object();
 
 	json_object_object_add(note, "issuer", json_object_new_string(issuer->id));
@@ -134,21 +140,23 @@ static char *note_seal(
 		json_object_object_add(note, "invitation", json_object_new_string(invitation));
 	if (next != NULL)
 		json_object_object_add(note, "next", json_object_new_string(next));
+	if (session != NULL)
+		json_object_object_add(note, "session", json_object_new_string(session));
 	json_object_object_add(note, "until",
 		json_object_new_int64(g_get_real_time() / G_USEC_PER_SEC + AUTH_NOTE_S));
 	const char *text = json_object_to_json_string_ext(note, JSON_C_TO_STRING_PLAIN);
-	return secret_seal(call->api->key, NOTE_CONTEXT, (const guchar *)text, strlen(text));
+	return secret_seal(call->api->key, session == NULL ? NOTE_CONTEXT : LINK_CONTEXT,
+		(const guchar *)text, strlen(text));
 }
 
-gboolean identity_start(struct route_call *call, GError **error)
+/* session: of who is signed in and goes on being it, or NULL. */
+static gboolean away_begin(
+	struct route_call *call, struct issuer *issuer, const char *session, GError **error)
 {
-	struct issuer *issuer = issuer_get(call, error);
-	g_autofree char *state = secret_token_new(""), *nonce = secret_token_new(""),
-			*verifier = secret_token_new("");
+	g_autofree char *state = secret_token_new(session == NULL ? "" : LINK_STATE),
+			*nonce = secret_token_new(""), *verifier = secret_token_new("");
 	const struct openid_flow flow = {state, nonce, verifier};
 
-	if (issuer == NULL || !auth_check_origin(call->api, call->request, error))
-		return FALSE;
 	int place = issuer_place(call->api, error);
 	if (place < 0)
 		return FALSE;
@@ -157,7 +165,7 @@ gboolean identity_start(struct route_call *call, GError **error)
 	close(place);
 	if (url == NULL)
 		return FALSE;
-	g_autofree char *note = note_seal(call, issuer, &flow);
+	g_autofree char *note = note_seal(call, issuer, &flow, session);
 	auth_set_note(call->response, call->request, note);
 	g_autoptr(json_object) answer = json_object_new_object();
 	json_object_object_add(answer, "url", json_object_new_string(url));
@@ -167,14 +175,22 @@ gboolean identity_start(struct route_call *call, GError **error)
 	return TRUE;
 }
 
+gboolean identity_start(struct route_call *call, GError **error)
+{
+	struct issuer *issuer = issuer_get(call, error);
+
+	return issuer != NULL && auth_check_origin(call->api, call->request, error) &&
+	       away_begin(call, issuer, NULL, error);
+}
+
 /* The note of this sign-in; NULL and MUSTER_ERROR_AUTH when there is none. */
-static json_object *note_open(
-	const struct route_call *call, const struct issuer *issuer, GError **error)
+static json_object *note_open(const struct route_call *call, const struct issuer *issuer,
+	const char *context, GError **error)
 {
 	g_autofree char *sealed = auth_get_note(call->request);
 	gsize len = 0;
 	g_autofree guchar *text =
-		sealed != NULL ? secret_open(call->api->key, NOTE_CONTEXT, sealed, &len) : NULL;
+		sealed != NULL ? secret_open(call->api->key, context, sealed, &len) : NULL;
 	g_autoptr(json_object) note =
 		text != NULL ? json_parse((const char *)text, len, &json_limits_request, NULL)
 			     : NULL;
@@ -209,6 +225,27 @@ static gboolean person_enter(struct route_call *call, const struct issuer *issue
 		       json_get_text(note, "next", NULL), error);
 }
 
+/* Who came back from the issuer, and the note of how it began; NULL on failure. */
+static json_object *person_take(struct route_call *call, struct issuer *issuer, const char *context,
+	struct openid_person *person, GError **error)
+{
+	g_autoptr(json_object) note = note_open(call, issuer, context, error);
+
+	if (note == NULL)
+		return NULL;
+	auth_set_note(call->response, call->request, NULL);
+	const struct openid_flow flow = {json_get_text(note, "state", NULL),
+		json_get_text(note, "nonce", NULL), json_get_text(note, "verifier", NULL)};
+	g_autofree char *redirect = redirect_make(call, issuer);
+	int place = issuer_place(call->api, error);
+	if (place < 0)
+		return NULL;
+	gboolean ok = openid_finish(issuer, redirect, &flow, route_value(call, "code"),
+		route_value(call, "iss"), person, error);
+	close(place);
+	return ok ? g_steal_pointer(&note) : NULL;
+}
+
 gboolean identity_finish(struct route_call *call, GError **error)
 {
 	struct issuer *issuer = issuer_get(call, error);
@@ -216,18 +253,92 @@ gboolean identity_finish(struct route_call *call, GError **error)
 
 	if (issuer == NULL || !auth_check_origin(call->api, call->request, error))
 		return FALSE;
-	g_autoptr(json_object) note = note_open(call, issuer, error);
-	if (note == NULL)
+	g_autoptr(json_object) note = person_take(call, issuer, NOTE_CONTEXT, &person, error);
+	return note != NULL && person_enter(call, issuer, &person, note, error);
+}
+
+/*
+ * Who may come in is changed by the person alone: who has signed in a moment ago, or shows the
+ * password. *session: of who asks, freed by the caller. *is_done: call has its answer.
+ */
+static gboolean change_confirm(
+	struct route_call *call, char **session, gboolean *is_done, GError **error)
+{
+	g_autoptr(db_result) result = NULL;
+
+	*is_done = FALSE;
+	if (!call_run(call, "select id, is_recent, has_password from muster.identity_confirm()", 0,
+		    NULL, &result, error))
 		return FALSE;
-	auth_set_note(call->response, call->request, NULL);
-	const struct openid_flow flow = {json_get_text(note, "state", NULL),
-		json_get_text(note, "nonce", NULL), json_get_text(note, "verifier", NULL)};
-	g_autofree char *redirect = redirect_make(call, issuer);
-	int place = issuer_place(call->api, error);
-	if (place < 0)
+	*session = g_strdup(db_result_get(result, 0, 0));
+	if (route_value(call, "password") != NULL)
+		return session_confirm(call, "password", is_done, error);
+	if (db_result_get_bool(result, 0, 1))
+		return TRUE;
+	gboolean has_password = db_result_get_bool(result, 0, 2);
+	json_object *fields = NULL;
+	if (has_password)
+		problem_field(&fields, "password", "is needed");
+	problem_set(call->response, call->request, 403,
+		has_password ? "You signed in a while ago. Enter your password."
+			     : "You signed in a while ago. Sign in again, and then do this.",
+		fields);
+	*is_done = TRUE;
+	return TRUE;
+}
+
+gboolean identity_link_start(struct route_call *call, GError **error)
+{
+	g_autofree char *session = NULL;
+	gboolean is_done = FALSE;
+
+	if (!change_confirm(call, &session, &is_done, error) || is_done)
+		return is_done;
+	struct issuer *issuer = issuer_get(call, error);
+	return issuer != NULL && away_begin(call, issuer, session, error);
+}
+
+gboolean identity_link(struct route_call *call, GError **error)
+{
+	g_auto(openid_person) person = {0};
+	g_autoptr(db_result) who = NULL, result = NULL;
+
+	/* Nobody is known before the database was asked. */
+	if (!call_run(call, "select id from muster.identity_confirm()", 0, NULL, &who, error))
 		return FALSE;
-	gboolean ok = openid_finish(issuer, redirect, &flow, route_value(call, "code"),
-		route_value(call, "iss"), &person, error);
-	close(place);
-	return ok && person_enter(call, issuer, &person, note, error);
+	struct issuer *issuer = issuer_get(call, error);
+	if (issuer == NULL)
+		return FALSE;
+	g_autoptr(json_object) note = person_take(call, issuer, LINK_CONTEXT, &person, error);
+	if (note == NULL) {
+		/* Who is signed in stays it, whatever the issuer says. */
+		if (g_error_matches(*error, MUSTER_ERROR, MUSTER_ERROR_AUTH))
+			(*error)->code = MUSTER_ERROR_DENIED;
+		return FALSE;
+	}
+	const char *params[] = {
+		person.issuer, person.subject, person.email, json_get_text(note, "session", NULL)};
+	if (!call_run(call,
+		    "select muster.identity_add(p_issuer => $1, p_subject => $2, p_email => $3, "
+		    "p_session => $4::uuid)",
+		    G_N_ELEMENTS(params), params, &result, error))
+		return FALSE;
+	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&result));
+	return TRUE;
+}
+
+gboolean identity_unlink(struct route_call *call, GError **error)
+{
+	const char *params[] = {route_value(call, "identity")};
+	g_autofree char *session = NULL;
+	g_autoptr(db_result) result = NULL;
+	gboolean is_done = FALSE;
+
+	if (!change_confirm(call, &session, &is_done, error) || is_done)
+		return is_done;
+	if (!call_run(call, "select muster.identity_remove(p_identity => $1::uuid)", 1, params,
+		    &result, error))
+		return FALSE;
+	response_take_result(call->response, RESPONSE_JSON, g_steal_pointer(&result));
+	return TRUE;
 }

@@ -29,6 +29,8 @@
 	.help = "Of the app, or one on paper; needed when the answer without it says so" }
 #define SELF_INPUT(NAME) { NAME, INPUT_BODY, INPUT_SECRET, .min = 1, \
 	.max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE, .help = "One's own password" }
+#define RECENT_INPUT { "password", INPUT_BODY, INPUT_SECRET, .min = 1, \
+	.max = SECRET_PASSWORD_MAX_BYTES, .help = "One's own, when the sign-in is over ten minutes old" }
 #define CONFIRM_EMAIL_INPUT { "confirm", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE, \
 	.help = "The account's address once more" }
 #define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
@@ -144,13 +146,24 @@ const struct route routes[] = {
 		{ "iss", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 500 }),
 	  .body_max_bytes = BODY_SMALL, .handler = identity_finish, .schema = "TokenPair", .is_write = TRUE,
 	  .help = "Signs in with what the issuer gave the browser." },
+	{ .method = "POST", .path = "/api/v1/auth/openid/{issuer}/link/start", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(NAME_INPUT("issuer"), RECENT_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = identity_link_start, .schema = "OpenIdStart", .is_write = TRUE,
+	  .help = "Begins to let an issuer vouch for who is signed in: where the browser has to go." },
+	{ .method = "POST", .path = "/api/v1/auth/openid/{issuer}/link", .role = ROLE_VIEWER, .rate = RATE_LOGIN,
+	  .inputs = INPUTS(NAME_INPUT("issuer"),
+		{ "code", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 4096, .is_needed = TRUE },
+		{ "state", INPUT_BODY, INPUT_SECRET, .min = 1, .max = 200, .is_needed = TRUE },
+		{ "iss", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 500 }),
+	  .body_max_bytes = BODY_SMALL, .handler = identity_link, .schema = "Identity", .is_write = TRUE,
+	  .help = "Lets it vouch from now on for who is signed in, and began it." },
 	{ .method = "GET", .path = "/api/v1/auth/identities", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "identity_list", .answer = ANSWER_LIST, .schema = "Identity",
 	  .help = "With which issuers one signs in." },
 	{ .method = "DELETE", .path = "/api/v1/auth/identities/{identity}", .role = ROLE_VIEWER,
 	  .rate = RATE_WRITE,
-	  .inputs = INPUTS(UUID_INPUT("identity")),
-	  .function = "identity_remove", .schema = "Identity", .is_write = TRUE,
+	  .inputs = INPUTS(UUID_INPUT("identity"), RECENT_INPUT),
+	  .body_max_bytes = BODY_SMALL, .handler = identity_unlink, .schema = "Identity", .is_write = TRUE,
 	  .help = "Signs in with that one no more." },
 	{ .method = "POST", .path = "/api/v1/auth/refresh", .role = ROLE_NOBODY, .rate = RATE_LOGIN,
 	  .inputs = INPUTS(

@@ -130,6 +130,35 @@ gboolean session_password(struct route_call *call, const char *email, const char
 	return session_tried(call, email, *is_valid ? right : SESSION_WRONG, error);
 }
 
+gboolean session_confirm(
+	struct route_call *call, const char *input, gboolean *is_done, GError **error)
+{
+	const char *params[] = {call->request->address};
+	g_autoptr(db_result) found = NULL;
+	gboolean is_valid = FALSE;
+
+	*is_done = FALSE;
+	if (!call_run(call,
+		    "select e, f.password_hash from muster.member_email() e, "
+		    "muster.login_find(p_email => e, p_address => $1) f",
+		    1, params, &found, error))
+		return FALSE;
+	if (db_result_get(found, 0, 1) == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+			"This account has no password. Ask for a link to make one.");
+		return FALSE;
+	}
+	if (!session_password(call, db_result_get(found, 0, 0), db_result_get(found, 0, 1),
+		    route_value(call, input), SESSION_IN, &is_valid, is_done, error))
+		return FALSE;
+	if (*is_done)
+		return TRUE;
+	if (!is_valid)
+		g_set_error(
+			error, MUSTER_ERROR, MUSTER_ERROR_DENIED, "The current password is wrong.");
+	return is_valid;
+}
+
 gboolean session_open(struct route_call *call, const char *account, const char *organization,
 	const char *method, const char *next, GError **error)
 {

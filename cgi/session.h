@@ -38,6 +38,14 @@ gboolean session_password(struct route_call *call, const char *email, const char
 	const char *password, enum session_outcome right, gboolean *is_valid, gboolean *is_done,
 	GError **error);
 
+/*
+ * Whether it is the person, and not somebody at an open screen: the password once more, in that
+ * input. Errors: MUSTER_ERROR_DENIED, _CONFLICT when there is no password; *is_done when call has
+ * its answer.
+ */
+gboolean session_confirm(
+	struct route_call *call, const char *input, gboolean *is_done, GError **error);
+
 /* The answer to who has to wait before the next try. */
 void session_answer_wait(struct route_call *call, const char *wait_s);
 

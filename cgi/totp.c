@@ -108,39 +108,6 @@ gboolean totp_pass(struct route_call *call, const char *account, const char *ema
 	return session_tried(call, email, *is_passed ? SESSION_IN : SESSION_WRONG, error);
 }
 
-/*
- * Whether it is the person, and not somebody at an open screen: the password once more. Errors:
- * MUSTER_ERROR_DENIED, _CONFLICT when there is no password; *is_done when call has its answer.
- */
-static gboolean self_confirm(
-	struct route_call *call, const char *input, gboolean *is_done, GError **error)
-{
-	const char *params[] = {call->request->address};
-	g_autoptr(db_result) found = NULL;
-	gboolean is_valid = FALSE;
-
-	*is_done = FALSE;
-	if (!call_run(call,
-		    "select e, f.password_hash from muster.member_email() e, "
-		    "muster.login_find(p_email => e, p_address => $1) f",
-		    1, params, &found, error))
-		return FALSE;
-	if (db_result_get(found, 0, 1) == NULL) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
-			"This account has no password. Ask for a link to make one.");
-		return FALSE;
-	}
-	if (!session_password(call, db_result_get(found, 0, 0), db_result_get(found, 0, 1),
-		    route_value(call, input), SESSION_IN, &is_valid, is_done, error))
-		return FALSE;
-	if (*is_done)
-		return TRUE;
-	if (!is_valid)
-		g_set_error(
-			error, MUSTER_ERROR, MUSTER_ERROR_DENIED, "The current password is wrong.");
-	return is_valid;
-}
-
 static gboolean result_answer(struct route_call *call, struct db_result *result)
 {
 	response_take_result(call->response, RESPONSE_JSON, result);
@@ -152,7 +119,7 @@ gboolean account_password(struct route_call *call, GError **error)
 	g_autoptr(db_result) done = NULL;
 	gboolean is_done = FALSE;
 
-	if (!self_confirm(call, "current", &is_done, error) || is_done)
+	if (!session_confirm(call, "current", &is_done, error) || is_done)
 		return is_done;
 	g_autofree char *hash = password_hash(call->api, route_value(call, "password"), error);
 	const char *params[] = {hash};
@@ -169,7 +136,7 @@ gboolean totp_begin(struct route_call *call, GError **error)
 	g_autoptr(db_result) who = NULL, done = NULL;
 	gboolean is_done = FALSE;
 
-	if (!self_confirm(call, "password", &is_done, error) || is_done)
+	if (!session_confirm(call, "password", &is_done, error) || is_done)
 		return is_done;
 	if (!call_run(call, "select muster.account(), muster.member_email()", 0, NULL, &who, error))
 		return FALSE;
@@ -265,7 +232,7 @@ gboolean totp_recovery(struct route_call *call, GError **error)
 {
 	gboolean is_done = FALSE;
 
-	if (!self_confirm(call, "password", &is_done, error) || is_done)
+	if (!session_confirm(call, "password", &is_done, error) || is_done)
 		return is_done;
 	return recovery_answer(call, "select muster.totp_recovery(p_recovery => $1)", NULL, error);
 }
@@ -275,7 +242,7 @@ gboolean totp_disable(struct route_call *call, GError **error)
 	g_autoptr(db_result) done = NULL;
 	gboolean is_done = FALSE;
 
-	if (!self_confirm(call, "password", &is_done, error) || is_done)
+	if (!session_confirm(call, "password", &is_done, error) || is_done)
 		return is_done;
 	return call_run(call, "select muster.totp_remove()", 0, NULL, &done, error) &&
 	       result_answer(call, g_steal_pointer(&done));

@@ -55,7 +55,7 @@ begin
 				'invitation_join',
 				'account_register', 'account_remove', 'account_rename', 'account_password_set',
 				'password_reset_add', 'password_reset_find', 'password_reset_use',
-				'sign_in_methods', 'account_enter', 'openid_enter', 'identity_list', 'identity_remove',
+				'sign_in_methods', 'account_enter', 'openid_enter', 'identity_list', 'identity_confirm', 'identity_add', 'identity_remove',
 				'totp_get', 'totp_begin', 'totp_sealed', 'totp_confirm', 'totp_recovery', 'totp_remove',
 				'totp_take', 'totp_recover',
 				'dashboard_overview', 'dashboard_metrics', 'dashboard_alerts', 'dashboard_health',

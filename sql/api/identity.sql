@@ -9,6 +9,10 @@
 --       invitation of that hash, else as account_enter(). p_email: verified by the issuer, or null.
 --       MU403, MU404: the invitation is used up. MU409: sign in first, then open its link.
 --   identity_list() → {"items": [{id, issuer, email, created_at, used_at}], "next": null}: one's own.
+--   identity_confirm() → the session's id, whether its sign-in is at most ten minutes old, and whether the
+--       account has a password. MU403: a token is no session.
+--   identity_add(p_issuer, p_subject, p_email, p_session) → it: that person is this account from now on.
+--       MU403: not the session that began it. MU409: is somebody else's.
 --   identity_remove(p_identity) → it. MU404. MU409: without a password it is the way in.
 
 create function muster.sign_in_methods() returns jsonb
@@ -122,6 +126,44 @@ begin
 	return jsonb_build_object('next', null, 'items', (
 		select coalesce(jsonb_agg(muster.identity_json(i) order by i.created_at, i.id), '[]')
 		  from muster.identity i where i.account_id = muster.account()));
+end
+$$;
+
+create function muster.identity_confirm(out id uuid, out is_recent boolean, out has_password boolean)
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	perform muster.organization_need();
+	select s.id, s.created_at > now() - interval '10 minutes', a.password_hash is not null
+	  into identity_confirm.id, is_recent, has_password
+	  from muster.session s join muster.account a on a.id = s.account_id
+	 where s.id::text = current_setting('muster.session', true) and s.account_id = muster.account();
+	if identity_confirm.id is null then
+		raise exception using errcode = 'MU403', message = 'This is for people: sign in in a browser.';
+	end if;
+end
+$$;
+
+create function muster.identity_add(p_issuer text, p_subject text, p_email text, p_session uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_identity muster.identity;
+begin
+	if p_session::text is distinct from current_setting('muster.session', true) then
+		raise exception using errcode = 'MU403', message = 'It was begun in another session. Begin again.';
+	end if;
+	insert into muster.identity as i (account_id, issuer, subject, email)
+	values (muster.account(), p_issuer, p_subject, left(p_email, 254))
+	    on conflict (issuer, subject) do update set email = excluded.email
+	 where i.account_id = excluded.account_id
+	returning * into v_identity;
+	if v_identity.id is null then
+		raise exception using errcode = 'MU409', message = 'Another account here signs in with that.';
+	end if;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization, muster.account(), 'identity.add', muster.account()::text,
+		jsonb_build_object('issuer', p_issuer));
+	return muster.identity_json(v_identity);
 end
 $$;
 

@@ -223,6 +223,66 @@ subtest 'with which issuers one signs in' => sub {
 	is ask(DELETE => "identities/$only->{id}", session => $guest)->{status}, 409, 'but not the only way in';
 };
 
+subtest 'another issuer for an account that one has' => sub {
+	$stack->account('lin@example.org', 'developer');
+	my ($lin, $other) = map { $stack->session('lin@example.org') } 1 .. 2;
+	my $begin = sub {
+		my ($session, %body) = @_;
+		my $answer = ask(POST => 'openid/lab/link/start', session => $session, body => \%body);
+		my ($note) = ($answer->{head}{'set-cookie'} // '') =~ /^(muster_away=[^;]+)/;
+		return ($answer->{json}{url}, $note, $answer);
+	};
+	my $finish = sub {
+		my ($session, $note, $code, $state) = @_;
+		return ask(POST => 'openid/lab/link', session => $session, cookie => "muster_session=$session->{token}; $note",
+			body => { code => $code, state => $state });
+	};
+	is ask(POST => 'openid/lab/link/start', body => {})->{status}, 401, 'is for who is signed in';
+	is ask(POST => 'openid/nobody/link/start', session => $lin, body => {})->{status}, 404, 'and an issuer that is there';
+	$issuer->is_now(sub => 'lin-1', email => 'lin@elsewhere.example', email_verified => $yes);
+	is sign_in('lab')->{status}, 403, 'who is not known yet stays out';
+	my ($url, $note, $begun) = $begin->($lin);
+	is $begun->{status}, 200, 'who has just signed in begins' or diag $begun->{body};
+	my ($code, $state) = $issuer->visit($url);
+	like $state, qr/^link\./, 'as the page sees by what comes back';
+	is ask(POST => 'openid/lab', cookie => $note, body => { code => $code, state => $state })->{status}, 401,
+		'that is no sign-in';
+	is $finish->($other, $note, $code, $state)->{status}, 403, 'another session does not finish it';
+	($url, $note) = $begin->($lin);
+	($code, $state) = $issuer->visit($url);
+	is $stack->cgi(POST => '/api/v1/auth/openid/lab/link', cookie => "muster_session=$lin->{token}; $note",
+		body => { code => $code, state => $state })->{status}, 403, 'nor a page of another site';
+	is $finish->($lin, $note, $code, 'link.x')->{status}, 403, 'nor another state';
+	my ($plain, $note2) = start('lab');
+	my ($code2, $state2) = $issuer->visit($plain);
+	is $finish->($lin, $note2, $code2, $state2)->{status}, 403, 'nor what was begun to sign in';
+	is $finish->($lin, $note, 'guessed', $state)->{status}, 403, 'a code is not guessed, and one stays signed in';
+	my $done = $finish->($lin, $note, $code, $state);
+	is $done->{status}, 200, 'so it is done' or diag $done->{body};
+	is $done->{json}{email}, 'lin@elsewhere.example', 'and told by whom';
+	is sign_in('lab')->{json}{account}{email}, 'lin@example.org', 'one comes in by it';
+	is $db->value(q{select count(*) from muster.trail where action = 'identity.add' and account_id = (select id
+		from muster.account where email = 'lin@example.org')}), 1, 'it is on the trail';
+	ann();
+	sign_in('lab');
+	($url, $note) = $begin->($lin);
+	is $finish->($lin, $note, $issuer->visit($url))->{status}, 409, 'who is somebody else here stays it';
+
+	$db->sql(q{update muster.session set created_at = created_at - interval '11 minutes'});
+	my $asked = (($begin->($lin))[2]);
+	is $asked->{status}, 403, 'later the password is asked for';
+	is_deeply $asked->{json}{errors}, [{ field => 'password', message => 'is needed' }], 'as the page sees';
+	is +(($begin->($lin, password => 'wrong'))[2])->{status}, 403, 'not another';
+	is +(($begin->($lin, password => $Muster::Stack::PASSWORD))[2])->{status}, 200, 'with it one goes on';
+	my ($mine) = @{ ask(GET => 'identities', session => $lin)->{json}{items} };
+	is ask(DELETE => "identities/$mine->{id}", session => $lin)->{status}, 403, 'to end it as well';
+	is ask(DELETE => "identities/$mine->{id}", session => $lin, body => { password => $Muster::Stack::PASSWORD })->{status}, 200,
+		'and with it that is done';
+	$db->sql(q{update muster.account set password_hash = null where email = 'lin@example.org'});
+	is_deeply +(($begin->($lin))[2])->{json}{errors} // [], [], 'who has no password signs in again';
+	$db->sql('delete from muster.login_limit');
+};
+
 subtest 'GitHub' => sub {
 	my $mail = sub { return { email => $_[0], primary => $_[1], verified => $_[2] } };
 	$issuer->is_now(user => { id => 583231, login => 'annie', name => undef },

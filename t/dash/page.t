@@ -63,6 +63,11 @@ my %command = (
 		my $mac = hmac_sha1(pack('Q>', int(time / 30)), pack 'B*', $bits);
 		return sprintf '%06d', (unpack('N', substr $mac, ord(substr $mac, -1) & 15, 4) & 0x7fffffff) % 1_000_000;
 	},
+	# So that the password is asked for once more.
+	session_age => sub {
+		$stack->db->sql(q{update muster.session set created_at = created_at - interval '1 hour'});
+		return;
+	},
 	pusher_stop => sub { $stack->pusher->stop if $stack->pusher; return },
 	pusher_start => sub { $stack->start_pusher; return },
 	api_stop => sub { $stack->api->stop; return },
@@ -86,7 +91,7 @@ sub run_file {
 	$box = $stand->dir . '/letters';
 	my $sendmail = spew($stand->dir . '/sendmail', "#!/bin/sh\ncat >>'$box'\n");
 	chmod 0755, $sendmail;
-	my $issuers = $name eq 'sign_in' ? issuers($stand) : '';
+	my $issuers = $name =~ /^(?:sign_in|account)$/ ? issuers($stand) : '';
 	$stack = Muster::Stack->new(stand => $stand, conf => { 'api.workers' => 4, 'server.sendmail' => $sendmail,
 		'auth.openid_file' => $issuers });
 	$stack->account('ann@example.org', 'org_admin');

@@ -204,6 +204,8 @@ my %functions = (
 	health_metrics => { roles => ['muster_api'], is => 'all', why => 'counts for a monitoring system, no names' },
 	health_queue => { roles => ['muster_api'], is => 'all', why => 'counts for a monitoring system, no names' },
 	health_worst => { roles => ['muster_api'], is => 'pure' },
+	identity_add => { roles => ['muster_api'], call => q{select muster.identity_add('https://x', 'x', null, gen_random_uuid())}, error => 'MU403' },
+	identity_confirm => { roles => ['muster_api'], call => 'select muster.identity_confirm()' },
 	identity_json => { is => 'internal' },
 	identity_list => { roles => ['muster_api'], call => 'select muster.identity_list()' },
 	identity_remove => { roles => ['muster_api'], call => q{select muster.identity_remove('$identity')}, error => 'MU404' },

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* One's own account: the second factor, where one is signed in, and who vouches for one. */
-import { api_get, api_send } from "../api.js";
+import { Problem, api_get, api_send } from "../api.js";
 import { h, patch } from "../dom.js";
 import { agent_format } from "../format.js";
 import { page } from "../page.js";
 import { ago } from "../parts/badge.js";
 import { FORM, field, form_part } from "../parts/form.js";
 import { skeleton } from "../parts/notice.js";
+import { vouch_load } from "../parts/vouch.js";
 
 const AUTH = "/api/v1/auth/totp";
 
@@ -15,15 +16,16 @@ export function title() {
 }
 
 async function everything(signal) {
-	const [totp, sessions, identities] = await Promise.all(["auth/totp", "sessions", "auth/identities"]
-		.map((path) => api_get(`/api/v1/${path}`, {}, signal)));
+	const [methods, totp, sessions, identities] = await Promise.all([vouch_load(signal),
+		...["auth/totp", "sessions", "auth/identities"].map((path) => api_get(`/api/v1/${path}`, {}, signal))]);
 
-	return { totp: totp.body, sessions: sessions.body.items, identities: identities.body.items };
+	return { issuers: methods.issuers, totp: totp.body, sessions: sessions.body.items,
+		 identities: identities.body.items };
 }
 
 /* What is told once (a secret, codes) stays until one is done with it. */
 export async function load(params, signal, before) {
-	return { data: { ...FORM, secret: null, codes: null, ...before, ...await everything(signal) }, position: null };
+	return { data: { ...FORM, secret: null, codes: null, asked: null, ...before, ...await everything(signal) }, position: null };
 }
 
 export function merge(data) {
@@ -31,7 +33,7 @@ export function merge(data) {
 }
 
 async function again(data, changes) {
-	page.update({ ...data, problem: null, busy: false, secret: null, codes: null, ...await everything(), ...changes });
+	page.update({ ...data, problem: null, busy: false, secret: null, codes: null, asked: null, ...await everything(), ...changes });
 }
 
 const password = (problem) => field({ name: "password", word: "Password", type: "password", complete: "current-password", problem });
@@ -100,10 +102,60 @@ function session_row(data, { id, agent, address, created_at, current }) {
 			onclick: () => remove(data, `/api/v1/sessions/${id}`) }, "End")));
 }
 
-function identity_row(data, { id, issuer, email, used_at }) {
-	return h("tr", { key: id }, h("td", null, issuer), h("td", null, email ?? "–"), h("td", null, ago(used_at)),
-		h("td", null, h("button", { type: "button", class: "link",
-			onclick: () => remove(data, `/api/v1/auth/identities/${id}`) }, "Remove")));
+/* Who may come in: for a sign-in that is a while ago the server wants the password, and it is asked for. */
+async function change(data, word, call) {
+	try {
+		await call({});
+	} catch (problem) {
+		if (!(problem instanceof Problem))
+			throw problem;
+		if (problem.errors.some(({ field: name }) => name === "password"))
+			page.update({ ...data, problem: null, busy: false, asked: { word, call } });
+		else
+			page.toast(problem.detail || problem.message, { tone: "error" });
+	}
+}
+
+function asked_part(data) {
+	const { word, call } = data.asked;
+
+	return form_part({ data, word: [word, word], second: ["not", "Leave it"],
+		lead: "You signed in a while ago. Enter your password.",
+		fields: [field({ name: "password", word: "Password", type: "password", complete: "current-password",
+			needed: false, problem: data.problem })],
+		call: async (values) => (values.press === "not" ? again(data, {}) : call({ password: values.password })) });
+}
+
+function unlink(data, identity) {
+	return change(data, "Remove", async (values) => {
+		await api_send("DELETE", `/api/v1/auth/identities/${identity.id}`, values);
+		await again(data, {});
+	});
+}
+
+function link(data, issuer) {
+	return change(data, `Connect ${issuer.name}`, async (values) => {
+		const { body } = await api_send("POST", `/api/v1/auth/openid/${issuer.id}/link/start`, values);
+		location.assign(body.url);
+	});
+}
+
+function identity_row(data, identity) {
+	const { id, issuer, email, used_at } = identity;
+
+	return h("tr", { key: id }, h("td", { class: "long" }, issuer), h("td", { class: "long" }, email ?? "–"),
+		h("td", null, used_at ? ago(used_at) : "never"),
+		h("td", null, h("button", { type: "button", class: "link", onclick: () => unlink(data, identity) }, "Remove")));
+}
+
+function vouchers(data) {
+	return h("section", { class: "account-part", key: "identities" }, h("h2", null, "Who vouches for you"),
+		data.identities.length > 0
+			? table(["Issuer", "E-mail", "Last used", ""], data.identities.map((row) => identity_row(data, row)))
+			: h("p", { class: "quiet" }, "Nobody yet. Whom you connect signs you in without a password."),
+		data.asked ? asked_part(data)
+			: h("p", { class: "form-buttons" }, data.issuers.map((issuer) => h("button", { type: "button", class: "button",
+				key: issuer.id, onclick: () => link(data, issuer) }, `Connect ${issuer.name}`))));
 }
 
 function table(heads, rows) {
@@ -117,10 +169,9 @@ export function draw(root, data) {
 		return;
 	}
 	patch(root, [h("h1", null, "Account"),
-		h("section", { class: "account-part", key: "factor" }, h("h2", null, "Second factor"), factor(data)),
+		h("section", { class: "account-part", key: "factor" }, h("h2", null, "Second factor"),
+			factor(data.asked ? { ...data, problem: null } : data)),
 		h("section", { class: "account-part", key: "sessions" }, h("h2", null, "Where you are signed in"),
 			table(["Browser", "Address", "Since", ""], data.sessions.map((row) => session_row(data, row)))),
-		data.identities.length > 0 && h("section", { class: "account-part", key: "identities" },
-			h("h2", null, "Who vouches for you"),
-			table(["Issuer", "E-mail", "Last used", ""], data.identities.map((row) => identity_row(data, row))))]);
+		(data.identities.length > 0 || data.issuers.length > 0) && vouchers(data)]);
 }

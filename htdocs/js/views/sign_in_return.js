@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Coming back from an issuer with what it gave: one is signed in, or told why not. */
-import { Problem, api_open } from "../api.js";
+import { Problem, api_open, api_send } from "../api.js";
 import { h, patch } from "../dom.js";
 import { page } from "../page.js";
 import { FORM, form } from "../parts/form.js";
@@ -8,6 +8,11 @@ import { next_parse } from "../url.js";
 
 /* The issuer's own words stay out of the page: they are an address's, and anybody can make one. */
 const REFUSED = { access_denied: "You did not let it." };
+
+/* Begun by somebody who was signed in already, to be known by the issuer as well (views/account.js). */
+function is_link(query) {
+	return (query.get("state") ?? "").startsWith("link.");
+}
 
 export function title() {
 	return "Sign in";
@@ -20,7 +25,8 @@ async function finish(issuer, query) {
 	if (query.has("error") || !query.has("code"))
 		throw new Problem({ title: "The sign-in was not finished",
 			detail: `The sign-in was not finished. ${REFUSED[query.get("error")] ?? ""}`.trim() });
-	return api_open(`openid/${encodeURIComponent(issuer)}`, given);
+	const path = `openid/${encodeURIComponent(issuer)}`;
+	return is_link(query) ? api_send("POST", `/api/v1/auth/${path}/link`, given) : api_open(path, given);
 }
 
 export async function load(params) {
@@ -28,12 +34,15 @@ export async function load(params) {
 
 	try {
 		const { body } = await finish(params.issuer, query);
-		await page.signed_in(body, next_parse(body.next ?? ""));
+		if (is_link(query))
+			page.go("/account", { replace: true });
+		else
+			await page.signed_in(body, next_parse(body.next ?? ""));
 		return { data: null, position: null };
 	} catch (problem) {
 		if (!(problem instanceof Problem))
 			throw problem;
-		return { data: { ...FORM, problem }, position: null };
+		return { data: { ...FORM, problem, back: is_link(query) ? "/account" : "/sign-in" }, position: null };
 	}
 }
 
@@ -44,7 +53,7 @@ export function merge(data) {
 export function draw(root, data) {
 	if (data)
 		patch(root, form({ data, title: "Muster", lead: "Do your repositories pass muster?", fields: null,
-			word: ["Begin again", "Begin again"], call: () => page.go("/sign-in", { replace: true }) }));
+			word: ["Begin again", "Begin again"], call: () => page.go(data.back, { replace: true }) }));
 	else
 		patch(root, h("p", { class: "quiet sign-in" }, "Signing in"));
 }

@@ -64,4 +64,54 @@ export default async function (test, assert) {
 		await here.close();
 		await there.close();
 	});
+
+	await test("an issuer is connected to an account that one has, and taken off", async () => {
+		await ask("account", "lin@example.org", "developer");
+		const lin = await visitor("lin@example.org", { colorScheme: "light" });
+		await lin.go("/account");
+		await lin.sees("Nobody yet.");
+		await ask("vouch", { sub: "lin-1", email: "lin@elsewhere.example", email_verified: true });
+		await lin.tab.getByRole("button", { name: "Connect The lab" }).click();
+		await lin.sees("lin@elsewhere.example");
+		assert.equal(await lin.path(), "/account");
+		await lin.shot("account-issuer");
+
+		const again = await visitor();
+		await again.go("/sign-in?next=/account");
+		await again.tab.getByRole("button", { name: "Continue with The lab" }).click();
+		await again.sees("lin@elsewhere.example");
+		assert.equal(await again.tab.evaluate(async () => (await (await fetch("/api/v1/auth/me")).json()).email), "lin@example.org");
+		await again.close();
+
+		await ask("session_age");
+		await lin.tab.getByRole("button", { name: "Remove" }).click();
+		await lin.sees("You signed in a while ago.");
+		await lin.tab.locator(".account-part").last().locator("[name=password]").fill("wrong");
+		await lin.tab.locator(".account-part").last().getByRole("button", { name: "Remove" }).last().click();
+		await lin.sees("The current password is wrong.", ".form-problem");
+		await lin.shot("account-issuer-asked");
+		await lin.tab.locator(".account-part").last().locator("[name=password]").fill(password);
+		await lin.tab.locator(".account-part").last().getByRole("button", { name: "Remove" }).last().click();
+		await lin.sees("Nobody yet.");
+
+		await lin.tab.getByRole("button", { name: "Connect The lab" }).click();
+		await lin.sees("You signed in a while ago.");
+		await lin.tab.getByRole("button", { name: "Leave it" }).click();
+		await lin.until(async () => await lin.tab.getByRole("button", { name: "Leave it" }).count() === 0, "it is left");
+		await lin.go("/sign-in/lab?code=x&state=link.x");
+		await lin.sees("was not begun here", ".form-problem");
+		await lin.tab.getByRole("button", { name: "Begin again" }).click();
+		await lin.sees("Who vouches for you");
+		await lin.close();
+		for (const colorScheme of ["light", "dark"]) {
+			const phone = await visitor("lin@example.org", { viewport: { width: 360, height: 740 }, colorScheme });
+			await phone.go("/account");
+			await phone.tab.getByRole("button", { name: "Connect The lab" }).click();
+			await phone.sees("lin@elsewhere.example");
+			await phone.tab.locator(".account-part").last().scrollIntoViewIfNeeded();
+			await phone.shot(`account-issuer-phone-${colorScheme}`);
+			assert.equal(await phone.tab.evaluate(() => document.documentElement.scrollWidth), 360);
+			await phone.close();
+		}
+	});
 }
