@@ -54,7 +54,7 @@ CLEANFILES += cgi/embedded_schema.json cgi/embedded_schema.json.tmp cgi/embedded
 
 cgi_api_fcgi_SOURCES = cgi/api.c
 cgi_api_fcgi_LDADD = cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster-http.a lib/libmuster-jwk.a \
-	lib/libmuster.a $(FCGI_LIBS) $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) \
+	lib/libmuster.a $(FCGI_LIBS) $(QRENCODE_LIBS) $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) \
 	$(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
 dist_man_MANS += cgi/api.fcgi.8

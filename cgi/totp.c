@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <qrencode.h>
+
 #include "cgi/auth.h"
 #include "cgi/call.h"
 #include "cgi/handler.h"
@@ -14,6 +16,7 @@
 #include "lib/totp.h"
 
 #define RECOVERY_CODES 10
+#define QR_QUIET 4
 #define RECOVERY_BYTES 10 /* 80 bits are not guessed; 16 letters are still typed */
 
 /* A sealed secret is its account's alone. Freed by the caller. */
@@ -130,6 +133,48 @@ gboolean account_password(struct route_call *call, GError **error)
 	       result_answer(call, g_steal_pointer(&done));
 }
 
+/*
+ * text as a picture for a telephone's camera: the path of a SVG whose squares are one wide, with
+ * the four of nothing around them that ISO/IEC 18004 asks for. *size: of its side. NULL when text
+ * is too long. Freed by the caller.
+ */
+static char *qr_path(const char *text, int *size)
+{
+	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
+
+	if (code == NULL)
+		return NULL;
+	GString *path = g_string_new(NULL);
+	for (int y = 0; y < code->width; y++)
+		for (int x = 0, run; x < code->width; x += run) {
+			const guchar *row = code->data + y * code->width;
+			for (run = 1; x + run < code->width && (row[x + run] & 1) == (row[x] & 1);
+				run++)
+				;
+			if ((row[x] & 1) != 0)
+				g_string_append_printf(path, "M%d %dh%dv1h-%dz", x + QR_QUIET,
+					y + QR_QUIET, run, run);
+		}
+	*size = code->width + 2 * QR_QUIET;
+	QRcode_free(code);
+	return g_string_free(path, FALSE);
+}
+
+static void qr_add(json_object *answer, const char *uri)
+{
+	int size = 0;
+	char *path = qr_path(uri, &size);
+	json_object *qr = path != NULL ? json_object_new_object() : NULL;
+
+	if (qr != NULL) {
+		json_object_object_add(qr, "size", json_object_new_int(size));
+		json_object_object_add(qr, "path", json_object_new_string(path));
+		secret_wipe(path, strlen(path));
+		g_free(path);
+	}
+	json_object_object_add(answer, "qr", qr);
+}
+
 gboolean totp_begin(struct route_call *call, GError **error)
 {
 	guchar secret[TOTP_SECRET_BYTES];
@@ -152,6 +197,7 @@ gboolean totp_begin(struct route_call *call, GError **error)
 	g_autoptr(json_object) answer = json_object_new_object();
 	json_object_object_add(answer, "secret", json_object_new_string(text));
 	json_object_object_add(answer, "uri", json_object_new_string(uri));
+	qr_add(answer, uri);
 	call->response->status = 201;
 	response_take_text(call->response, RESPONSE_JSON,
 		g_strdup(json_object_to_json_string_ext(

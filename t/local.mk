@@ -123,7 +123,7 @@ t_fuzz_git_packed_refs_LDFLAGS = $(FUZZ_LDFLAGS)
 
 t_fuzz_request_SOURCES = t/fuzz/request.c t/fuzz/target.h
 t_fuzz_request_LDADD = $(FUZZ_MAIN) cgi/libmuster-api.a lib/libmuster-db.a lib/libmuster-http.a lib/libmuster-jwk.a \
-	lib/libmuster.a $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+	lib/libmuster.a $(PQ_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) $(QRENCODE_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
 
 t_fuzz_run_frame_SOURCES = t/fuzz/run_frame.c t/fuzz/target.h

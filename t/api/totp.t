@@ -53,6 +53,26 @@ sub later {
 # Guessing is slowed down, which is the last subtest's matter.
 sub forgive { $db->sql('delete from muster.login_limit') }
 
+# What a camera reads of it: dark squares on white, of eight dots each.
+sub read_picture {
+	my (%qr) = @_;
+	my @dots = map { [(255) x $qr{size}] } 1 .. $qr{size};
+	my $margin = $qr{size};
+	while ($qr{path} =~ /\GM(\d+) (\d+)h(\d+)v1h-(\d+)z/gc) {
+		die "not closed\n" if $3 != $4;
+		$margin = $_ < $margin ? $_ : $margin for $1, $2, $qr{size} - $1 - $3, $qr{size} - $2 - 1;
+		$dots[$2][$_] = 0 for $1 .. $1 + $3 - 1;
+	}
+	is pos $qr{path}, length $qr{path}, 'its path is whole';
+	is $margin, 4, 'with the margin that cameras need';
+	return if !grep { -x "$_/zbarimg" } split /:/, $ENV{PATH};
+	my $file = spew($stand->dir . '/qr.pgm', "P5\n" . 8 * $qr{size} . ' ' . 8 * $qr{size} . "\n255\n"
+		. join '', map { (join '', map { chr($_) x 8 } @$_) x 8 } @dots);
+	my ($code, $out, $err) = run_program(['zbarimg', '--quiet', '--raw', '--nodbus', $file]);
+	diag $err if $code;
+	return $out =~ s/\n\z//r;
+}
+
 my @paper;
 subtest 'one begins with the password' => sub {
 	is_deeply ask(GET => 'totp', undef, session => $ann)->{json},
@@ -64,6 +84,9 @@ subtest 'one begins with the password' => sub {
 	is length base32($secret), 20, 'there is a secret';
 	is $begun->{json}{uri}, "otpauth://totp/Muster:ann%40example.org?secret=$secret&issuer=Muster"
 		. '&algorithm=SHA1&digits=6&period=30', 'which apps can read';
+	is_deeply [sort keys %{ $begun->{json}{qr} }], ['path', 'size'], 'it is a picture, too';
+	my $read = read_picture(%{ $begun->{json}{qr} });
+	is $read, $begun->{json}{uri}, 'that a camera reads' if defined $read;
 	my $stored = $db->value('select t::text from muster.totp t');
 	is index($stored, $secret), -1, 'it is stored sealed';
 	is index($stored, unpack 'H*', base32($secret)), -1, 'in no form that one could read';

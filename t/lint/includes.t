@@ -31,6 +31,7 @@ my %foreign = (
 	'git2.h' => 'jobs/git', 'seccomp.h' => 'jobs', 'zlib.h' => 'jobs/git',
 	'hs/hs.h' => 'jobs/scan', 'hs.h' => 'jobs/scan', 'pcre2.h' => 'jobs/scan', 'libdeflate.h' => 'jobs/scan',
 	'archive.h' => 'jobs', 'archive_entry.h' => 'jobs',
+	'qrencode.h' => 'cgi',
 	'fcgiapp.h' => 'cgi', 'fcgi_stdio.h' => 'cgi',
 	'libwebsockets.h' => 'pusher', 'ev.h' => 'pusher',
 );

@@ -38,13 +38,20 @@ async function again(data, changes) {
 
 const password = (problem) => field({ name: "password", word: "Password", type: "password", complete: "current-password", problem });
 
+/* Dark on white whatever the page is, or cameras do not read it. */
+function qr_picture({ size, path }) {
+	return h("svg", { class: "qr", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "The address for the app, as a picture",
+			  "shape-rendering": "crispEdges" },
+		h("rect", { width: size, height: size, fill: "#fff" }), h("path", { d: path, fill: "#000" }));
+}
+
 function secret_part(data) {
-	const { uri, secret } = data.secret;
+	const { uri, secret, qr } = data.secret;
 
 	return form_part({ data, word: ["Turn it on", "Turning it on"],
-		lead: ["Add this to an app for codes: ", h("a", { href: uri, "data-outside": true }, "open it on this device"),
+		lead: [qr ? "Show this to the camera of an app for codes, " : "Add this to an app for codes: ", h("a", { href: uri, "data-outside": true }, "open it on this device"),
 		       ", or type ", h("code", { class: "secret" }, secret.replace(/.{4}(?=.)/g, "$& ")), "."],
-		fields: [field({ name: "code", word: "The code that it shows", type: "text", complete: "one-time-code",
+		fields: [qr && qr_picture(qr), field({ name: "code", word: "The code that it shows", type: "text", complete: "one-time-code",
 			problem: data.problem })],
 		call: async ({ code }) => again(data, { codes: (await api_send("POST", `${AUTH}/confirm`, { code })).body.recovery_codes }) });
 }

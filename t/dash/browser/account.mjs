@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ask, password, visitor } from "./browser.mjs";
+
+/* What a camera reads in a picture of the page; null where there is no program for it. */
+function camera(picture) {
+	const file = join(process.env.MUSTER_SHOTS, "camera.png");
+
+	writeFileSync(file, picture);
+	try {
+		return execFileSync("zbarimg", ["--quiet", "--raw", "--nodbus", file], { encoding: "utf8" }).trim();
+	} catch (error) {
+		if (error.code === "ENOENT")
+			return null;
+		throw error;
+	}
+}
 
 export default async function (test, assert) {
 	let codes = [];
@@ -14,7 +31,11 @@ export default async function (test, assert) {
 		await ann.sees("The current password is wrong.", ".form-problem");
 		await ann.tab.locator("[name=password]").fill(password);
 		await ann.tab.getByRole("button", { name: "Set it up" }).click();
-		await ann.sees("Add this to an app for codes");
+		await ann.sees("Show this to the camera of an app for codes");
+		await ann.shot("account-qr");
+		const read = camera(await ann.tab.screenshot());
+		if (read !== null)
+			assert.equal(read, await ann.tab.getByRole("link", { name: "open it on this device" }).getAttribute("href"));
 		const secret = (await ann.text(".secret")).replaceAll(" ", "");
 		await ann.tab.locator("[name=code]").fill(await ask("code", secret));
 		await ann.tab.getByRole("button", { name: "Turn it on" }).click();
@@ -112,6 +133,24 @@ export default async function (test, assert) {
 			await phone.shot(`account-issuer-phone-${colorScheme}`);
 			assert.equal(await phone.tab.evaluate(() => document.documentElement.scrollWidth), 360);
 			await phone.close();
+		}
+	});
+
+	await test("the picture for a telephone is read in the dark and on a small screen, too", async () => {
+		await ask("account", "quinn@example.org", "developer");
+		for (const [name, options] of [["dark", { colorScheme: "dark" }],
+				["phone", { colorScheme: "dark", viewport: { width: 360, height: 740 } }]]) {
+			const quinn = await visitor("quinn@example.org", options);
+			await quinn.go("/account");
+			await quinn.tab.locator("[name=password]").fill(password);
+			await quinn.tab.getByRole("button", { name: "Set it up" }).click();
+			await quinn.sees("Show this to the camera");
+			await quinn.shot(`account-qr-${name}`);
+			const read = camera(await quinn.tab.screenshot());
+			if (read !== null)
+				assert.match(read, /^otpauth:\/\/totp\/Muster:quinn%40example\.org\?secret=[A-Z2-7]{32}&/);
+			assert.equal(await quinn.tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+			await quinn.close();
 		}
 	});
 }
