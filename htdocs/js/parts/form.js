@@ -82,7 +82,8 @@ function problem_box(problem) {
 export function form_part({ data, lead, fields, word, second = null, call }) {
 	const { problem, busy } = data;
 
-	return h("form", { class: "form-part", method: "post", onsubmit: (event) => form_send(event, data, call) },
+	/* another form is another element: what was typed into this one is not shown in the next */
+	return h("form", { class: "form-part", key: word[0], method: "post", onsubmit: (event) => form_send(event, data, call) },
 		h("p", { class: "quiet" }, lead), fields, problem_box(problem),
 		h("p", { class: "form-buttons" },
 			h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
