@@ -10,6 +10,7 @@ use Encode qw(decode);
 use JSON::PP ();
 use Test::More;
 use Muster::Test;
+use Muster::Sarif;
 use Muster::Stack;
 
 my $stack = Muster::Stack->new(pusher => 0, conf => { 'api.rate_limit' => 'false' });
@@ -46,6 +47,8 @@ subtest 'JSON' => sub {
 subtest 'SARIF' => sub {
 	my $answer = export('sarif');
 	like $answer->{headers}{'content-type'}, qr{^application/sarif\+json}, 'is given';
+	is_deeply [sarif_faults($answer->{content})], [], 'as its standard says';
+	is_deeply [sarif_faults(export("sarif?$_")->{content})], [], "with $_, too" for 'state=resolved&repo=b', 'rule=none';
 	my $log = JSON::PP->new->utf8->decode($answer->{content});
 	is $log->{version}, '2.1.0', 'of its version';
 	my ($run) = @{ $log->{runs} };

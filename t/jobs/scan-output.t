@@ -9,6 +9,7 @@ use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Muster::Audit;
+use Muster::Sarif;
 use Muster::Scan;
 use Muster::Test qw(has_terminal slurp spew src_dir);
 
@@ -71,6 +72,7 @@ is_deeply([map { $_->{path} } grep { $_->{location_id} && !$_->{ignored_by} } @l
 ok($lines[-1]{coverage}, 'and what was covered comes last');
 
 # SARIF.
+is_deeply([sarif_faults($out{sarif})], [], 'SARIF is what its standard says');
 my $run = JSON::PP->new->utf8->decode($out{sarif})->{runs}[0];
 is(scalar @{ $run->{results} }, 4, 'SARIF has what is ignored, too');
 is_deeply([map { $_->{suppressions}[0]{kind} } grep { @{ $_->{suppressions} // [] } } @{ $run->{results} }], ['inSource'],
