@@ -29,6 +29,7 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
 	v_repos uuid[];
+	v_findings bigint[];
 	v_table text := p_table;
 	v_count bigint;
 begin
@@ -44,11 +45,13 @@ begin
 		v_repos := array(select id from muster.repo
 				  where organization_id = p_organization and removed_at < p_before limit 100);
 		-- First what was found in them, which may be much.
-		delete from muster.finding where id = any (array(
-			select id from muster.finding where repo_id = any (v_repos) limit 1000));
-		v_table := 'finding';
-		if not found then
-			v_table := 'repo';
+		v_findings := array(select id from muster.finding where repo_id = any (v_repos) limit 1000);
+		if cardinality(v_findings) > 0 then
+			v_table := 'finding';
+			-- By one statement, which is counted once, and not by one for each finding.
+			delete from muster.finding_state where finding_id = any (v_findings);
+			delete from muster.finding where id = any (v_findings);
+		else
 			delete from muster.repo where id = any (v_repos);
 		end if;
 	elsif p_table = 'run_log' then
@@ -64,9 +67,10 @@ begin
 			 where r.completed_at < p_before
 			 limit 1000));
 	elsif p_table = 'finding' then
-		delete from muster.finding where id = any (array(
-			select id from muster.finding
-			 where organization_id = p_organization and gone_at < p_before limit 1000));
+		v_findings := array(select id from muster.finding
+				     where organization_id = p_organization and gone_at < p_before limit 1000);
+		delete from muster.finding_state where finding_id = any (v_findings);
+		delete from muster.finding where id = any (v_findings);
 	elsif p_table = 'deployment' then
 		delete from muster.deployment where id = any (array(
 			select d.id from muster.deployment d

@@ -121,16 +121,23 @@ declare
 	v_days integer := muster.limit_check(p_days, 30, 365);
 	v_since timestamptz := date_trunc('day', now(), 'UTC') - make_interval(days => v_days - 1);
 begin
-	return jsonb_build_object('days', v_days, 'open', muster.finding_summary() -> 'open',
+	return jsonb_build_object('days', v_days,
+		'open', case when exists (select from muster.repo where organization_id = v_organization
+					     and removed_at is null and scanned_at is not null) then (
+			select jsonb_object_agg(s, coalesce((
+				select sum(t.n) from muster.tally t
+				 where t.organization_id = v_organization and t.project_id is null
+				   and t.what = 'open.' || s and t.span = 'ever'), 0))
+			  from unnest(array['critical', 'high', 'medium', 'low', 'info']) s) end,
 		'daily', (select jsonb_agg(jsonb_build_object('date', d::date, 'found', coalesce(x.found, 0),
 						'resolved', coalesce(x.resolved, 0)) order by d)
 			    from generate_series(v_since at time zone 'UTC', now() at time zone 'UTC', '1 day') d
-			    left join (select (s.at at time zone 'UTC')::date as day,
-					      count(*) filter (where s.after in ('open', 'in_progress')
-						and coalesce(s.before, '') not in ('open', 'in_progress')) as found,
-					      count(*) filter (where s.after = 'resolved') as resolved
-					 from muster.finding_state s
-					where s.organization_id = v_organization and s.at >= v_since
+			    left join (select t.day, sum(t.n) filter (where t.what = 'came') as found,
+					      sum(t.n) filter (where t.what = 'resolved') as resolved
+					 from muster.tally t
+					where t.organization_id = v_organization and t.project_id is null
+					  and t.what in ('came', 'resolved') and t.span = 'day'
+					  and t.day >= (v_since at time zone 'UTC')::date
 					group by 1) x on x.day = d::date));
 end
 $$;

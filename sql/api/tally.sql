@@ -3,6 +3,7 @@
 --
 --   tally_add(p_rows): adds n and amount to what is there. A row of a day counts for its month as well.
 --       slot is not looked at.
+--   finding_state_what(p_before, p_after): came, resolved.
 --   tally_since(p_organization, p_project, p_what, p_since) → what, key, n, amount: what there is of the
 --       days from p_since on, by whole months where that is possible: some thousand rows a year, where
 --       days are a hundred thousand.
@@ -47,6 +48,15 @@ begin
 	end loop;
 end
 $$;
+
+-- What a change of state counts as: came, resolved, or nothing.
+create function muster.finding_state_what(p_before text, p_after text) returns setof text
+language sql immutable rows 1
+begin atomic
+	select 'came' where p_after in ('open', 'in_progress') and coalesce(p_before, '') not in ('open', 'in_progress')
+	union all
+	select 'resolved' where p_after = 'resolved';
+end;
 
 create function muster.tally_since(p_organization uuid, p_project uuid, p_what text, p_since date)
 returns table (key text, n bigint, amount numeric)

@@ -187,6 +187,8 @@ my %functions = (
 	finding_occurrences => { roles => ['muster_api'], call => 'select muster.finding_occurrences($finding)',
 		error => 'MU404' },
 	finding_of_scan => { is => 'internal' },
+	finding_state_tally_change => { is => 'trigger' },
+	finding_state_what => { is => 'internal' },
 	finding_store => { is => 'internal' },
 	finding_tally_change => { is => 'trigger' },
 	finding_summary => { roles => ['muster_api'], call => q{select muster.finding_summary('$repo')},

@@ -51,6 +51,8 @@ sub rule {
 }
 sub age { return q{update muster.finding set first_seen_at = now() - make_interval(days => (random() * 400)::integer)
 	where organization_id = muster.organization() and random() < 0.3} }
+sub past { return q{update muster.finding_state set at = now() - make_interval(days => (random() * 90)::integer)
+	where organization_id = muster.organization() and random() < 0.3} }
 sub erase { return q{delete from muster.finding where organization_id = muster.organization() and random() < 0.1} }
 
 sub differences {
@@ -70,6 +72,12 @@ with counted as (
 	       date_trunc(s, first_seen_at at time zone 'UTC')::date, count(*), 0
 	  from muster.finding, unnest(array['day', 'month']) s
 	 group by organization_id, kind, rule, s, date_trunc(s, first_seen_at at time zone 'UTC')
+	union all
+	select organization_id, null, w, '', s, date_trunc(s, at at time zone 'UTC')::date, count(*), 0
+	  from muster.finding_state, unnest(array['day', 'month']) s, unnest(array['came', 'resolved']) w
+	 where case w when 'resolved' then after = 'resolved'
+		    else after in ('open', 'in_progress') and coalesce(before, '') not in ('open', 'in_progress') end
+	 group by organization_id, w, s, date_trunc(s, at at time zone 'UTC')
 )
 (select 'counted', * from counted except select 'counted', * from real)
 union all
@@ -81,7 +89,7 @@ EOS
 subtest 'whatever is done' => sub {
 	for my $n (1 .. 60) {
 		my $it = any($acme, $other);
-		my $what = any(qw(store store store bulk bulk waive end rule age erase));
+		my $what = any(qw(store store store bulk bulk waive end rule age past erase));
 		no strict 'refs';
 		my $sql = &$what($it, any('a' .. 'd'));
 		$db->sql('begin;' . as($it, $sql) . ';' . any('commit', 'commit', 'commit', 'rollback'));
@@ -120,6 +128,17 @@ subtest 'what is asked' => sub {
 	cmp_ok scalar @$real, '>', 1, 'there is something';
 	delete $_->{title} for @$top;
 	is_deeply $top, $real, 'is what is open';
+	$db->sql('update muster.repo set scanned_at = now() where organization_id = $1', $acme->{id});
+	my $severity = $db->json('begin;' . as($acme, q{select muster.statistics_severity(90)}) . ';commit');
+	is_deeply $severity->{open}, $db->json('begin;' . as($acme, q{select muster.finding_summary() -> 'open'}) . ';commit'),
+		'is how severe it is';
+	is_deeply $severity->{daily}, $db->json(q{select jsonb_agg(jsonb_build_object('date', d::date,
+		'found', (select count(*) from muster.finding_state where organization_id = $1 and (at at time zone 'UTC')::date = d
+			and after in ('open', 'in_progress') and coalesce(before, '') not in ('open', 'in_progress')),
+		'resolved', (select count(*) from muster.finding_state where organization_id = $1
+			and (at at time zone 'UTC')::date = d and after = 'resolved')) order by d)
+		from generate_series((now() at time zone 'UTC')::date - 89, (now() at time zone 'UTC')::date, interval '1 day') d},
+		$acme->{id}), 'is what came and was resolved, day by day';
 	for my $days (1, 2, 27, 33, 59, 64, 200, 365) {
 		my $got = $db->json('begin;' . as($acme, "select muster.statistics_categories($days) -> 'items'") . ';commit');
 		delete $_->{title} for @$got;

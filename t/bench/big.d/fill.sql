@@ -149,6 +149,16 @@ select f.organization_id, f.id, case when k = 2 then md5('account' || 1 + f.id %
        case when k = 2 then 'open' end, case when k = 1 then 'open' else f.state end,
        f.first_seen_at + k * interval '1 hour'
   from muster.finding f, generate_series(1, case when f.id = 1 then 5000 when f.state <> 'open' then 2 else 1 end) k;
+insert into muster.tally (organization_id, what, key, span, day, n)
+select c.organization_id, c.what, '', s.span, date_trunc(s.span, c.day)::date, sum(c.n)
+  from (select organization_id, (at at time zone 'UTC')::date as day, w.what, count(*) as n
+	  from muster.finding_state
+	 cross join lateral (
+		select 'came' as what where after in ('open', 'in_progress')
+					and coalesce(before, '') not in ('open', 'in_progress')
+		union all select 'resolved' where after = 'resolved') w
+	 group by 1, 2, 3) c
+ cross join (values ('day'), ('month')) s (span) group by 1, 2, 4, 5;
 insert into muster.comment (organization_id, finding_id, account_id, text, created_at)
 select f.organization_id, f.id, md5('account' || 1 + f.id % 300)::uuid, 'A word on ' || f.id, now()
   from muster.finding f, generate_series(1, case when f.id = 1 then 2000 else 1 end) k
