@@ -67,6 +67,7 @@ jobs_muster_server_SOURCES = \
 	jobs/job_clone.c \
 	jobs/job_kinds.c \
 	jobs/key.c \
+	jobs/job.c \
 	jobs/migrate.c jobs/migrate.h \
 	jobs/muster_server.c \
 	jobs/organization.c \
@@ -80,7 +81,7 @@ jobs_muster_server_SOURCES = \
 jobs_muster_server_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS) $(ARCHIVE_CFLAGS)
 jobs_muster_server_LDADD = jobs/libmuster-run.a lib/libmuster-db.a lib/libmuster-http.a $(AUDIT_LIBS) \
 	$(PQ_LIBS) $(CURL_LIBS) $(SECCOMP_LIBS) $(ARCHIVE_LIBS)
-dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-backup.1 jobs/muster-demo.1 jobs/muster-doctor.1 jobs/muster-key.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
+dist_man_MANS += jobs/muster.1 jobs/muster-account.1 jobs/muster-backup.1 jobs/muster-demo.1 jobs/muster-doctor.1 jobs/muster-job.1 jobs/muster-key.1 jobs/muster-migrate.1 jobs/muster-repo.1 jobs/muster-run.1
 
 # The runner without its table of kinds: the tests have a table of their own.
 noinst_LIBRARIES += jobs/libmuster-run.a

@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{ "demo", demo_main, "fill an empty database with something to look at" },
 	{ "doctor", doctor_main, "say what is wrong here, and what mends it" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
+	{ "job", job_main, "look at the queue, and hold it back" },
 	{ "job-helper", helper_main, NULL },
 	{ "key", key_main, "give the master key a successor" },
 	{ "migrate", migrate_main, "bring the database to this version" },

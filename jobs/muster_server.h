@@ -45,6 +45,7 @@ int backup_main(int argc, char **argv);
 int conf_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int job_main(int argc, char **argv);
 int key_main(int argc, char **argv);
 int repo_main(int argc, char **argv);
 int restore_main(int argc, char **argv);

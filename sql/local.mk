@@ -51,6 +51,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/finding_export.sql \
 	sql/api/invitation.sql \
 	sql/api/job.sql \
+	sql/api/job_look.sql \
 	sql/api/organization.sql \
 	sql/api/overview.sql \
 	sql/api/project.sql \

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "jobs/muster_server.h"
+#include "jobs/verb.h"
+#include "lib/exit.h"
+
+struct job_options {
+	char *state, *queue, *kind, *organization, *reason;
+};
+
+static void job_options_clear(struct job_options *options)
+{
+	g_free(options->state);
+	g_free(options->queue);
+	g_free(options->kind);
+	g_free(options->organization);
+	g_free(options->reason);
+}
+typedef struct job_options job_options;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_options, job_options_clear)
+
+static int job_list(const struct verb_call *call)
+{
+	static const char *const titles[] = {"ID", "ORGANIZATION", "KIND", "KEY", "STATE", "WHEN",
+		"HOST", "TRY", "%", "MESSAGE"};
+	const struct job_options *options = call->options;
+	const char *params[] = {options->state, options->kind, options->organization};
+	return verb_list(call,
+		"select id, organization, kind, key, state, muster.iso(at), host, attempt, progress, message"
+		"  from muster.job_rows($1, $2, $3)",
+		G_N_ELEMENTS(params), params, titles, NULL);
+}
+
+static int job_show(const struct verb_call *call)
+{
+	static const char *const titles[] = {"WHAT", "VALUE"};
+	static const char *const attempts[] = {
+		"TRY", "OUTCOME", "HOST", "BEGAN", "ENDED", "EXIT", "CPU_MS", "RSS_KIB", "ERROR"};
+	const char *params[] = {call->words[0]};
+	int exit_code = verb_list(call,
+		"select x.name, x.value from muster.job_find($1) j"
+		"  join muster.organization o on o.id = j.organization_id"
+		"  left join muster.job_kind k on k.name = j.kind,"
+		"  lateral (values ('organization', o.slug), ('kind', j.kind), ('queue', k.queue),"
+		"           ('key', j.key), ('state', j.state), ('priority', j.priority::text),"
+		"           ('due', muster.iso(j.run_at)), ('run', j.run_id::text),"
+		"           ('attempts', j.attempt || ' of ' || j.attempts_max),"
+		"           ('progress', j.progress || ' %'), ('message', j.message),"
+		"           ('waits because', muster.job_why(j.id))) x (name, value)"
+		" where x.value is not null",
+		1, params, titles, NULL);
+
+	if (exit_code != EXIT_FINE)
+		return exit_code;
+	printf("\n");
+	return verb_list(call,
+		"select a.number, a.outcome, a.host, a.started_at, a.ended_at, a.exit_status, a.cpu_ms,"
+		"       a.rss_kib, a.error"
+		"  from jsonb_to_recordset(muster.job_attempts((muster.job_find($1)).id))"
+		"       a (number integer, outcome text, host text, started_at text, ended_at text,"
+		"          exit_status integer, cpu_ms bigint, rss_kib bigint, error text)",
+		1, params, attempts, NULL);
+}
+
+static int job_log(const struct verb_call *call)
+{
+	static const char *const titles[] = {"TRY", "LINE"};
+	const char *params[] = {call->words[0]};
+	return verb_list(call,
+		"select a.number, l.line"
+		"  from jsonb_to_recordset(muster.job_attempts((muster.job_find($1)).id))"
+		"       a (number integer, log text)"
+		" cross join regexp_split_to_table(rtrim(a.log, E'\\n'), E'\\n') l (line)",
+		1, params, titles, NULL);
+}
+
+static int job_cancel(const struct verb_call *call)
+{
+	const char *params[] = {call->words[0]};
+	return verb_do(call, "select muster.job_act($1, 'cancel')", 1, params);
+}
+
+static int job_retry(const struct verb_call *call)
+{
+	const char *params[] = {call->words[0]};
+	return verb_do(call, "select muster.job_act($1, 'retry')", 1, params);
+}
+
+static int job_redrive(const struct verb_call *call)
+{
+	static const char *const titles[] = {"QUEUED"};
+	const struct job_options *options = call->options;
+	const char *params[] = {options->kind, options->organization};
+	return verb_list(call, "select muster.job_act_all($1, $2)", 2, params, titles, NULL);
+}
+
+static int hold(const struct verb_call *call, const char *is_held)
+{
+	const struct job_options *options = call->options;
+	const char *params[] = {
+		is_held, options->queue, options->kind, options->organization, options->reason};
+	return verb_do(call, "select muster.job_hold($1::boolean, $2, $3, $4, $5)",
+		G_N_ELEMENTS(params), params);
+}
+
+static int job_pause(const struct verb_call *call)
+{
+	return hold(call, "true");
+}
+
+static int job_resume(const struct verb_call *call)
+{
+	return hold(call, "false");
+}
+
+static int job_paused(const struct verb_call *call)
+{
+	static const char *const titles[] = {"QUEUE", "KIND", "ORGANIZATION", "SINCE", "REASON"};
+	return verb_list(call,
+		"select p.queue, p.kind, o.slug, muster.iso(p.created_at), p.reason"
+		"  from muster.job_pause p left join muster.organization o on o.id = p.organization_id"
+		" order by p.id",
+		0, NULL, titles, NULL);
+}
+
+/* clang-format off */
+static const struct verb verbs[] = {
+	{ "cancel", 1, 1, job_cancel },
+	{ "list", 0, 0, job_list },
+	{ "log", 1, 1, job_log },
+	{ "pause", 0, 0, job_pause },
+	{ "paused", 0, 0, job_paused },
+	{ "redrive", 0, 0, job_redrive },
+	{ "resume", 0, 0, job_resume },
+	{ "retry", 1, 1, job_retry },
+	{ "show", 1, 1, job_show },
+};
+/* clang-format on */
+
+int job_main(int argc, char **argv)
+{
+	g_auto(job_options) options = {0};
+	const GOptionEntry entries[] = {
+		{"state", 0, 0, G_OPTION_ARG_STRING, &options.state,
+			"list: queued, running, done, dead or cancelled", "STATE"},
+		{"queue", 0, 0, G_OPTION_ARG_STRING, &options.queue, "pause, resume: this queue",
+			"NAME"},
+		{"kind", 0, 0, G_OPTION_ARG_STRING, &options.kind, "jobs of this kind alone",
+			"KIND"},
+		{"organization", 0, 0, G_OPTION_ARG_STRING, &options.organization,
+			"jobs of this organization alone", "SLUG"},
+		{"reason", 0, 0, G_OPTION_ARG_STRING, &options.reason,
+			"pause: said to who asks why nothing is done", "TEXT"},
+		{NULL}};
+	int exit_code;
+	g_autoptr(conf) conf = server_start("job list | show ID | log ID | cancel ID | retry ID | "
+					    "redrive | pause | paused | resume",
+		entries, &argc, &argv, &exit_code);
+
+	return conf == NULL ? exit_code
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+}
