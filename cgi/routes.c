@@ -56,13 +56,16 @@
 	{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES }, \
 	{ "uncommitted_changes", INPUT_QUERY, INPUT_BOOL }, \
 	{ "stale", INPUT_QUERY, INPUT_BOOL }, \
-	{ "last_activity_days", INPUT_QUERY, INPUT_INT, .min = 0, .max = 36500 }
+	{ "last_activity_days", INPUT_QUERY, INPUT_INT, .min = 0, .max = 36500 }, \
+	{ "fuzzy", INPUT_QUERY, INPUT_BOOL, \
+	  .help = "Also the repositories whose names are most like it, at most 200" }
 #define SEARCH_ALL_INPUTS INPUTS(SEARCH_INPUTS, \
 	{ "type", INPUT_QUERY, INPUT_WORD, .words = "repositories|findings" }, \
 	{ "sort_field", INPUT_QUERY, INPUT_WORD, .words = "name|status|health_score|last_commit|findings", \
 	  .argument = "sort" }, \
 	{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" }, \
 	{ "include_facets", INPUT_QUERY, INPUT_BOOL }, \
+	{ "highlight", INPUT_QUERY, INPUT_BOOL, .help = "Also where it is in the texts" }, \
 	LIMIT_INPUT)
 #define SUGGEST_INPUTS INPUTS( \
 	{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE }, \

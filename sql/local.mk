@@ -37,6 +37,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0031_pull.sql \
 	sql/migration/0032_queue.sql \
 	sql/migration/0033_state.sql \
+	sql/migration/0034_search.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -2,13 +2,17 @@
 -- Searching repositories and findings at once, with what the answer consists of.
 --
 --   search_all(p_q, p_type, p_status, p_tags, p_project, p_severity, p_state, p_uncommitted_changes,
---       p_stale, p_last_activity_days, p_sort, p_direction, p_limit, p_include_facets) → {"query",
---       "repositories": [compact + what people say + project_id, findings_open, matched], "findings": [as
---       in finding_list()], "total": {repositories, findings}, "facets"}. p_type: repositories or
---       findings; null: both. All filters are ANDed; those of repositories restrict findings to
---       these, and a filter of findings restricts repositories to those that have such. The best match
---       first, or by p_sort: name, status, health_score, last_commit, findings. total.findings is null:
---       there may be a million of them. matched: which texts have p_q.
+--       p_stale, p_last_activity_days, p_sort, p_direction, p_limit, p_include_facets, p_fuzzy,
+--       p_highlight) → {"query", "repositories": [compact + what people say + project_id, findings_open,
+--       matched], "findings": [as in finding_list()], "total": {repositories, findings}, "facets",
+--       "highlights"}. p_type: repositories or findings; null: both. All filters are ANDed; those of
+--       repositories restrict findings to these, and a filter of findings restricts repositories to those
+--       that have such. The best match first, or by p_sort: name, status, health_score, last_commit,
+--       findings. total.findings is null: there may be a million of them. matched: which texts have p_q.
+--       p_fuzzy       also the repositories whose names are most like p_q, at most 200, after the others
+--       p_highlight   → highlights {"repositories", "findings"}: lists of {id, field, ranges [[first,
+--                     length], …]}: where p_q is in the texts, in characters from 0; of a name that is only
+--                     alike, what both have. Else null.
 --   search_facets(… the same filters) → {status, project, tag, stale, severity, state, kind}: each a list of
 --       {value, count}, the most frequent first, at most 50. Repositories that match are counted, and the
 --       findings in them.
@@ -17,42 +21,304 @@
 --   search_bulk(p_action, p_repositories, p_tags) → {"action", "results": [{repo, success, error,
 --       run_id}]}: each by itself. run_audit, run_scan, tag_repositories (adds; team leads). MU400, MU403.
 
-create function muster.search_repos(p_q text, p_status text, p_tags text, p_project text, p_severity text,
-				    p_state text, p_uncommitted_changes boolean, p_stale boolean,
-				    p_last_activity_days integer) returns setof muster.repo
-language plpgsql stable security definer rows 1000 set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_custom_plan as $$
+-- The repositories that match: p_filter has search_all()'s filters by their names. ids: the first p_limit in
+-- order, or all in none. p_part: facets, counts (of their findings, places as in table finding_sum) or null:
+-- neither.
+create function muster.search_repos(p_filter jsonb, p_sort text, p_direction text, p_limit integer,
+				    p_part text, out ids uuid[], out total bigint, out facets jsonb,
+				    out counts bigint[])
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set jit = off as $$
 declare
 	v_organization uuid := muster.organization_need();
-	v_q text := lower(nullif(p_q, ''));
-	v_status text[] := string_to_array(nullif(p_status, ''), ',');
-	v_tags text[] := string_to_array(lower(nullif(p_tags, '')), ',');
-	v_severity text[] := string_to_array(nullif(p_severity, ''), ',');
-	v_state text[] := string_to_array(nullif(p_state, ''), ',');
-	v_project uuid := (case when nullif(p_project, '') is not null
-				then muster.project_own(p_project) end).id;
-	v_since timestamptz := now() - make_interval(days => p_last_activity_days);
-	v_having uuid[]; -- what has such findings; null: whatever
+	v_q text := lower(nullif(p_filter ->> 'q', ''));
+	v_like text := '%' || regexp_replace(v_q, '([\\%_])', '\\\1', 'g') || '%';
+	v_status text[] := string_to_array(nullif(p_filter ->> 'status', ''), ',');
+	v_tags text[] := string_to_array(lower(nullif(p_filter ->> 'tags', '')), ',');
+	v_severity text[] := string_to_array(nullif(p_filter ->> 'severity', ''), ',');
+	v_state text[] := string_to_array(nullif(p_filter ->> 'state', ''), ',');
+	v_project uuid := (case when nullif(p_filter ->> 'project', '') is not null
+				then muster.project_own(p_filter ->> 'project') end).id;
+	v_since timestamptz := now() - make_interval(days => (p_filter ->> 'last_activity_days')::integer);
+	v_alike uuid[];
+	v_having text;
+	v_order text;
+	v_columns text;
+	v_where text;
+	v_sorted text;
+	v_facets text;
+	v_join text;
+	v_counts text;
+	v_sums text := (select string_agg(format('sum(f.n[%s])', k), ', ' order by k) from generate_series(1, 23) k);
+	v_is_counted boolean := p_part is not null or p_sort = 'findings' or v_severity is not null or v_state is not null;
 begin
-	if coalesce(v_severity, v_state) is not null then
-		v_having := array(select distinct c.repo_id from muster.finding_count c
-				   where c.organization_id = v_organization and c.n > 0
-				     and (v_severity is null or c.severity = any (v_severity))
-				     and c.state = any (coalesce(v_state, array['open', 'in_progress'])));
+	if p_filter -> 'fuzzy' = 'true' and v_q is not null then
+		v_alike := muster.search_alike(v_q);
 	end if;
-	return query
-	select r.* from muster.repo r
-	 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
-	   and (v_q is null or strpos(lower(concat_ws(' ', r.name, r.path, r.remote, r.branch, r.description)), v_q) > 0
-		or v_q = any (r.tags))
-	   and (v_status is null or r.status = any (v_status))
-	   and (v_tags is null or r.tags @> v_tags)
-	   and (v_project is null or r.project_id = v_project)
-	   and (p_uncommitted_changes is null
-		or (coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) > 0) = p_uncommitted_changes)
-	   and (p_stale is null or coalesce(r.stale, false) = p_stale)
-	   and (v_since is null or r.last_commit_at >= v_since)
-	   and (v_having is null or r.id = any (v_having));
+	-- The counts of table finding_sum that such findings are in.
+	if coalesce(v_severity, v_state) is not null then
+		select string_agg(format('n.n[%s] > 0', 5 * s.k - 5 + v.k), ' or ') into v_having
+		  from unnest(array['open', 'in_progress', 'resolved', 'ignored']) with ordinality s (name, k)
+		 cross join unnest(array['critical', 'high', 'medium', 'low', 'info']) with ordinality v (name, k)
+		 where s.name = any (coalesce(v_state, array['open', 'in_progress']))
+		   and (v_severity is null or v.name = any (v_severity));
+	end if;
+	-- One of these constants and numbers, never the request's text.
+	v_order := case p_sort
+		when 'name' then null
+		when 'status' then 'muster.status_rank(r.status)'
+		when 'health_score' then 'r.health_score'
+		when 'last_commit' then 'extract(epoch from r.last_commit_at)'
+		when 'findings' then 'coalesce(' || (select string_agg(format('n.n[%s]', k), ' + ' order by k)
+						       from generate_series(1, 10) k) || ', 0)'
+		else case when v_q is not null then
+			'case when lower(r.name) = $2 then 0 when starts_with(lower(r.name), $2) then 1
+			      when strpos(lower(r.name), $2) > 0 then 2 when strpos(r.search, $2) > 0 or $2 = any (r.tags) then 3
+			      else 4 + array_position($7, r.id) end' end end;
+	v_columns := case p_part when 'facets' then ', r.status, r.project_id, r.tags, r.stale, n.n' when 'counts' then ', n.n' end;
+	v_where := concat_ws(' ',
+		case when v_q is not null and v_alike is null then 'and (r.search like $9 or (r.tags <> ''{}'' and r.tags @> array[$2]))'
+		     when v_q is not null then
+			'and (r.search like $9 or (r.tags <> ''{}'' and r.tags @> array[$2]) or r.id = any ($7))' end,
+		case when v_status is not null then 'and r.status = any ($3)' end,
+		case when v_tags is not null then 'and r.tags <> ''{}'' and r.tags @> $4' end,
+		case when v_project is not null then 'and r.project_id = $5' end,
+		case p_filter -> 'uncommitted_changes'
+			when 'true' then 'and coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) > 0'
+			when 'false' then 'and coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) = 0' end,
+		case p_filter -> 'stale' when 'true' then 'and r.stale' when 'false' then 'and r.stale is not true' end,
+		case when v_since is not null then 'and r.last_commit_at >= $6' end,
+		'and (' || v_having || ')');
+	v_sorted := case when p_limit is null then ''
+	     when p_sort = 'name' and p_direction = 'desc' then 'order by f.name desc, f.id'
+	     when p_sort is distinct from 'name' and p_sort is not null and p_direction = 'desc' then
+		'order by f.rank desc nulls last, f.name, f.id'
+	     when v_order is null then 'order by f.name, f.id'
+	     else 'order by f.rank, f.name, f.id' end;
+	v_facets := case when p_part = 'facets' then $part$(
+		with facet (name, value, n) as (
+			select case when grouping(status) = 0 then 'status' when grouping(stale) = 0 then 'stale' else 'project' end,
+			       case when grouping(status) = 0 then status when grouping(stale) = 0 then stale::text
+				    else (select p.slug from muster.project p where p.id = f.project_id) end,
+			       count(*)
+			  from found f group by grouping sets ((status), (project_id), (stale))
+			union all
+			select 'tag', t, count(*) from found f, unnest(f.tags) t group by t
+			union all
+			select w.name, w.value, sum(s.n)
+			  from unnest((select array[$part$ || v_sums || $part$] from found f)) with ordinality s (n, k)
+			  join (select 'state' as name, v.name as value, 5 * v.k - 5 + o as k
+				  from unnest(array['open', 'in_progress', 'resolved', 'ignored']) with ordinality v (name, k),
+				       generate_series(1, 5) o
+				union all
+				select 'severity', v.name, 5 * o - 5 + v.k
+				  from unnest(array['critical', 'high', 'medium', 'low', 'info']) with ordinality v (name, k),
+				       generate_series(1, 4) o
+				union all
+				select 'kind', v.name, 20 + v.k
+				  from unnest(array['secret', 'dependency', 'code']) with ordinality v (name, k)) w on w.k = s.k
+			 group by 1, 2
+		), ranked as materialized (
+			select f.*, row_number() over (partition by f.name order by f.n desc, f.value) as k
+			  from facet f where f.n > 0 and f.value is not null
+		)
+		select jsonb_object_agg(w.name, (
+			select coalesce(jsonb_agg(jsonb_build_object('value', r.value, 'count', r.n) order by r.k), '[]')
+			  from ranked r where r.name = w.name and r.k <= 50))
+		  from unnest(array['status', 'project', 'tag', 'stale', 'severity', 'state', 'kind']) w (name))$part$
+	     else 'null::jsonb' end;
+	v_join := case when v_is_counted then 'left join muster.finding_sum n on n.repo_id = r.id' end;
+	v_counts := case when p_part = 'counts' then '(select array[' || v_sums || '] from found f)' else 'null::bigint[]' end;
+	execute format($query$
+		with found as materialized (
+			select r.id, lower(r.name) as name, (%1$s)::numeric as rank %2$s
+			  from muster.repo r
+			 %6$s
+			 where r.organization_id = $1 and r.removed_at is null and r.archived_at is null %3$s
+		)
+		select array(select f.id from found f %4$s limit $8), (select count(*) from found), %5$s, %7$s$query$,
+		coalesce(v_order, '0'), v_columns, v_where, v_sorted, v_facets, v_join, v_counts)
+	   into ids, total, facets, counts
+	  using v_organization, v_q, v_status, v_tags, v_project, v_since, v_alike, p_limit, v_like;
+end
+$$;
+
+-- The names most like a text, the likest first: at most 200, and only what has two of five trigrams in common.
+create function muster.search_alike(p_q text) returns uuid[]
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_schema text := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+			   where e.extname = 'pg_trgm');
+	v_ids uuid[];
+begin
+	if v_schema is null then
+		perform muster.field_error('fuzzy', 'needs pg_trgm, which this database does not have');
+	end if;
+	execute format($query$
+		select array_agg(a.id order by a.far, a.name, a.id)
+		  from (select r.id, lower(r.name) as name, lower(r.name) operator(%1$I.<->) $2 as far
+			  from muster.repo r
+			 where r.organization_id = $1 and r.removed_at is null and r.archived_at is null
+			 order by lower(r.name) operator(%1$I.<->) $2 limit 200) a
+		 where a.far <= 0.6$query$, v_schema)
+	   into v_ids using muster.organization_need(), p_q;
+	return coalesce(v_ids, '{}');
+end
+$$;
+
+-- Where a text has another, which is in small letters: [[first, length], …] in characters from 0, at most 20.
+-- p_is_alike: where it has it not, what three characters and more both have. Null where there is nothing, and
+-- where small letters are not as many.
+create function muster.search_ranges(p_text text, p_q text, p_is_alike boolean) returns jsonb
+language plpgsql immutable set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_text text := lower(p_text);
+	v_ranges jsonb := '[]';
+	v_at integer := 0;
+	v_next integer;
+	v_end integer := 0;
+	v_first integer;
+begin
+	if v_text is null or length(v_text) <> length(p_text) or coalesce(p_q, '') = '' then
+		return null;
+	end if;
+	for i in 1 .. 20 loop
+		v_next := strpos(substr(v_text, v_at + 1), p_q);
+		exit when v_next = 0;
+		v_ranges := v_ranges || jsonb_build_array(jsonb_build_array(v_at + v_next - 1, length(p_q)));
+		v_at := v_at + v_next - 1 + length(p_q);
+	end loop;
+	if v_ranges = '[]' and p_is_alike then
+		for i in 1 .. least(length(v_text), 200) - 2 loop
+			continue when strpos(p_q, substr(v_text, i, 3)) = 0;
+			if v_first is null or i > v_end then
+				if v_first is not null then
+					v_ranges := v_ranges || jsonb_build_array(jsonb_build_array(v_first - 1, v_end - v_first));
+				end if;
+				v_first := i;
+			end if;
+			v_end := i + 3;
+		end loop;
+		if v_first is not null then
+			v_ranges := v_ranges || jsonb_build_array(jsonb_build_array(v_first - 1, v_end - v_first));
+		end if;
+	end if;
+	return nullif(v_ranges, '[]');
+end
+$$;
+
+-- What is shown of these repositories, in this order.
+create function muster.search_items(p_ids uuid[], p_q text) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+begin
+	return (select coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object(
+			'project_id', (select p.slug from muster.project p where p.id = r.project_id),
+			'findings_open', case when r.scanned_at is not null then coalesce((
+				select sum(x)::bigint from muster.finding_sum n, unnest(n.n[1:10]) x
+				 where n.repo_id = r.id), 0) end,
+			'matched', case when p_q is null then '[]' else to_jsonb(array_remove(array[
+				case when strpos(lower(r.name), p_q) > 0 then 'name' end,
+				case when strpos(lower(r.path), p_q) > 0 then 'path' end,
+				case when strpos(lower(r.remote), p_q) > 0 then 'remote' end,
+				case when strpos(lower(r.branch), p_q) > 0 then 'branch' end,
+				case when strpos(lower(r.description), p_q) > 0 then 'description' end,
+				case when p_q = any (r.tags) then 'tags' end], null)) end) order by i.k), '[]')
+		  from unnest(p_ids) with ordinality i (id, k)
+		  join muster.repo r on r.id = i.id and r.organization_id = v_organization);
+end
+$$;
+
+-- Of a list of such objects, the ranges of these members.
+create function muster.search_marks(p_items jsonb, p_fields text[], p_q text) returns jsonb
+language sql immutable set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	select coalesce(jsonb_agg(jsonb_build_object('id', i.item -> 'id', 'field', f.name, 'ranges', m.ranges)
+				  order by i.k, f.k), '[]')
+	  from jsonb_array_elements(p_items) with ordinality i (item, k)
+	 cross join unnest(p_fields) with ordinality f (name, k)
+	 cross join lateral (select muster.search_ranges(i.item ->> f.name, p_q,
+				f.name = 'name' and i.item -> 'matched' = '[]') as ranges) m
+	 where m.ranges is not null;
+end;
+
+-- The worst and newest findings of repositories that filters choose. Their counts say which states and
+-- severities there are among them, and how far down the severities a page of them reaches: what they do not
+-- have is not looked for. Of what is left, the cheapest is read: what has a rare word, all that these
+-- repositories have, or all lists of the organisation until there is a page.
+create function muster.search_findings(p_filter jsonb, p_q text, p_limit integer) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan set jit = off as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_q text := '%' || regexp_replace(lower(nullif(p_q, '')), '([\\%_])', '\\\1', 'g') || '%';
+	v_found record := muster.search_repos(p_filter - 'severity' - 'state', 'name', null, null, 'counts');
+	v_ids uuid[] := v_found.ids;
+	v_wanted text[] := coalesce(string_to_array(nullif(p_filter ->> 'state', ''), ','),
+				    array['open', 'in_progress', 'resolved', 'ignored']);
+	v_severities text[] := coalesce(string_to_array(nullif(p_filter ->> 'severity', ''), ','),
+					array['critical', 'high', 'medium', 'low', 'info']);
+	v_states text[];
+	v_ranks smallint[];
+	v_total bigint;
+	v_with bigint := case when v_q is not null then muster.finding_estimate(v_q) end;
+	v_walk numeric;
+	v_chosen bigint[];
+begin
+	with cell as (
+		select s.name as state, muster.severity_rank(v.name) as rank,
+		       v_found.counts[5 * s.k - 5 + v.k] as n
+		  from unnest(array['open', 'in_progress', 'resolved', 'ignored']) with ordinality s (name, k)
+		 cross join unnest(array['critical', 'high', 'medium', 'low', 'info']) with ordinality v (name, k)
+		 where s.name = any (v_wanted) and v.name = any (v_severities)
+	), reach as (
+		select c.*, coalesce(sum(c.n) over (order by c.rank desc range between unbounded preceding
+						    and 1 preceding), 0) as before
+		  from cell c where c.n > 0
+	)
+	select array_agg(w.state), array_agg(w.rank), sum(w.n) into v_states, v_ranks, v_total
+	  from reach w where v_q is not null or w.before < p_limit;
+	if v_total is null then
+		return '[]';
+	end if;
+	-- As if what is looked for were spread evenly.
+	v_walk := cardinality(v_states) * p_limit
+		* (select count(*) from muster.finding_sum where organization_id = v_organization) / cardinality(v_ids)
+		* case when v_q is null then 1
+		       else (select greatest(sum(reltuples), 1) from pg_class where oid = 'muster.finding'::regclass)::numeric
+			    / greatest(v_with, 1) end;
+	if v_with <= 20000 and v_with * 2 < least(v_total, v_walk) then
+		with had as materialized (
+			select f.id, f.repo_id, f.state, f.rank from muster.finding f
+			 where f.organization_id = v_organization and f.search like v_q
+		)
+		select array_agg(x.id) into v_chosen
+		  from (select h.id from had h
+			 where h.state = any (v_states) and h.rank = any (v_ranks) and h.repo_id = any (v_ids)
+			 order by h.rank desc, h.id desc limit p_limit) x;
+	elsif v_total < v_walk then
+		select array_agg(x.id) into v_chosen
+		  from (select f.id from unnest(v_ids) r (id)
+			 cross join lateral (
+				select f.id, f.rank from muster.finding f
+				 where f.repo_id = r.id and f.state = any (v_states) and f.rank = any (v_ranks)
+				   and (v_q is null or f.search like v_q) offset 0) f
+			 order by f.rank desc, f.id desc limit p_limit) x;
+	else
+		select array_agg(x.id) into v_chosen
+		  from (select f.id from unnest(v_states, v_ranks) w (state, rank)
+			 cross join lateral (
+				select f.id, f.rank from muster.finding f
+				 where f.organization_id = v_organization and f.state = w.state and f.rank = w.rank
+				   and f.repo_id = any (v_ids) and (v_q is null or f.search like v_q)
+				 order by f.id desc limit p_limit) f
+			 order by f.rank desc, f.id desc limit p_limit) x;
+	end if;
+	return (select coalesce(jsonb_agg(muster.finding_json(f) order by f.rank desc, f.id desc), '[]')
+		  from muster.finding f where f.id = any (v_chosen) and f.organization_id = v_organization);
 end
 $$;
 
@@ -62,145 +328,60 @@ create function muster.search_all(p_q text default null, p_type text default nul
 				  p_uncommitted_changes boolean default null, p_stale boolean default null,
 				  p_last_activity_days integer default null, p_sort text default null,
 				  p_direction text default null, p_limit integer default null,
-				  p_include_facets boolean default null) returns jsonb
+				  p_include_facets boolean default null, p_fuzzy boolean default null,
+				  p_highlight boolean default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
-	v_organization uuid := muster.organization_need();
 	v_limit integer := muster.limit_check(p_limit, 20, 200);
 	v_q text := lower(nullif(p_q, ''));
-	v_sign integer := case when p_direction = 'desc' then -1 else 1 end;
+	v_filter jsonb := jsonb_build_object('status', p_status, 'tags', p_tags, 'project', p_project,
+		'severity', p_severity, 'state', p_state, 'uncommitted_changes', p_uncommitted_changes,
+		'stale', p_stale, 'last_activity_days', p_last_activity_days);
 	v_is_limited boolean := num_nonnulls(nullif(p_status, ''), nullif(p_tags, ''), nullif(p_project, ''),
 					     p_uncommitted_changes, p_stale, p_last_activity_days) > 0;
+	v_found record;
+	v_total bigint;
+	v_facets jsonb;
 	v_repos jsonb := '[]';
 	v_findings jsonb := '[]';
-	v_total bigint;
-	v_ids uuid[];
-	v_like text := '%' || regexp_replace(v_q, '([\\%_])', '\\\1', 'g') || '%';
 begin
+	if p_type is distinct from 'findings' or p_include_facets then
+		v_found := muster.search_repos(v_filter || jsonb_build_object('q', p_q, 'fuzzy', p_fuzzy), p_sort,
+					       p_direction, v_limit, case when p_include_facets then 'facets' end);
+		v_facets := v_found.facets;
+	end if;
 	if p_type is distinct from 'findings' then
-		with found as materialized (
-			select r.* from muster.search_repos(p_q, p_status, p_tags, p_project, p_severity, p_state,
-				p_uncommitted_changes, p_stale, p_last_activity_days) r
-		), ranked as materialized (
-			select r.id, lower(r.name) as name,
-			       v_sign * case p_sort
-				when 'name' then 0
-				when 'status' then muster.status_rank(r.status)
-				when 'health_score' then coalesce(r.health_score, v_sign * 1000)
-				when 'last_commit' then coalesce(extract(epoch from r.last_commit_at), v_sign * 1e12)
-				when 'findings' then coalesce(c.n, 0)
-				else v_sign * case when lower(r.name) = v_q then 0 when starts_with(lower(r.name), v_q) then 1
-						   when strpos(lower(r.name), v_q) > 0 then 2 else 3 end
-			       end::numeric as rank
-			  from found r
-			  left join (select repo_id, sum(n) as n from muster.finding_count
-				      where p_sort = 'findings' and organization_id = v_organization
-					and state in ('open', 'in_progress') group by 1) c on c.repo_id = r.id
-		), page as (
-			select x.*, row_number() over () as k
-			  from (select * from ranked
-				 order by rank, case when p_sort = 'name' and v_sign < 0 then name end desc, name, id
-				 limit v_limit) x
-		)
-		select (select count(*) from ranked),
-		       coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object(
-				'project_id', (select p.slug from muster.project p where p.id = r.project_id),
-				'findings_open', case when r.scanned_at is not null then (
-					select coalesce(sum(c.n), 0)::bigint from muster.finding_count c
-					 where c.repo_id = r.id and c.state in ('open', 'in_progress')) end,
-				'matched', case when v_q is null then '[]' else to_jsonb(array_remove(array[
-					case when strpos(lower(r.name), v_q) > 0 then 'name' end,
-					case when strpos(lower(r.path), v_q) > 0 then 'path' end,
-					case when strpos(lower(r.remote), v_q) > 0 then 'remote' end,
-					case when strpos(lower(r.branch), v_q) > 0 then 'branch' end,
-					case when strpos(lower(r.description), v_q) > 0 then 'description' end,
-					case when v_q = any (r.tags) then 'tags' end], null)) end) order by p.k), '[]')
-		  into v_total, v_repos
-		  from page p join muster.repo r on r.id = p.id and r.organization_id = v_organization;
+		v_repos := muster.search_items(v_found.ids, v_q);
+		v_total := v_found.total;
 	end if;
 	if p_type is distinct from 'repositories' and not v_is_limited then
 		v_findings := muster.finding_list(p_state => p_state, p_severity => p_severity, p_q => p_q,
 						  p_limit => v_limit) -> 'items';
 	elsif p_type is distinct from 'repositories' then
-		v_ids := array(select r.id from muster.search_repos(null, p_status, p_tags, p_project, p_severity, p_state,
-				p_uncommitted_changes, p_stale, p_last_activity_days) r);
-		-- Of a few repositories each is a walk along its index; of many, the walk is the organisation's.
-		with walk as (
-			select s.state, w.rank
-			  from unnest(coalesce(string_to_array(nullif(p_state, ''), ','), array['open', 'in_progress'])) s (state)
-			 cross join unnest(coalesce((select array_agg(muster.severity_rank(v))
-					from unnest(string_to_array(nullif(p_severity, ''), ',')) v),
-					array[5, 4, 3, 2, 1]::smallint[])) w (rank)
-		), chosen as materialized (
-			select f.id, f.rank from walk w
-			 cross join unnest(v_ids) r (id)
-			 cross join lateral (
-				select f.id, f.rank from muster.finding f
-				 where f.repo_id = r.id and f.state = w.state and f.rank = w.rank
-				   and (v_like is null or f.search like v_like)
-				 order by f.id desc limit v_limit) f
-			 where cardinality(v_ids) <= 100
-			union all
-			select f.id, f.rank from walk w
-			 cross join lateral (
-				select f.id, f.rank from muster.finding f
-				 where f.organization_id = v_organization and f.state = w.state and f.rank = w.rank
-				   and f.repo_id = any (v_ids) and (v_like is null or f.search like v_like)
-				 order by f.id desc limit v_limit) f
-			 where cardinality(v_ids) > 100
-			 order by 2 desc, 1 desc limit v_limit)
-		select coalesce(jsonb_agg(muster.finding_json(f) order by c.rank desc, c.id desc), '[]') into v_findings
-		  from chosen c join muster.finding f on f.id = c.id and f.organization_id = v_organization;
+		v_findings := muster.search_findings(v_filter, p_q, v_limit);
 	end if;
 	return jsonb_build_object('query', p_q, 'repositories', v_repos, 'findings', v_findings,
-		'total', jsonb_build_object('repositories', v_total, 'findings', null),
-		'facets', case when p_include_facets then muster.search_facets(p_q, p_status, p_tags, p_project,
-			p_severity, p_state, p_uncommitted_changes, p_stale, p_last_activity_days) end);
+		'total', jsonb_build_object('findings', null, 'repositories',
+			v_total),
+		'facets', v_facets,
+		'highlights', case when p_highlight then jsonb_build_object(
+			'repositories', muster.search_marks(v_repos, array['name', 'path', 'remote', 'branch', 'description'], v_q),
+			'findings', muster.search_marks(v_findings, array['rule', 'path', 'title'], v_q)) end);
 end
 $$;
 
 create function muster.search_facets(p_q text default null, p_status text default null, p_tags text default null,
 				     p_project text default null, p_severity text default null,
 				     p_state text default null, p_uncommitted_changes boolean default null,
-				     p_stale boolean default null, p_last_activity_days integer default null)
-returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_custom_plan as $$
-declare
-	v_organization uuid := muster.organization_need();
+				     p_stale boolean default null, p_last_activity_days integer default null,
+				     p_fuzzy boolean default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
-	return (with found as materialized (
-		select r.id, r.status, r.project_id, r.tags, r.stale
-		  from muster.search_repos(p_q, p_status, p_tags, p_project, p_severity, p_state,
-			p_uncommitted_changes, p_stale, p_last_activity_days) r
-	), counts as materialized (
-		select c.severity, c.state, c.kind, sum(c.n)::bigint as n
-		  from muster.finding_count c
-		 where c.organization_id = v_organization and c.repo_id in (select id from found) and c.n > 0
-		 group by 1, 2, 3
-	), facet (name, value, n) as (
-		select 'status', status, count(*) from found group by status
-		union all
-		select 'project', p.slug, f.n from (select project_id, count(*) as n from found group by 1) f
-		  join muster.project p on p.id = f.project_id
-		union all
-		select 'tag', t, count(*) from found, unnest(tags) t group by t
-		union all
-		select 'stale', stale::text, count(*) from found where stale is not null group by stale
-		union all
-		select 'severity', severity, sum(n) from counts group by severity
-		union all
-		select 'state', state, sum(n) from counts group by state
-		union all
-		select 'kind', kind, sum(n) from counts group by kind
-	), ranked as (
-		select f.*, row_number() over (partition by f.name order by f.n desc, f.value) as k from facet f
-	)
-	select jsonb_object_agg(w.name, (
-		select coalesce(jsonb_agg(jsonb_build_object('value', r.value, 'count', r.n) order by r.k), '[]')
-		  from ranked r where r.name = w.name and r.k <= 50))
-	  from unnest(array['status', 'project', 'tag', 'stale', 'severity', 'state', 'kind']) w (name));
+	return (muster.search_repos(jsonb_build_object('q', p_q, 'status', p_status, 'tags', p_tags,
+		'project', p_project, 'severity', p_severity, 'state', p_state,
+		'uncommitted_changes', p_uncommitted_changes, 'stale', p_stale,
+		'last_activity_days', p_last_activity_days, 'fuzzy', p_fuzzy), 'name', null, 0, 'facets')).facets;
 end
 $$;
 
@@ -256,7 +437,17 @@ begin
 			perform muster.field_error('tags', 'are needed for this');
 		end if;
 	end if;
-	for v_repo in select distinct jsonb_array_elements_text(p_repositories) order by 1 loop
+	-- Two who want the same repositories, or roots, take them in the same order, whatever each calls them.
+	for v_repo in
+		select w.repo from (select distinct jsonb_array_elements_text(p_repositories) as repo) w
+		  left join lateral (
+			select r.root_id, r.id from muster.repo r
+			 where r.organization_id = muster.organization() and r.removed_at is null
+			   and (lower(r.name) = lower(w.repo)
+				or r.id = case when w.repo ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then w.repo::uuid end)
+			 order by r.root_id, r.id limit 1) r on true
+		 order by r.root_id, r.id, w.repo
+	loop
 		begin
 			v_run := null;
 			case p_action
@@ -276,6 +467,7 @@ begin
 				case sqlstate when '23514' then 'It would have too many tags.' else sqlerrm end, 'run_id', null);
 		end;
 	end loop;
-	return jsonb_build_object('action', p_action, 'results', v_results);
+	return jsonb_build_object('action', p_action, 'results', (
+		select coalesce(jsonb_agg(r order by r ->> 'repo'), '[]') from jsonb_array_elements(v_results) r));
 end
 $$;

@@ -88,6 +88,49 @@ subtest 'what it consists of' => sub {
 	is_deeply ask(GET => '/facets?q=nothing')->{json}{status}, [], 'or of nothing';
 };
 
+subtest 'names that are nearly so' => sub {
+	is repos('q=wbe-api'), '', 'are not found';
+	is repos('q=wbe-api&fuzzy=true'), 'api web-api', 'unless asked for, the likest first';
+	is repos('q=api&fuzzy=true'), 'api api-tools web-api', 'after those that have the word';
+	is repos('q=wbe-api&fuzzy=true&status=clean&tags=core&sort_field=name&sort_direction=desc'), 'web-api api',
+		'within the filters, in any order';
+	is repos('q=zzz&fuzzy=true'), '', 'what has nothing in common is not like it';
+	is repos('fuzzy=true&limit=1'), 'api', 'to nothing all are';
+	is ask(GET => '?q=wbe-api&fuzzy=true&limit=1')->{json}{total}{repositories}, 2, 'are counted';
+	is facet(ask(GET => '/facets?q=wbe-api&fuzzy=true')->{json}, 'status'), 'clean=2', 'and make facets';
+};
+
+subtest 'where it is in the texts' => sub {
+	my $of = sub { [map { join ' ', $_->{field}, map { "$_->[0]+$_->[1]" } @{ $_->{ranges} } }
+		@{ ask(GET => "?highlight=true&$_[0]")->{json}{highlights}{ $_[1] } }] };
+	is ask(GET => '?q=api')->{json}{highlights}, undef, 'is told who asks';
+	is_deeply $of->('q=API&status=dirty', 'repositories'), ['name 0+3', 'path 9+3', 'remote 22+3'], 'in each text';
+	is_deeply $of->('q=e&severity=critical&type=findings', 'findings'), ['rule 5+1', 'title 5+1 13+1'], 'of findings, too';
+	is_deeply $of->('q=wbe-api&fuzzy=true&limit=1&sort_field=name&sort_direction=desc', 'repositories'), ['name 3+4'], 'what a similar name has';
+	is_deeply $of->('status=dirty', 'repositories'), [], 'nothing was looked for';
+	$db->sql(q{update muster.repo set description = '<b>Ünïcode</b> & ünïcode' where name = 'web'});
+	my $text = ask(GET => '?highlight=true&q=code')->{json};
+	my ($mark) = @{ $text->{highlights}{repositories} };
+	is_deeply [map { substr $text->{repositories}[0]{description}, $_->[0], $_->[1] } @{ $mark->{ranges} }], [qw(code code)],
+		'is counted in characters, and the text stays as it is';
+};
+
+subtest 'sums of findings' => sub {
+	my $same = q{select count(*) from muster.finding_sum s where s.n is distinct from array(
+		select coalesce(sum(c.n), 0)::integer from generate_series(1, 23) k left join muster.finding_count c
+		on c.repo_id = s.repo_id and k in (20 + array_position(array['secret', 'dependency', 'code'], c.kind),
+			5 * array_position(array['open', 'in_progress', 'resolved', 'ignored'], c.state) - 5
+			+ array_position(array['critical', 'high', 'medium', 'low', 'info'], c.severity)) group by k order by k)};
+	is $db->value('select count(*) from muster.finding_sum'), 2, 'are kept for each repository';
+	is $db->value($same), 0, 'as they are';
+	$db->sql(q{update muster.finding set severity = 'medium', state = 'resolved' where fingerprint = 'f3'});
+	is $db->value($same), 0, 'when they change';
+	is findings('severity=medium&state=resolved&status=missing'), 'f3', 'so that they are found';
+	is findings('state=open&status=missing'), '', 'by what they are now';
+	$db->sql(q{update muster.finding set severity = 'high', state = 'open' where fingerprint = 'f3'});
+	is $db->value($same), 0, 'and back';
+};
+
 subtest 'suggestions' => sub {
 	my $of = sub { [map { "$_->{kind} $_->{text}" } @{ ask(GET => "/suggestions?q=$_[0]")->{json}{items} }] };
 	is_deeply $of->('a'), ['repository api', 'repository api-tools', 'rule a-token'], 'what begins so';
@@ -127,6 +170,40 @@ subtest 'to several at once' => sub {
 	my @many = map { "t$_" } 1 .. 20;
 	like ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api'], tags => \@many }, 'team_lead')
 		->{json}{results}[0]{error}, qr/too many tags/, 'nor with too many';
+};
+
+subtest 'two who do it to the same at once' => sub {
+	my %id = (one => '11111111-1111-4111-8111-111111111111', two => 'eeeeeeee-1111-4111-8111-111111111111',
+		three => '01111111-1111-4111-8111-111111111111');
+	my $ordinal = 1000;
+	$db->sql(q{insert into muster.repo (id, organization_id, project_id, root_id, source_id, ordinal, name, status, report,
+		hash, digest) select $1, organization_id, project_id, root_id, $1, $3, $2, 'clean', '{}', hash, digest
+		from muster.repo where name = 'web'}, $id{$_}, { one => 'x-1', two => 'x-2', three => 'x-3' }->{$_}, $ordinal++)
+		for sort keys %id;
+	my $waiting = sub { my ($n) = @_; wait_for { $db->value(q{select count(*) from pg_stat_activity
+		where wait_event_type = 'Lock' and datname = current_database()}) == $n } "$n wait" };
+	my $bulk = sub {
+		my @repos = @_;
+		my $child = fork // die $!;
+		return $child if $child;
+		my $done = ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => \@repos, tags => ["t$$"] },
+			'team_lead');
+		POSIX::_exit($done->{status} == 202 && !grep({ !$_->{success} } @{ $done->{json}{results} }) ? 0 : 1);
+	};
+	my $holder = $db->session;
+	$holder->ask(q{begin; update muster.repo set stale = true where name = 'x-2'});
+	my @child = $bulk->('x-1', 'x-2', 'x-3');
+	$waiting->(1);
+	push @child, $bulk->($id{three}, 'x-1');
+	$waiting->(2);
+	$holder->ask('commit');
+	my @exit = map { waitpid $_, 0; $? } @child;
+	is_deeply \@exit, [0, 0], 'both do it';
+	is $db->value('select deadlocks from pg_stat_database where datname = current_database()'), 0,
+		'and none waits for what the other has';
+	is_deeply [map { $_->[0] } $db->rows(q{select cardinality(tags) from muster.repo where name like 'x-%' order by name})],
+		[2, 1, 2], 'to all of them';
+	$db->sql(q{delete from muster.repo where name like 'x-%'});
 };
 
 subtest 'the other name' => sub {

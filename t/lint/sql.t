@@ -19,6 +19,8 @@ my %puts_together = (
 	'event_extend' => 'names and numbers of partitions',
 	'prune' => 'a name of the catalogue',
 	'admin_account_list' => 'the filters that were given, of constants',
+	'search_repos' => 'clauses, numbers of counts',
+	'search_alike' => 'a name of the catalogue',
 	'removal_piece' => 'names of the catalogue, numbers of pages',
 );
 

@@ -126,6 +126,16 @@ select o.id, md5('repo' || 1 + least(f.skew, n % 10000))::uuid,
  order by n;
 insert into muster.finding_count (organization_id, repo_id, kind, state, severity, n)
 select organization_id, repo_id, kind, state, severity, count(*) from muster.finding group by 1, 2, 3, 4, 5;
+insert into muster.finding_sum (repo_id, organization_id, n)
+select c.repo_id, c.organization_id, array(
+	select coalesce(sum(d.n), 0)::integer
+	  from generate_series(1, 23) k (place)
+	  left join muster.finding_count d on d.repo_id = c.repo_id and k.place in (
+		5 * array_position(array['open', 'in_progress', 'resolved', 'ignored'], d.state) - 5
+		+ array_position(array['critical', 'high', 'medium', 'low', 'info'], d.severity),
+		20 + array_position(array['secret', 'dependency', 'code'], d.kind))
+	 group by k.place order by k.place)
+  from (select distinct repo_id, organization_id from muster.finding_count) c;
 insert into muster.finding_rule (organization_id, repo_id, kind, rule, n)
 select organization_id, repo_id, kind, rule, count(*) from muster.finding
  where state in ('open', 'in_progress') group by 1, 2, 3, 4;
