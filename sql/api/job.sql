@@ -150,7 +150,7 @@ declare
 begin
 	-- From start to start; what is still queued or running is asked again at the next call.
 	with due as (
-		select r.id, r.organization_id, r.slug, r.path, r.host
+		select r.id, r.organization_id, r.slug, r.path, r.host, r.next_audit_at
 		  from muster.root r
 		 where r.watched and r.host = p_host and r.next_audit_at <= now()
 		   and not exists (select from muster.job j
@@ -170,6 +170,7 @@ begin
 	       d.host, 3
 	  from due d
 	  join muster.organization o on o.id = d.organization_id
+	 order by d.next_audit_at, d.id
 	on conflict do nothing;
 	get diagnostics v_added = row_count;
 	return v_added;
