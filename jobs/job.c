@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "jobs/muster_server.h"
 #include "jobs/verb.h"
@@ -140,6 +141,25 @@ static const struct verb verbs[] = {
 };
 /* clang-format on */
 
+/* Which options a verb takes: the first letters of state, queue, kind, organization, reason. */
+static const char *const verb_options[][2] = {
+	{"list", "sko"}, {"pause", "qkor"}, {"redrive", "ko"}, {"resume", "qko"}};
+
+static gboolean options_fit(const struct job_options *options, const char *verb)
+{
+	const char *const values[] = {options->state, options->queue, options->kind,
+		options->organization, options->reason};
+	const char *taken = "";
+
+	for (gsize i = 0; i < G_N_ELEMENTS(verb_options); i++)
+		if (!g_strcmp0(verb, verb_options[i][0]))
+			taken = verb_options[i][1];
+	for (gsize i = 0; i < G_N_ELEMENTS(values); i++)
+		if (values[i] != NULL && strchr(taken, "sqkor"[i]) == NULL)
+			return FALSE;
+	return TRUE;
+}
+
 int job_main(int argc, char **argv)
 {
 	g_auto(job_options) options = {0};
@@ -160,6 +180,9 @@ int job_main(int argc, char **argv)
 					    "redrive | pause | paused | resume",
 		entries, &argc, &argv, &exit_code);
 
+	if (conf != NULL && !options_fit(&options, argc > 1 ? argv[1] : NULL))
+		return server_usage("%s does not take one of these options; see --help",
+			argc > 1 ? argv[1] : "a command without a verb");
 	return conf == NULL ? exit_code
 			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
 }

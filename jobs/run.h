@@ -107,6 +107,7 @@ struct run_job {
 	gint64 claimed_us, soft_at_us, hard_at_us, progress_us, ended_us;
 	enum run_job_stop stop;
 	gboolean is_ended; /* the child is gone */
+	gboolean has_run;  /* how it ended and what it took are known */
 	gboolean is_crash;
 	gboolean is_stored; /* its files are written */
 	guint refusals;

@@ -244,6 +244,7 @@ static void job_ended(struct run_job *job, const struct helper_event *event)
 	progress_clear(job->runner->progress);
 	job->is_ended = TRUE;
 	job->ended_us = g_get_monotonic_time();
+	job->has_run = TRUE;
 	job->exit_status = event->status;
 	job->rss_kib = event->rss_kib;
 	job->cpu_ms = event->cpu_ms;

@@ -42,9 +42,11 @@ static char *usage_format(const struct run_job *job)
 {
 	g_autoptr(json_object) usage = json_object_new_object();
 
-	json_object_object_add(usage, "exit_status", json_object_new_int(job->exit_status));
-	json_object_object_add(usage, "cpu_ms", json_object_new_int64(job->cpu_ms));
-	json_object_object_add(usage, "rss_kib", json_object_new_int64(job->rss_kib));
+	if (job->has_run) {
+		json_object_object_add(usage, "exit_status", json_object_new_int(job->exit_status));
+		json_object_object_add(usage, "cpu_ms", json_object_new_int64(job->cpu_ms));
+		json_object_object_add(usage, "rss_kib", json_object_new_int64(job->rss_kib));
+	}
 	if (job->log->len > 0)
 		json_object_object_add(usage, "log", json_object_new_string(job->log->str));
 	return g_strdup(json_object_to_json_string_ext(usage, JSON_C_TO_STRING_PLAIN));

@@ -38,6 +38,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0032_queue.sql \
 	sql/migration/0033_state.sql \
 	sql/migration/0034_search.sql \
+	sql/migration/0035_step.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -4,7 +4,8 @@
 -- learns a word only (cgi/health.c).
 --
 --   health_metrics() → lines in the text format of Prometheus: the queue, the event log, connections.
---   health_get() → {"job_wait_s": seconds that the oldest job which could run has waited, or null}.
+--   health_get() → {"job_wait_s": seconds that the oldest job which could run has waited, or null}. What is
+--       paused, or waits for another, could not.
 
 -- A family: its head, and a line for each series; labels are words of ours.
 create function muster.health_family(p_name text, p_help text, p_series text[]) returns text
@@ -14,10 +15,16 @@ return case when cardinality(p_series) > 0 then
 	|| (select string_agg(p_name || s, E'\n') from unnest(p_series) s) || E'\n' else '' end;
 
 create function muster.health_get() returns jsonb
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select jsonb_build_object('job_wait_s',
-	       extract(epoch from now() - min(run_at) filter (where run_at <= now()))::bigint)
-	  from muster.job where state = 'queued');
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return jsonb_build_object('job_wait_s', (
+		select extract(epoch from now() - j.run_at)::bigint from muster.job j
+		 where j.state = 'queued' and j.run_at <= now() and not muster.job_is_held(j.kind, j.organization_id)
+		   and (j.wait_for is null
+			or not exists (select from muster.job w where w.id = any (j.wait_for) and w.state <> 'done'))
+		 order by j.run_at limit 1));
+end
+$$;
 
 -- Of the tables, as their owner: counts by indexes that hold only what is under way or recent.
 create function muster.health_queue() returns text

@@ -37,7 +37,8 @@
 --       started.
 --   job_release() → how many had lost their lease.
 --   job_cancel(p_id) → false when it was finished already. A running child learns it by renewing.
---   job_retry(p_id) → false when it is not dead or cancelled, or another of its key waits. Queued as new.
+--   job_retry(p_id) → false when it is not dead or cancelled, or another of its key waits. Queued as new,
+--       also behind what it waits for, which may have to be retried as well.
 --   job_redrive(p_organization, p_kind) → how many dead ones were queued as new; null: of all.
 --   job_pause(p_queue, p_kind, p_organization, p_reason), job_resume(p_queue, p_kind, p_organization) →
 --       false when it was so already. Null: all.
@@ -88,6 +89,7 @@ declare
 	v_running muster.job;
 	v_replaced bigint;
 	v_id bigint;
+	v_is_vain boolean := false;
 begin
 	if p_attempts_max not between 1 and 100 or octet_length(p_payload::text) > 65536
 	   or p_mode not in ('keep', 'replace', 'throttle', 'debounce', 'supersede')
@@ -119,21 +121,38 @@ begin
 		 where organization_id = p_organization and kind = p_kind and key = p_key and state = 'queued'
 		   for update;
 	end if;
+	-- One that is just ending is waited for, so that either it abandons what waits or we see how it ended.
+	if p_wait_for is not null then
+		perform from muster.job where id = any (p_wait_for) order by id for share;
+		v_is_vain := exists (select from muster.job where id = any (p_wait_for) and state in ('dead', 'cancelled'));
+	end if;
 	insert into muster.job as j (organization_id, kind, key, payload, host, run_id, priority, run_at,
 				     attempts_max, superseded, wait_for, limit_key, limit_running, limit_rate)
 	values (p_organization, p_kind, p_key, p_payload, p_host, p_run, p_priority, v_at, p_attempts_max,
 		v_superseded, p_wait_for, p_limit_key, p_limit_running, p_limit_rate)
 	on conflict (organization_id, kind, key) where state = 'queued' do update
-	   set run_at = case p_mode
-			when 'debounce' then least(excluded.run_at, j.created_at + 10 * p_window_s * interval '1 second')
-			when 'replace' then excluded.run_at
-			else least(j.run_at, excluded.run_at) end,
-	       priority = case when v_is_new then excluded.priority else greatest(j.priority, excluded.priority) end,
-	       run_id = case when v_is_new then excluded.run_id else coalesce(j.run_id, excluded.run_id) end,
-	       payload = case when v_is_new then excluded.payload else j.payload end,
-	       host = case when v_is_new then excluded.host else j.host end,
+	   set (run_at, priority, run_id, payload, host, attempts_max, wait_for, limit_key, limit_running, limit_rate,
+		attempt, crashes, error, created_at) = (
+			select case when p_mode <> 'debounce' or j.attempt > 0 then excluded.run_at
+				    else least(excluded.run_at, j.created_at + 10 * p_window_s * interval '1 second') end,
+			       excluded.priority, excluded.run_id, excluded.payload, excluded.host, excluded.attempts_max,
+			       excluded.wait_for, excluded.limit_key, excluded.limit_running, excluded.limit_rate,
+			       0, 0, null, case when j.attempt > 0 then now() else j.created_at end
+			 where v_is_new
+			union all
+			select least(j.run_at, excluded.run_at), greatest(j.priority, excluded.priority),
+			       coalesce(j.run_id, excluded.run_id), j.payload, j.host, j.attempts_max,
+			       j.wait_for, j.limit_key, j.limit_running, j.limit_rate,
+			       j.attempt, j.crashes, j.error, j.created_at
+			 where not v_is_new),
 	       superseded = j.superseded or excluded.superseded
 	returning id into v_id;
+	if v_is_new then
+		delete from muster.job_attempt where job_id = v_id;
+	end if;
+	if v_is_vain then
+		perform muster.job_cancel(v_id, 'What it waited for was not done.');
+	end if;
 	if v_replaced is distinct from p_run then
 		update muster.run
 		   set status = 'cancelled', message = 'A newer one takes its place.', completed_at = now()
@@ -250,6 +269,18 @@ begin
 end
 $$;
 
+-- Whether no job of this kind may be begun for this organisation.
+create function muster.job_is_held(p_kind text, p_organization uuid) returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return exists (select from muster.job_pause p
+			where coalesce(p.kind, p_kind) = p_kind
+			  and coalesce(p.organization_id, p_organization) = p_organization
+			  and (p.queue is null
+			       or p.queue = coalesce((select queue from muster.job_kind where name = p_kind), 'default')));
+end
+$$;
+
 -- Which of these kinds may be begun for anybody: not paused, alone or with its queue.
 create function muster.job_kinds_open(p_kinds text[]) returns text[]
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
@@ -269,11 +300,8 @@ declare
 	v_counts boolean;
 begin
 	perform muster.job_release();
-	-- Where something is counted, one counts at a time. Who finds another counting leaves that out for now.
-	v_counts := (not exists (select from muster.organization where max_concurrent_runs is not null)
-		     and not exists (select from muster.job_kind where concurrency is not null)
-		     and not exists (select from muster.job where state = 'queued' and limit_key is not null))
-		    or pg_try_advisory_xact_lock(19810, 1);
+	-- One counts at a time. Who finds another counting leaves out for now what is limited.
+	v_counts := pg_try_advisory_xact_lock(19810, 1);
 	return query
 	with recursive tenant as (
 		(select j.organization_id as id from muster.job j where j.state = 'queued'
@@ -322,7 +350,7 @@ begin
 							       and r.started_at > now() - interval '1 minute'))))
 			   and (q.wait_for is null
 				or not exists (select from muster.job w
-						where w.id = any (q.wait_for) and w.state in ('queued', 'running')))
+						where w.id = any (q.wait_for) and w.state <> 'done'))
 			   and not exists (select from muster.job r
 					    where r.organization_id = q.organization_id and r.kind = q.kind
 					      and r.key = q.key and r.state = 'running')
@@ -490,8 +518,7 @@ begin
 	if exists (select from muster.job q
 		    where q.organization_id = v_job.organization_id and q.kind = v_job.kind and q.key = v_job.key
 		      and q.state = 'queued') then
-		perform muster.job_cancel(p_id, 'A newer one takes its place.');
-		return true;
+		return muster.job_cancel(p_id, 'A newer one takes its place.');
 	end if;
 	update muster.job
 	   set state = 'queued', attempt = attempt - 1, error = coalesce(left(p_reason, 2000), error), lease_id = null,
@@ -499,6 +526,8 @@ begin
 	       run_at = now() + greatest(p_seconds, 0) * interval '1 second'
 	 where id = p_id;
 	return true;
+exception when unique_violation then -- added this very moment
+	return muster.job_cancel(p_id, 'A newer one takes its place.');
 end
 $$;
 
@@ -533,7 +562,7 @@ begin
 	end if;
 	begin
 		update muster.job
-		   set state = 'queued', run_at = now(), crashes = 0, finished_at = null, superseded = false, wait_for = null,
+		   set state = 'queued', run_at = now(), crashes = 0, finished_at = null, superseded = false,
 		       attempts_max = least(attempt + 5, 1000)
 		 where id = p_id;
 	exception when unique_violation then
@@ -601,7 +630,8 @@ declare
 begin
 	select * into v_job from muster.job j
 	 where j.state = 'queued' and j.run_at <= now() and j.kind in ('prune', 'remove')
-	 order by j.priority desc, j.run_at, j.id
+	   and not muster.job_is_held(j.kind, j.organization_id)
+	 order by j.turn, j.id
 	 limit 1 for update skip locked;
 	if v_job.id is null then
 		return false;

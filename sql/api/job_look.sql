@@ -125,9 +125,9 @@ begin
 		return format('Not before %s.', muster.iso(v_job.run_at)) || coalesce(' Last time: ' || v_job.error, '');
 	end if;
 	select w.id into v_other from muster.job w
-	 where w.id = any (v_job.wait_for) and w.state in ('queued', 'running') order by w.id limit 1;
+	 where w.id = any (v_job.wait_for) and w.state <> 'done' order by w.id limit 1;
 	if v_other is not null then
-		return format('Waits for job %s.', v_other);
+		return format('Waits for job %s, which is %s.', v_other, (select state from muster.job where id = v_other));
 	end if;
 	select r.id into v_other from muster.job r
 	 where r.organization_id = v_job.organization_id and r.kind = v_job.kind and r.key = v_job.key
@@ -170,7 +170,8 @@ return (select coalesce(jsonb_agg(to_jsonb(x) - 'started' order by x.number), '[
 		       j.leased_by, j.error, j.exit_status, j.cpu_ms, j.rss_kib, j.log,
 		       muster.iso(j.started_at), muster.iso(j.finished_at)
 		  from muster.job j
-		 where j.id = p_id and j.state <> 'queued' and j.attempt > 0) x);
+		 where j.id = p_id and j.state <> 'queued' and j.attempt > 0
+		   and not exists (select from muster.job_attempt a where a.job_id = j.id and a.number = j.attempt)) x);
 
 create function muster.job_status() returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
@@ -179,7 +180,7 @@ language sql stable security definer set search_path = pg_catalog, muster, pg_te
 		  where j.state = 'running' order by j.started_at limit 100)
 		union all
 		(select j.*, j.run_at, 2 from muster.job j
-		  where j.state = 'queued' order by j.priority desc, j.run_at, j.id limit 20)
+		  where j.state = 'queued' order by j.turn, j.id limit 20)
 		union all
 		(select j.*, j.finished_at, 3 from muster.job j
 		  where j.state = 'dead' and j.finished_at > now() - interval '1 day'
@@ -196,5 +197,6 @@ language sql stable security definer set search_path = pg_catalog, muster, pg_te
 				'state', s.state, 'at', muster.iso(s.at), 'host', coalesce(s.leased_by, s.host),
 				'attempt', s.attempt, 'progress', s.progress,
 				'message', coalesce(s.error, s.message, s.key))
-				order by s.place, s.priority desc, s.at, s.id) from shown s), '[]'))
+				order by s.place, case s.place when 2 then s.turn else s.at at time zone 'UTC' end, s.id)
+				from shown s), '[]'))
 $$;

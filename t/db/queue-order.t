@@ -113,6 +113,14 @@ subtest 'a newer push' => sub {
 	is keys_of(claim(5)), 'push', 'for the next';
 
 	begin();
+	$first = add('n', attempts_max => 2, limit_key => 'x', limit_running => 1);
+	($claimed) = claim(1);
+	$jobs->value('select muster.job_fail($1, $2, $3, true)', @$claimed[0, 1], 'no');
+	is add('n', mode => 'replace', attempts_max => 3), $first, 'what takes the place of one that failed before';
+	is_deeply [@{ job($first) }{qw(attempt attempts_max crashes error limit_key)}], [0, 3, 0, undef, undef], 'begins as new';
+	is_deeply $db->json('select muster.job_attempts($1)', $first), [], 'with nothing behind it';
+
+	begin();
 	$first = add('f', mode => 'replace', attempts_max => 9);
 	($claimed) = claim(1);
 	add('f', mode => 'replace');
@@ -136,6 +144,23 @@ subtest 'waiting for others' => sub {
 	is $jobs->value('select muster.job_fail($1, $2, $3, false)', @{ $claimed[1] }[0, 1], 'broken'), 'dead', 'when one is given up';
 	is_deeply [map { job($_)->{state} } $c, $d], [('cancelled') x 2], 'so is what waits for it, and what waits for that';
 	is run_status($run), 'cancelled', 'with its run';
+	is job(add('late', wait_for => "{$b}"))->{state}, 'cancelled', 'what would wait in vain is not begun to wait';
+	is $jobs->value('select muster.job_retry($1)', $c), 't', 'taken up again';
+	is keys_of(claim(9)), '', 'it still waits';
+	like why($c), qr/Waits for job $b, which is dead/, 'and says for what';
+	$jobs->value('select muster.job_retry($1)', $b);
+	complete($_) for claim(9);
+	is keys_of(claim(9)), 'c', 'until that is done after all';
+	# Another one ends while this one is added.
+	$a = add('slow');
+	my ($slow) = claim(1);
+	my ($one, $two) = map { $db->as('muster_jobs')->session } 1 .. 2;
+	$one->ask('begin');
+	$one->ask("select muster.job_fail($a, '$slow->[1]', 'broken', false)");
+	$two->send("select muster.job_add('$acme', 'scan', 'behind', p_wait_for => '{$a}')");
+	$one->ask('commit');
+	$two->read;
+	is $db->value(q{select state from muster.job where key = 'behind'}), 'cancelled', 'no moment is between the two';
 	$a = add('e');
 	add('f', wait_for => "{$a}");
 	complete(claim(1));
@@ -213,8 +238,15 @@ subtest 'held back' => sub {
 	is $jobs->value('select muster.job_resume($1)', 'net'), 'f', 'once';
 	is keys_of(claim(9)), 'f', 'it is begun';
 	$jobs->sql('select muster.job_pause()');
-	add('x');
+	add('x', run_at => $db->value(q{select now() - interval '1 hour'}));
+	my $prune = add('daily', kind => 'prune');
 	is keys_of(claim(9)), '', 'all can be paused';
+	is $jobs->value('select muster.job_step()'), 'f', 'what the database does itself, too';
+	is $db->json('select muster.health_get()')->{job_wait_s}, undef, 'and nobody is alarmed that nothing is done';
+	$jobs->sql('select muster.job_resume()');
+	is $jobs->value('select muster.job_step()'), 't', 'then it is done';
+	is job($prune)->{state}, 'done', 'to its end';
+	cmp_ok $db->json('select muster.health_get()')->{job_wait_s}, '>=', 3600, 'and what waited is told of';
 	begin();
 	$db->sql('delete from muster.job_kind');
 };
@@ -241,6 +273,11 @@ subtest 'attempts' => sub {
 		@{ $db->json('select muster.job_attempts($1)', $id) }],
 		[[1, 'failed', 'here', 'no', 256, 1200, 9000, "one line\n"], [2, 'failed', 'here', 'killed', (undef) x 4]],
 		'each is told';
+	my $other = add('c');
+	my ($failed) = claim(1);
+	$jobs->value('select muster.job_fail($1, $2, $3, true)', @$failed[0, 1], 'no');
+	$jobs->sql('select muster.job_cancel($1)', $other);
+	is scalar @{ $db->json('select muster.job_attempts($1)', $other) }, 1, 'one that was not tried again was tried once';
 	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'fetch'), 0, 'no other kind is taken up again';
 	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'scan'), 1, 'what was given up is';
 	is run_status($run), 'pending', 'with its run';
@@ -252,7 +289,7 @@ subtest 'attempts' => sub {
 	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'what is done is not done again';
 	$id = add('b');
 	$jobs->sql('select muster.job_cancel($1)', $id);
-	my $other = add('b');
+	$other = add('b');
 	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'nor what another does';
 	$jobs->sql('select muster.job_cancel($1)', $other);
 	is $jobs->value('select muster.job_retry($1)', $id), 't', 'what was cancelled may be';

@@ -245,6 +245,7 @@ my %functions = (
 	job_fail => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_find => { is => 'internal' },
 	job_hold => { is => 'internal' },
+	job_is_held => { is => 'internal' },
 	job_kind_set => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_kinds_open => { is => 'internal' },
 	job_pause => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },

@@ -55,4 +55,7 @@ is out('redrive', '--kind', 'clone'), "1\n", 'what was given up is taken up agai
 is state_of($b), 'queued', 'it waits';
 is state_of($a), 'dead', 'that kind alone';
 
+like out('redrive', '--queue', 'network'), qr/^2: .*redrive does not take/, 'an option that would be for nothing is refused';
+like out('cancel', $b, '--organization', 'acme'), qr/^2: .*cancel does not take/, 'anywhere';
+
 done_testing;
