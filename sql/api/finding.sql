@@ -11,6 +11,9 @@
 --       their paths on that host; p_repo (id or name) says which it is, of a report of one. Only scans
 --       of history that read everything make something gone. p_organization: slug. MU400: no such
 --       report. MU404: no such organisation or repository.
+--   finding_lock(p_organization, p_repos) is called before findings of these are changed, null: of all: rows
+--       that count them are held until the end, and whoever takes them in another order would wait for
+--       who waits for him. Internal.
 --   finding_list(…) → {"items", "next"}: filters are ANDed; state, severity and kind take several.
 --       p_sort    severity (worst first, within it the newest), newest, oldest
 --   finding_get(p_finding) → one, with its data, rule and repository. MU404.
@@ -32,6 +35,22 @@ create function muster.glob_like(p_glob text) returns text
 language sql immutable parallel safe
 return translate(regexp_replace(p_glob, '([\\%_])', '\\\1', 'g'), '*?', '%_');
 
+create function muster.finding_lock(p_organization uuid, p_repos uuid[] default null) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_lock integer;
+begin
+	if p_repos is null then
+		perform pg_advisory_xact_lock(19804, hashtext(p_organization::text));
+		return;
+	end if;
+	perform pg_advisory_xact_lock_shared(19804, hashtext(p_organization::text));
+	for v_lock in select distinct hashtext(r::text) from unnest(p_repos) r order by 1 loop
+		perform pg_advisory_xact_lock(19799, v_lock);
+	end loop;
+end
+$$;
+
 create function muster.finding_store(p_repo uuid, p_kind text, p_run bigint, p_findings jsonb,
 				     p_whole boolean) returns jsonb
 language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
@@ -44,7 +63,7 @@ declare
 	v_reopened bigint;
 	v_gone bigint;
 begin
-	perform pg_advisory_xact_lock(19799, hashtext(p_repo::text));
+	perform muster.finding_lock((select organization_id from muster.repo where id = p_repo), array[p_repo]);
 	select r.organization_id, p.slug, r.scanned_at into v_organization, v_project, v_scanned_at
 	  from muster.repo r join muster.project p on p.id = r.project_id where r.id = p_repo;
 
@@ -195,6 +214,13 @@ begin
 				     from jsonb_array_elements(p_report #> '{coverage,targets}') t) <> 1 then
 		perform muster.field_error('repo', 'is for a report of one repository');
 	end if;
+	perform muster.finding_lock(v_organization, array(
+		select r.id from muster.repo r join muster.root t on t.id = r.root_id
+		 where r.organization_id = v_organization and r.removed_at is null
+		   and case when p_repo is null
+			    then t.host = p_host and r.path in (select x ->> 'name'
+								  from jsonb_array_elements(p_report #> '{coverage,targets}') x)
+			    else r.id::text = lower(p_repo) or r.name = p_repo end));
 	for v_target in
 		select t ->> 'name' as name, bool_and(t ->> 'kind' = 'history' and t -> 'partly' = 'false') as whole
 		  from jsonb_array_elements(p_report #> '{coverage,targets}') t group by 1
@@ -439,6 +465,8 @@ begin
 			perform muster.field_error('assignee', 'is nobody of this organization');
 		end if;
 	end if;
+	perform muster.finding_lock(v_organization, array(
+		select repo_id from muster.finding where id = any (p_ids) and organization_id = v_organization));
 	with old as (
 		select id, state from muster.finding
 		 where id = any (p_ids) and organization_id = v_organization
@@ -472,6 +500,8 @@ create function muster.finding_update(p_finding bigint, p_state text default nul
 				      p_assignee text default null, p_if_match text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
+	perform muster.finding_lock(muster.organization_need(), array(
+		select repo_id from muster.finding where id = p_finding and organization_id = muster.organization_need()));
 	perform 1 from muster.finding
 	  where id = p_finding and organization_id = muster.organization_need() for no key update;
 	perform muster.match_check(p_if_match, muster.finding_get(p_finding));

@@ -300,6 +300,7 @@ begin
 	end if;
 	delete from muster.session where organization_id = v_organization and account_id = p_account;
 	delete from muster.token where organization_id = v_organization and account_id = p_account;
+	perform muster.finding_lock(v_organization);
 	update muster.finding set assignee_id = null
 	 where organization_id = v_organization and assignee_id = p_account;
 	delete from muster.membership where organization_id = v_organization and account_id = p_account;

@@ -67,6 +67,7 @@ begin
 			 where r.completed_at < p_before
 			 limit 1000));
 	elsif p_table = 'finding' then
+		perform muster.finding_lock(p_organization);
 		v_findings := array(select id from muster.finding
 				     where organization_id = p_organization and gone_at < p_before limit 1000);
 		delete from muster.finding_state where finding_id = any (v_findings);

@@ -50,6 +50,7 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_rule muster.rule;
 begin
+	perform muster.finding_lock(v_organization);
 	perform 1 from muster.rule where id = p_rule and organization_id = v_organization for no key update;
 	perform muster.match_check(p_if_match, muster.rule_get(p_rule));
 	update muster.rule r

@@ -104,6 +104,7 @@ begin
 	values (v_organization, muster.account(), v_repo, p_rule, p_path, p_fingerprint, p_reason,
 		now() + make_interval(days => p_days))
 	returning * into v_waiver;
+	perform muster.finding_lock(v_organization);
 	perform muster.waiver_apply(v_organization, v_repo);
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_organization, muster.account(), 'waiver.add', v_waiver.id::text,
@@ -120,6 +121,7 @@ declare
 	v_waiver muster.waiver;
 	v_json jsonb;
 begin
+	perform muster.finding_lock(v_organization);
 	select * into v_waiver from muster.waiver
 	 where id = p_waiver and organization_id = v_organization for update;
 	if v_waiver.id is null then
@@ -145,6 +147,9 @@ begin
 	if v_ended is null then
 		return 0;
 	end if;
+	for v_organization in select distinct organization_id from muster.waiver where id = any (v_ended) order by 1 loop
+		perform muster.finding_lock(v_organization);
+	end loop;
 	perform muster.waiver_release(v_ended, 'its waiver has ended');
 	for v_organization in select distinct organization_id from muster.waiver where id = any (v_ended) loop
 		perform muster.waiver_apply(v_organization);

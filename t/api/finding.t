@@ -6,6 +6,7 @@ use warnings;
 use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Muster::Test;
@@ -233,6 +234,30 @@ subtest 'saved searches' => sub {
 	is scalar(@{ ask(GET => 'searches', undef, 'developer')->{json}{items} }), 1, 'or for all';
 	is ask(DELETE => "searches/$mine->{json}{id}", undef, 'developer')->{status}, 404, 'others do not remove it';
 	is ask(DELETE => "searches/$mine->{json}{id}")->{status}, 200, 'one does';
+};
+
+subtest 'a scan and a person at once' => sub {
+	$stack->scanned('b', [found('first'), found('second')]);
+	my ($repo, $second) = ($db->value(q{select id from muster.repo where name = 'b'}), id('second'));
+	my $store = sub {
+		my $list = JSON::PP->new->encode([@_]) =~ s/'/''/gr;
+		return "select muster.finding_store('$repo', 'secret', null, '$list', false)";
+	};
+	my $scan = $db->session;
+	$scan->ask('begin');
+	$scan->ask($store->(found('first', severity => 'critical'), found('third')));
+	my $child = fork // die $!;
+	if (!$child) {
+		my $done = ask(PATCH => "findings/$second", { state => 'resolved', reason => 'rotated' });
+		POSIX::_exit($done->{status} == 200 ? 0 : 1);
+	}
+	wait_for { $db->value(q{select count(*) from pg_stat_activity where wait_event_type = 'Lock'
+		and datname = current_database()}) } 'one waits for the other';
+	like $scan->ask($store->(found('second', severity => 'critical'))), qr/"seen": 1/, 'what the person waits with is nothing the scan needs';
+	$scan->ask('commit');
+	waitpid $child, 0;
+	is $?, 0, 'and the person decides';
+	is_deeply [$db->rows('select severity, state from muster.finding where id = $1', $second)], [['critical', 'resolved']], 'both are kept';
 };
 
 subtest 'counters agree with the rows' => sub {

@@ -185,6 +185,7 @@ my %functions = (
 	finding_import => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	finding_json => { is => 'internal' },
 	finding_list => { roles => ['muster_api'], call => 'select muster.finding_list()' },
+	finding_lock => { is => 'internal' },
 	finding_occurrences => { roles => ['muster_api'], call => 'select muster.finding_occurrences($finding)',
 		error => 'MU404' },
 	finding_of_scan => { is => 'internal' },
