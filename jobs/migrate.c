@@ -160,34 +160,31 @@ static gboolean backup_write(const struct conf *conf, const char *path, GError *
 	return FALSE;
 }
 
-/* One migration with its note, in one transaction. */
+/* One migration with its note. */
 static gboolean migration_run(struct db *db, const char *folder, const char *name, GError **error)
 {
 	g_autofree char *file = g_strdup_printf("migration/%s.sql", name);
 	const char *params[] = {name};
-	gboolean ok = db_script(db, "begin", error) && sql_send(db, folder, file, error);
 
-	if (ok) {
-		g_autoptr(db_result) noted = db_query(
-			db, "insert into muster.migration (name) values ($1)", 1, params, error);
-		ok = noted != NULL && db_script(db, "commit", error);
-	}
-	return ok;
+	if (!sql_send(db, folder, file, error))
+		return FALSE;
+	g_autoptr(db_result) noted =
+		db_query(db, "insert into muster.migration (name) values ($1)", 1, params, error);
+	return noted != NULL;
 }
 
 static gboolean functions_run(struct db *db, const char *folder, GError **error)
 {
 	g_autoptr(GPtrArray) names = sql_list(folder, "api", error);
 
-	if (names == NULL || !db_script(db, "begin", error) ||
-		!sql_send(db, folder, "reset.sql", error))
+	if (names == NULL || !sql_send(db, folder, "reset.sql", error))
 		return FALSE;
 	for (guint i = 0; i < names->len; i++) {
 		g_autofree char *file = g_strdup_printf("api/%s.sql", (char *)names->pdata[i]);
 		if (!sql_send(db, folder, file, error))
 			return FALSE;
 	}
-	return sql_send(db, folder, "grant.sql", error) && db_script(db, "commit", error);
+	return sql_send(db, folder, "grant.sql", error);
 }
 
 gboolean migrate_setup(const struct conf *conf, struct db *db, GError **error)
@@ -236,7 +233,14 @@ gboolean migrate_run(
 	}
 	if (!migrate_setup(conf, db, error))
 		return FALSE;
+	/*
+	 * All in one transaction: a trigger of a new table calls a new function, and an old
+	 * function does not know a new index. Who works meanwhile waits, and sees the old or the
+	 * new whole.
+	 */
 	*n_new = 0;
+	if (!db_script(db, "begin", error))
+		return FALSE;
 	for (guint i = 0; i < names->len; i++) {
 		if (name_is_in(applied, names->pdata[i]))
 			continue;
@@ -244,7 +248,7 @@ gboolean migrate_run(
 			return FALSE;
 		*n_new += 1;
 	}
-	return functions_run(db, folder, error);
+	return functions_run(db, folder, error) && db_script(db, "commit", error);
 }
 
 int migrate_main(int argc, char **argv)

@@ -46,11 +46,13 @@ spew("$old/migration/9000_later.sql", "create table muster.later (id int);\n");
 	($code, $out) = run_muster('migrate', '--backup', $stand->dir . '/backup');
 	is $code, 0, 'a new migration is run';
 	ok -s $stand->dir . '/backup', 'after a backup';
-	spew("$old/migration/9001_wrong.sql", "create table muster.half (id int);\nselect nonsense;\n");
+	spew("$old/migration/9001_more.sql", "create table muster.more (id int);\n");
+	spew("$old/migration/9002_wrong.sql", "create table muster.half (id int);\nselect nonsense;\n");
 	($code, $out, $err) = run_muster('migrate');
 	is $code, 4, 'a migration that fails is an error';
-	like $err, qr/9001_wrong\.sql.*nonsense/s, 'that names file and cause';
+	like $err, qr/9002_wrong\.sql.*nonsense/s, 'that names file and cause';
 	is $db->value(q{select to_regclass('muster.half')}), undef, 'and leaves nothing behind';
+	is $db->value(q{select to_regclass('muster.more')}), undef, 'nor what went before it';
 }
 ($code, $out, $err) = run_muster('migrate');
 is $code, 4, 'a database that is newer than the program is refused';
