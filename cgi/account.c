@@ -6,13 +6,13 @@
 
 #include "cgi/auth.h"
 #include "cgi/call.h"
-#include "cgi/mail.h"
 #include "cgi/password.h"
 #include "cgi/session.h"
 #include "cgi/totp.h"
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/mail.h"
 
 /*
  * How accounts come to be and how they keep a password. What needs a token makes it here, stores
@@ -65,7 +65,8 @@ gboolean invitation_add(struct route_call *call, GError **error)
 		"nothing.\n",
 		db_result_get(result, 0, 1), link);
 	/* Without mail the link is given on by hand: it is in the answer. */
-	gboolean is_mailed = mail_send(call->api->conf, email, subject, text, &failure);
+	const struct mail mail = {.to = email, .subject = subject, .text = text};
+	gboolean is_mailed = mail_send(call->api->conf, &mail, &failure);
 	json_object_object_add(answer, "mailed", json_object_new_boolean(is_mailed));
 	json_object_object_add(answer, "mail_problem",
 		failure != NULL ? json_object_new_string(failure->message) : NULL);
@@ -182,8 +183,10 @@ static gboolean forgotten_send(struct api *api, const struct forgotten *forgotte
 		"Somebody asked for a new password for this address on Muster.\n\nIf it was you, open "
 		"this link within an hour:\n%s\n\nIf not, do nothing: the old one stays.\n",
 		forgotten->link);
-	return mail_send(
-		api->conf, db_result_get(found, 0, 0), "Your password on Muster", text, error);
+	const struct mail mail = {.to = db_result_get(found, 0, 0),
+		.subject = "Your password on Muster",
+		.text = text};
+	return mail_send(api->conf, &mail, error);
 }
 
 static void forgotten_run(struct api *api, struct api_task *task)
@@ -241,7 +244,7 @@ gboolean account_reset(struct route_call *call, GError **error)
 		return FALSE;
 	const char *totp = db_result_rows(found) > 0 ? db_result_get(found, 0, 2) : NULL;
 	if (totp != NULL && db_result_get_int(found, 0, 3) > 0) {
-		session_answer_wait(call, db_result_get(found, 0, 3));
+		session_answer_wait(call, db_result_get(found, 0, 3), FALSE);
 		return TRUE;
 	}
 	if (totp != NULL && !totp_pass(call, db_result_get(found, 0, 0), db_result_get(found, 0, 1),
@@ -265,13 +268,16 @@ gboolean summary_send(struct route_call *call, GError **error)
 	g_autoptr(db_result) result = NULL;
 
 	if (!call_run(call,
-		    "select a.email, s ->> 'subject', s ->> 'text', s ->> 'repos' "
+		    "select a.email, s ->> 'subject', s ->> 'text', s ->> 'repos', s ->> 'html' "
 		    "from muster.summary_letter() s, muster.member_email($1) a (email)",
 		    1, params, &result, error))
 		return FALSE;
 	const char *email = db_result_get(result, 0, 0);
-	if (!mail_send(call->api->conf, email, db_result_get(result, 0, 1),
-		    db_result_get(result, 0, 2), error))
+	const struct mail mail = {.to = email,
+		.subject = db_result_get(result, 0, 1),
+		.text = db_result_get(result, 0, 2),
+		.html = db_result_get(result, 0, 4)};
+	if (!mail_send(call->api->conf, &mail, error))
 		return FALSE;
 	g_autoptr(json_object) answer = json_object_new_object();
 	json_object_object_add(answer, "status", json_object_new_string("Email sent successfully"));

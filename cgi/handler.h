@@ -54,6 +54,9 @@ gboolean totp_confirm(struct route_call *call, GError **error);
 gboolean totp_recovery(struct route_call *call, GError **error);
 gboolean totp_disable(struct route_call *call, GError **error);
 
+/* credential.c: seals what opens repositories on other hosts. */
+gboolean credential_add(struct route_call *call, GError **error);
+
 /* token.c: the one answer that holds a new token. */
 gboolean token_add(struct route_call *call, GError **error);
 

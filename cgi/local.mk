@@ -25,7 +25,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/issuer.c cgi/issuer.h \
 	cgi/input.c cgi/input.h \
 	cgi/live.c \
-	cgi/mail.c cgi/mail.h \
+	cgi/mapped.c cgi/mapped.h \
 	cgi/meter.c cgi/meter.h \
 	cgi/openapi.c cgi/openapi.h \
 	cgi/openid.c cgi/openid.h \
@@ -40,6 +40,7 @@ cgi_libmuster_api_a_SOURCES = \
 	cgi/route.c cgi/route.h cgi/routes.c \
 	cgi/serve.c cgi/serve.h \
 	cgi/session.c cgi/session.h \
+	cgi/credential.c \
 	cgi/token.c \
 	cgi/totp.c cgi/totp.h
 

@@ -2,14 +2,9 @@
 #include "config.h"
 #include "cgi/meter.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "lib/error.h"
+#include "cgi/mapped.h"
 
 #define FILE_NAME "meter"
 
@@ -41,67 +36,15 @@ static guint64 layout_now(void)
 	return hash;
 }
 
-static struct meter *meter_map(int fd)
-{
-	struct meter *meter = mmap(NULL, meter_bytes(), PROT_READ | PROT_WRITE,
-		fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	if (meter == MAP_FAILED)
-		return NULL;
-	return meter;
-}
-
-/* A new file beside path, renamed onto it: nobody maps half of one. */
-static int file_make(const char *path)
-{
-	g_autofree char *draft = g_strdup_printf("%s.%d", path, (int)getpid());
-	const guint64 layout = layout_now();
-	int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return -1;
-	if (pwrite(fd, &layout, sizeof(layout), G_STRUCT_OFFSET(struct meter, layout)) !=
-			sizeof(layout) ||
-		ftruncate(fd, (off_t)meter_bytes()) < 0 || rename(draft, path) < 0) {
-		unlink(draft);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int file_open(const char *path)
-{
-	guint64 layout = 0;
-	struct stat st;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		st.st_size == (off_t)meter_bytes() &&
-		pread(fd, &layout, sizeof(layout), G_STRUCT_OFFSET(struct meter, layout)) ==
-			sizeof(layout) &&
-		layout == layout_now())
-		return fd;
-	/* Another user's is not replaced: it counts for somebody. */
-	if (fd < 0 && errno != ENOENT)
-		return -1;
-	if (fd >= 0)
-		close(fd);
-	return file_make(path);
-}
-
 struct meter *meter_open(const struct conf *conf, GError **error)
 {
-	g_autofree char *path = conf_get_run_path(conf, FILE_NAME);
-	int fd = file_open(path);
-	struct meter *meter = fd >= 0 ? meter_map(fd) : NULL;
+	const guint64 layout = layout_now();
+	const struct mapped wanted = {
+		FILE_NAME, meter_bytes(), &layout, sizeof(layout), .is_known = TRUE};
+	struct meter *meter = mapped_open(conf, &wanted, error);
 
-	if (meter == NULL) {
-		g_set_error(
-			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
-		meter = meter_map(-1);
-	}
-	if (fd >= 0)
-		close(fd);
+	if (meter == NULL)
+		meter = mapped_anonymous(meter_bytes());
 	if (meter == NULL)
 		g_error("no memory for a page of counters");
 	return meter;

@@ -40,7 +40,7 @@ struct meter_worker {
 };
 
 struct meter {
-	guint64 layout; /* of the table of routes, which the places below go by */
+	guint64 layout; /* first: of the table of routes, which the places below go by */
 	gint64 started_us;
 	guint64 worker_starts, worker_crashes, reloads, sent_bytes;
 	struct meter_worker workers[METER_WORKERS];

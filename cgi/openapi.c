@@ -25,7 +25,7 @@ static const struct {
 	{ 409, FOR_ALL, "It exists already, was changed meanwhile, or is in a state that does not allow it." },
 	{ 412, FOR_MATCHES, "If-Match names another version than the one there is." },
 	{ 413, FOR_BODIES, "The body is too long." },
-	{ 422, FOR_POSTS, "The Idempotency-Key was used for another request." },
+	{ 422, FOR_POSTS, "The Idempotency-Key was used for another request, or nothing here can do this." },
 	{ 429, FOR_ALL, "Asked too often: Retry-After says when to come back." },
 	{ 500, FOR_ALL, "Something is wrong on the server; its log has more under the request's id." },
 	{ 502, FOR_PROGRAMS, "A program or another server that was asked failed." },

@@ -3,14 +3,10 @@
 #include "cgi/rate.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "cgi/mapped.h"
 #include "lib/error.h"
 
 #define FILE_NAME "rates"
@@ -37,57 +33,20 @@ struct rate_table {
 	gint64 full_us[PLACES];
 };
 
-static struct rate_table *table_map(int fd)
-{
-	struct rate_table *table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
-		fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	if (table == MAP_FAILED)
-		return NULL;
-	return table;
-}
-
-/* A new table beside path, renamed onto it: nobody maps half a file. */
-static int table_make(const char *path)
-{
-	g_autofree char *draft = g_strdup_printf("%s.%d", path, (int)getpid());
-	guchar key[KEY_BYTES];
-	int fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return -1;
-	if (getrandom(key, sizeof(key), 0) != sizeof(key) ||
-		pwrite(fd, key, sizeof(key), 0) != sizeof(key) ||
-		ftruncate(fd, sizeof(struct rate_table)) < 0 || rename(draft, path) < 0) {
-		unlink(draft);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 struct rate_table *rate_table_open(const struct conf *conf, GError **error)
 {
-	g_autofree char *path = conf_get_run_path(conf, FILE_NAME);
-	struct stat st;
+	guchar key[KEY_BYTES];
+	const struct mapped wanted = {
+		FILE_NAME, sizeof(struct rate_table), key, sizeof(key), .is_known = FALSE};
 
 	if (!conf_get_bool(conf, "api.rate_limit"))
 		return NULL;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-			       st.st_size != (off_t)sizeof(struct rate_table))) {
-		close(fd);
-		fd = -1;
+	if (getrandom(key, sizeof(key), 0) != sizeof(key)) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "random bytes: %s",
+			g_strerror(errno));
+		return NULL;
 	}
-	if (fd < 0)
-		fd = table_make(path);
-	struct rate_table *table = fd < 0 ? NULL : table_map(fd);
-	if (table == NULL)
-		g_set_error(
-			error, MUSTER_ERROR, MUSTER_ERROR_IO, "%s: %s", path, g_strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return table;
+	return mapped_open(conf, &wanted, error);
 }
 
 struct place_limit {

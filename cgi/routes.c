@@ -34,6 +34,21 @@
 #define CONFIRM_EMAIL_INPUT { "confirm", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 254, .is_needed = TRUE, \
 	.help = "The account's address once more" }
 #define RUN_STATUSES "pending|in_progress|completed|failed|cancelled"
+#define JOB_STATES "queued|running|done|dead|cancelled"
+#define JOB_FILTERS \
+	{ "state", INPUT_QUERY, INPUT_WORDS, .words = JOB_STATES }, \
+	{ "kind", INPUT_QUERY, INPUT_TEXT, .max = 500, .help = "Several with commas" }, \
+	{ "queue", INPUT_QUERY, INPUT_TEXT, .max = 500, .help = "Several with commas" }
+#define JOB_HOURS_INPUT { "hours", INPUT_QUERY, INPUT_INT, .min = 1, .max = 168, \
+	.help = "Of how many hours what ended is counted; 1 without" }
+#define JOB_HOLD_INPUTS \
+	{ "queue", INPUT_BODY, INPUT_TEXT, .max = 50, .help = "Without: all queues" }, \
+	{ "kind", INPUT_BODY, INPUT_TEXT, .max = 50, .help = "Without: all kinds" }
+#define JOB_KIND_INPUT { "kind", INPUT_BODY, INPUT_TEXT, .max = 50, .help = "Without: all kinds" }
+#define JOB_REASON_INPUT { "reason", INPUT_BODY, INPUT_TEXT, .max = 500, \
+	.help = "Said to who asks why nothing is done" }
+#define JOB_ORGANIZATION_INPUT { "organization", INPUT_BODY, INPUT_TEXT, .max = 63, \
+	.help = "Its slug; without: all" }
 #define RUN_KINDS "audit|scan|deps|analyze|remediate"
 #define REPO_BODY { "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE }
 #define DRY_RUN_INPUT { "dry_run", INPUT_BODY, INPUT_BOOL, .help = "Only say what would be done" }
@@ -44,6 +59,16 @@
 	{ "kind", INPUT_QUERY, INPUT_WORDS, .words = RUN_KINDS }, \
 	{ "repository_id", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX, .argument = "repo" }, \
 	LIMIT_INPUT, CURSOR_INPUT)
+#define SCHEDULE_KINDS "audit|fetch|reconcile|report|scan"
+#define SCHEDULE_INPUTS(...) \
+	{ "cron", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200, __VA_ARGS__ \
+	  .help = "As crontab(5) has it: 30 4 * * mon-fri, or @daily" }, \
+	{ "timezone", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .help = "A place's, like Europe/Berlin; UTC" }, \
+	{ "jitter_s", INPUT_BODY, INPUT_INT, .min = 0, .max = 86400, \
+	  .help = "Later by a part of this that is always the same, so that not everything is due at once" }, \
+	{ "backfill_s", INPUT_BODY, INPUT_INT, .min = 60, .max = 2592000, \
+	  .help = "A time that was missed is made up for when it is no longer ago than this" }, \
+	{ "enabled", INPUT_BODY, INPUT_BOOL }
 #define SCAN_TYPES "security|quality|dependency"
 #define REPO_STATUSES "missing|extra|dirty|mismatched|clean|not_git|error"
 /* What both a search and its facets are limited by. */
@@ -56,6 +81,13 @@
 	{ "state", INPUT_QUERY, INPUT_WORDS, .words = STATES }, \
 	{ "uncommitted_changes", INPUT_QUERY, INPUT_BOOL }, \
 	{ "stale", INPUT_QUERY, INPUT_BOOL }, \
+	{ "stale_tags", INPUT_QUERY, INPUT_BOOL, .help = "Whether it has tags that are" }, \
+	{ "compliance", INPUT_QUERY, INPUT_WORDS, .words = "compliant|non_compliant|unknown", \
+	  .help = "Whether it has the files that its audit asks for" }, \
+	{ "pipeline_status", INPUT_QUERY, INPUT_WORDS, .words = "passed|failed|unknown", \
+	  .help = "By the latest tests that were reported of it" }, \
+	{ "templates", INPUT_QUERY, INPUT_TEXT, .max = 500, \
+	  .help = "Names of templates: nothing here is made of one, so that none has any" }, \
 	{ "last_activity_days", INPUT_QUERY, INPUT_INT, .min = 0, .max = 36500 }, \
 	{ "fuzzy", INPUT_QUERY, INPUT_BOOL, \
 	  .help = "Also the repositories whose names are most like it, at most 200" }
@@ -66,12 +98,16 @@
 	{ "sort_direction", INPUT_QUERY, INPUT_WORD, .words = "asc|desc", .argument = "direction" }, \
 	{ "include_facets", INPUT_QUERY, INPUT_BOOL }, \
 	{ "highlight", INPUT_QUERY, INPUT_BOOL, .help = "Also where it is in the texts" }, \
-	LIMIT_INPUT)
+	{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 1000, \
+	  .help = "Of findings there are 200 at most; their own list goes on" }, \
+	{ "offset", INPUT_QUERY, INPUT_INT, .min = 0, .max = 1000000, .help = "How many repositories are left out" })
 #define SUGGEST_INPUTS INPUTS( \
 	{ "q", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100, .is_needed = TRUE }, \
 	{ "limit", INPUT_QUERY, INPUT_INT, .min = 1, .max = 50 })
 #define SEARCH_BULK_INPUTS INPUTS( \
-	{ "action", INPUT_BODY, INPUT_WORD, .words = "run_audit|run_scan|tag_repositories", .is_needed = TRUE }, \
+	{ "action", INPUT_BODY, INPUT_WORD, .is_needed = TRUE, \
+	  .words = "run_audit|run_scan|tag_repositories|export_data|apply_templates", \
+	  .help = "export_data answers what is known of each; apply_templates 422: there are no templates" }, \
 	{ "repositories", INPUT_BODY, INPUT_TEXTS, .min = 1, .max = 100, .each_max = REPO_MAX, .is_needed = TRUE }, \
 	{ "tags", INPUT_BODY, INPUT_TEXTS, .max = 20, .each_max = 50 })
 #define FINDING_KINDS "secret|dependency|code"
@@ -515,7 +551,7 @@ const struct route routes[] = {
 		{ "sort", INPUT_QUERY, INPUT_WORD, .words = "severity|newest|oldest" },
 		LIMIT_INPUT, CURSOR_INPUT),
 	  .function = "finding_list", .answer = ANSWER_LIST, .schema = "Finding",
-	  .help = "What scans found: filtered, searched, the worst first." },
+	  .help = "What scans found: filtered, searched, the worst first; a page may be short and go on nevertheless." },
 	{ .method = "GET", .path = "/api/v1/findings/summary", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
 		{ "repo", INPUT_QUERY, INPUT_TEXT, .max = REPO_MAX }),
@@ -611,6 +647,79 @@ const struct route routes[] = {
 	  .function = "waiver_remove", .schema = "Waiver", .is_write = TRUE,
 	  .help = "Ends a waiver: what it kept ignored is open again." },
 
+	{ .method = "GET", .path = "/api/v1/summaries", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = PAGE_INPUTS, .function = "summary_list", .schema = "DaySummary", .answer = ANSWER_LIST,
+	  .help = "How the repositories were on each day, the newest first." },
+	{ .method = "GET", .path = "/api/v1/summaries/{summary}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS({ "summary", INPUT_PATH, INPUT_INT, .min = 1, .max = G_MAXINT64 }),
+	  .function = "summary_get", .schema = "DaySummaryDetail",
+	  .help = "One day's summary, with the repositories that were not clean, and as a letter's text." },
+	{ .method = "GET", .path = "/api/v1/repos/{repo}/fetch", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(REPO_INPUT),
+	  .function = "fetch_get", .schema = "Fetch",
+	  .help = "Whether it is a clone or a mirror of ours, where it lies and since when it is up to date." },
+	{ .method = "POST", .path = "/api/v1/repos/{repo}/fetch", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(REPO_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "fetch_new", .schema = "Remediation", .status = 202, .is_write = TRUE,
+	  .help = "Brings a clone of ours up to date, or a mirror of what lies on no host of ours: what a push may ask for." },
+	{ .method = "GET", .path = "/api/v1/credentials", .role = ROLE_ORG_ADMIN, .rate = RATE_READ,
+	  .inputs = PAGE_INPUTS, .function = "credential_list", .answer = ANSWER_LIST, .schema = "Credential",
+	  .help = "For which hosts there is something that opens their repositories; never what." },
+	{ .method = "POST", .path = "/api/v1/credentials", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "host", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 300, .is_needed = TRUE,
+		  .help = "The only one that it is shown to; with a port where that is not 443" },
+		{ "username", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200, .help = "git without, which goes with most tokens" },
+		{ "password", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE,
+		  .help = "Or a token; it is sealed, and shown to nobody" }),
+	  .body_max_bytes = BODY_SMALL, .handler = credential_add, .schema = "Credential", .status = 201, .is_write = TRUE,
+	  .help = "Opens what that host has, over https, to jobs that clone and fetch; in place of what was said before." },
+	{ .method = "DELETE", .path = "/api/v1/credentials/{credential}", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("credential")),
+	  .function = "credential_remove", .schema = "Credential", .is_write = TRUE,
+	  .help = "Forgets it." },
+
+	{ .method = "GET", .path = "/api/v1/schedules", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "kind", INPUT_QUERY, INPUT_WORD, .words = SCHEDULE_KINDS },
+		{ "enabled", INPUT_QUERY, INPUT_BOOL },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "schedule_list", .answer = ANSWER_LIST, .schema = "Schedule",
+	  .help = "What is done again and again, and when." },
+	{ .method = "POST", .path = "/api/v1/schedules", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(
+		{ "kind", INPUT_BODY, INPUT_WORD, .words = SCHEDULE_KINDS, .is_needed = TRUE },
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .argument = "project",
+		  .help = "Of this project alone" },
+		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .help = "Of this repository alone" },
+		SCHEDULE_INPUTS(.is_needed = TRUE,)),
+	  .body_max_bytes = 2 * BODY_SMALL, .function = "schedule_new", .schema = "ScheduleDetail", .status = 201,
+	  .is_write = TRUE,
+	  .help = "Has something done at the times that a cron expression says." },
+	{ .method = "GET", .path = "/api/v1/schedules/preview", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(
+		{ "cron", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 200, .is_needed = TRUE },
+		{ "timezone", INPUT_QUERY, INPUT_TEXT, .min = 1, .max = 100 }),
+	  .function = "schedule_preview", .schema = "SchedulePreview",
+	  .help = "When a cron expression comes: the next five times." },
+	{ .method = "GET", .path = "/api/v1/schedules/{schedule}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(UUID_INPUT("schedule")),
+	  .function = "schedule_get", .schema = "ScheduleDetail",
+	  .help = "One schedule, with its next five times and what became of the last 20." },
+	{ .method = "PATCH", .path = "/api/v1/schedules/{schedule}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("schedule"), SCHEDULE_INPUTS(), IF_MATCH_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "schedule_update", .schema = "ScheduleDetail", .is_write = TRUE,
+	  .help = "Changes when it is done, or whether." },
+	{ .method = "DELETE", .path = "/api/v1/schedules/{schedule}", .role = ROLE_TEAM_LEAD, .rate = RATE_WRITE,
+	  .inputs = INPUTS(UUID_INPUT("schedule")),
+	  .function = "schedule_remove", .schema = "ScheduleDetail", .is_write = TRUE,
+	  .help = "Removes it. What it queued stays in the queue." },
+	{ .method = "POST", .path = "/api/v1/schedules/{schedule}/run", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(UUID_INPUT("schedule")),
+	  .body_max_bytes = BODY_SMALL, .function = "schedule_run", .schema = "ScheduleRun", .status = 202,
+	  .is_write = TRUE,
+	  .help = "Does it now; when it is done else stays as it is." },
+
 	{ .method = "GET", .path = "/api/v1/search", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = SEARCH_ALL_INPUTS,
 	  .function = "search_all", .schema = "Search",
@@ -700,6 +809,52 @@ const struct route routes[] = {
 	  .body_max_bytes = BODY_SMALL, .function = "run_cancel", .schema = "Run", .is_write = TRUE,
 	  .help = "Ends a run that waits or works." },
 
+	{ .method = "GET", .path = "/api/v1/jobs", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(JOB_FILTERS, LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "queue_list", .answer = ANSWER_LIST, .schema = "Job",
+	  .help = "The organization's jobs: what waits, runs or ended, the newest first." },
+	{ .method = "GET", .path = "/api/v1/jobs/status", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(JOB_HOURS_INPUT),
+	  .function = "queue_status", .schema = "JobStatus",
+	  .help = "How much waits and since when, and what ended: how long it took, how much failed." },
+	{ .method = "GET", .path = "/api/v1/jobs/pauses", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .function = "queue_pause_list", .answer = ANSWER_LIST, .schema = "JobPause",
+	  .help = "What is held back." },
+	{ .method = "POST", .path = "/api/v1/jobs/pause", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(JOB_HOLD_INPUTS, JOB_REASON_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "queue_pause", .answer = ANSWER_LIST, .schema = "JobPause",
+	  .is_write = TRUE,
+	  .help = "Begins no more jobs of the organization, of that queue or kind." },
+	{ .method = "POST", .path = "/api/v1/jobs/resume", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(JOB_HOLD_INPUTS),
+	  .body_max_bytes = BODY_SMALL, .function = "queue_resume", .answer = ANSWER_LIST, .schema = "JobPause",
+	  .is_write = TRUE,
+	  .help = "Goes on with what was paused in the same words." },
+	{ .method = "POST", .path = "/api/v1/jobs/redrive", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(JOB_KIND_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "queue_redrive", .schema = "JobsQueued", .is_write = TRUE,
+	  .help = "Takes up again what was given up." },
+	{ .method = "GET", .path = "/api/v1/jobs/{job}", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("job")),
+	  .function = "queue_get", .schema = "JobDetail",
+	  .help = "One job, and why it waits; administrators see what it was given and what came of it." },
+	{ .method = "GET", .path = "/api/v1/jobs/{job}/attempts", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("job")),
+	  .function = "queue_attempt_list", .answer = ANSWER_LIST, .schema = "JobAttempt",
+	  .help = "How often it was begun, and what became of that." },
+	{ .method = "GET", .path = "/api/v1/jobs/{job}/log", .role = ROLE_VIEWER, .rate = RATE_READ,
+	  .inputs = INPUTS(ID_INPUT("job")),
+	  .function = "queue_log_list", .answer = ANSWER_LIST, .schema = "JobLog",
+	  .help = "What each of its attempts said." },
+	{ .method = "POST", .path = "/api/v1/jobs/{job}/cancel", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(ID_INPUT("job")),
+	  .body_max_bytes = BODY_SMALL, .function = "queue_cancel", .schema = "Job", .is_write = TRUE,
+	  .help = "Ends a job that waits or runs, and the run that it carries out." },
+	{ .method = "POST", .path = "/api/v1/jobs/{job}/retry", .role = ROLE_TEAM_LEAD, .rate = RATE_RUN,
+	  .inputs = INPUTS(ID_INPUT("job")),
+	  .body_max_bytes = BODY_SMALL, .function = "queue_retry", .schema = "Job", .is_write = TRUE,
+	  .help = "Queues one again that was given up or cancelled." },
+
 	{ .method = "POST", .path = "/api/v1/analysis/scan", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
 	  .inputs = INPUTS(
 		{ "repository_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .is_needed = TRUE,
@@ -712,6 +867,11 @@ const struct route routes[] = {
 	  .body_max_bytes = 4 * BODY_SMALL, .function = "analysis_scan_add", .schema = "Scan", .status = 202,
 	  .is_write = TRUE,
 	  .help = "Scans a repository now." },
+	{ .method = "POST", .path = "/api/v1/scans", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
+	  .inputs = INPUTS(
+		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX }),
+	  .body_max_bytes = 4 * BODY_SMALL, .function = "scan_add", .schema = "ScanAsked", .status = 202, .is_write = TRUE,
+	  .help = "Scan now: everything, or one repository." },
 	{ .method = "GET", .path = "/api/v1/analysis/scan/{run}", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(ID_INPUT("run")),
 	  .function = "analysis_scan_get", .schema = "ScanDetail",
@@ -731,7 +891,7 @@ const struct route routes[] = {
 		{ "severity", INPUT_QUERY, INPUT_WORDS, .words = SEVERITIES },
 		LIMIT_INPUT, CURSOR_INPUT),
 	  .function = "finding_list", .answer = ANSWER_LIST, .schema = "Finding",
-	  .help = "Findings by their other name." },
+	  .help = "Findings by their other name; a page may be short and go on nevertheless." },
 	{ .method = "PATCH", .path = "/api/v1/analysis/vulnerabilities/{finding}/status", .role = ROLE_DEVELOPER,
 	  .rate = RATE_WRITE,
 	  .inputs = INPUTS(ID_INPUT("finding"),
@@ -903,6 +1063,37 @@ const struct route routes[] = {
 	  .inputs = INPUTS(UUID_INPUT("account"), CONFIRM_EMAIL_INPUT),
 	  .function = "account_remove", .schema = "Status", .status = 202, .is_write = TRUE,
 	  .help = "Removes an account (scope platform); a job takes its rows away." },
+	{ .method = "GET", .path = "/api/v1/admin/jobs", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_READ,
+	  .inputs = INPUTS(JOB_FILTERS,
+		{ "organization", INPUT_QUERY, INPUT_TEXT, .max = 63, .help = "Its slug" },
+		LIMIT_INPUT, CURSOR_INPUT),
+	  .function = "admin_queue_list", .answer = ANSWER_LIST, .schema = "Job",
+	  .help = "The jobs of all organizations, the newest first; a page may be short and go on nevertheless." },
+	{ .method = "GET", .path = "/api/v1/admin/jobs/status", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_READ,
+	  .inputs = INPUTS(JOB_HOURS_INPUT),
+	  .function = "admin_queue_status", .schema = "JobStatus",
+	  .help = "The figures of the whole queue." },
+	{ .method = "GET", .path = "/api/v1/admin/jobs/pauses", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_READ,
+	  .function = "admin_queue_pause_list", .answer = ANSWER_LIST, .schema = "JobPause",
+	  .help = "All that is held back." },
+	{ .method = "POST", .path = "/api/v1/admin/jobs/pause", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(JOB_HOLD_INPUTS, JOB_ORGANIZATION_INPUT, JOB_REASON_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "admin_queue_pause", .answer = ANSWER_LIST,
+	  .schema = "JobPause", .is_write = TRUE,
+	  .help = "Begins no more jobs of that queue, kind or organization." },
+	{ .method = "POST", .path = "/api/v1/admin/jobs/resume", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_WRITE,
+	  .inputs = INPUTS(JOB_HOLD_INPUTS, JOB_ORGANIZATION_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "admin_queue_resume", .answer = ANSWER_LIST,
+	  .schema = "JobPause", .is_write = TRUE,
+	  .help = "Goes on with what was paused in the same words." },
+	{ .method = "POST", .path = "/api/v1/admin/jobs/redrive", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_RUN,
+	  .inputs = INPUTS(JOB_KIND_INPUT, JOB_ORGANIZATION_INPUT),
+	  .body_max_bytes = BODY_SMALL, .function = "admin_queue_redrive", .schema = "JobsQueued",
+	  .is_write = TRUE,
+	  .help = "Takes up again what was given up, of one organization or of all." },
+	{ .method = "GET", .path = "/api/v1/admin/workers", .role = ROLE_PLATFORM_ADMIN, .rate = RATE_READ,
+	  .function = "admin_worker_list", .answer = ANSWER_LIST, .schema = "Worker",
+	  .help = "The runners: on which host, with how many slots, what they do, when they were last heard of." },
 	{ .method = "GET", .path = "/api/v1/admin/dashboard-stats", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .function = "statistics_dashboard", .schema = "DashboardStats",
 	  .help = "The figures of a dashboard; what has no source is null." },

@@ -78,11 +78,14 @@ static char *agent_clip(const struct request *request)
 	return g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), 300));
 }
 
-void session_answer_wait(struct route_call *call, const char *wait_s)
+void session_answer_wait(struct route_call *call, const char *wait_s, gboolean is_busy)
 {
 	response_header(call->response, "Retry-After", wait_s);
 	problem_set(call->response, call->request, 429,
-		"Too many wrong passwords. Wait a little and try again.", NULL);
+		is_busy ? "Too many are signing in with this account, or from this address, at "
+			  "once. Try again."
+			: "Too many wrong passwords. Wait a little and try again.",
+		NULL);
 }
 
 gboolean session_try(struct route_call *call, const char *email, gboolean *is_done, GError **error)
@@ -90,12 +93,14 @@ gboolean session_try(struct route_call *call, const char *email, gboolean *is_do
 	const char *params[] = {email, call->request->address};
 	g_autoptr(db_result) result = NULL;
 
-	if (!call_run(call, "select muster.login_try(p_email => $1, p_address => $2)", 2, params,
-		    &result, error))
+	if (!call_run(call,
+		    "select wait_s, is_busy from muster.login_try(p_email => $1, p_address => $2)",
+		    2, params, &result, error))
 		return FALSE;
 	*is_done = db_result_get_int(result, 0, 0) > 0;
 	if (*is_done)
-		session_answer_wait(call, db_result_get(result, 0, 0));
+		session_answer_wait(
+			call, db_result_get(result, 0, 0), db_result_get_bool(result, 0, 1));
 	return TRUE;
 }
 

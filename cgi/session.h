@@ -46,7 +46,7 @@ gboolean session_password(struct route_call *call, const char *email, const char
 gboolean session_confirm(
 	struct route_call *call, const char *input, gboolean *is_done, GError **error);
 
-/* The answer to who has to wait before the next try. */
-void session_answer_wait(struct route_call *call, const char *wait_s);
+/* The answer to who has to wait before the next try; is_busy: for others, not for wrong ones. */
+void session_answer_wait(struct route_call *call, const char *wait_s, gboolean is_busy);
 
 #endif

@@ -22,7 +22,7 @@
 /* A sealed secret is its account's alone. Freed by the caller. */
 static char *seal_context(const char *account)
 {
-	return g_strconcat("totp:", account, NULL);
+	return g_strconcat(SECRET_SEAL_TOTP, account, NULL);
 }
 
 static guchar *secret_take(
@@ -163,14 +163,12 @@ static char *qr_path(const char *text, int *size)
 static void qr_add(json_object *answer, const char *uri)
 {
 	int size = 0;
-	char *path = qr_path(uri, &size);
+	g_autofree char *path = qr_path(uri, &size);
 	json_object *qr = path != NULL ? json_object_new_object() : NULL;
 
 	if (qr != NULL) {
 		json_object_object_add(qr, "size", json_object_new_int(size));
 		json_object_object_add(qr, "path", json_object_new_string(path));
-		secret_wipe(path, strlen(path));
-		g_free(path);
 	}
 	json_object_object_add(answer, "qr", qr);
 }

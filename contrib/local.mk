@@ -16,6 +16,9 @@ dist_muster_apache_DATA = contrib/apache/muster.conf
 muster_nginxdir = $(pkgdatadir)/nginx
 dist_muster_nginx_DATA = contrib/nginx/muster.conf
 
+muster_prometheusdir = $(pkgdatadir)/prometheus
+dist_muster_prometheus_DATA = contrib/prometheus/muster.yml
+
 # For systemd, or cron where that is not there.
 muster_systemddir = $(pkgdatadir)/systemd
 muster_systemd_DATA = \

@@ -214,7 +214,7 @@ static gboolean confine(const char *folder, GError **error)
 
 	g_ptr_array_add(reads, (gpointer)folder);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-		landlock_confine(reads, NULL, FALSE, FALSE))
+		landlock_confine(reads, NULL, NULL, FALSE, FALSE))
 		return TRUE;
 	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "the files cannot be fenced off: %s",
 		g_strerror(errno));

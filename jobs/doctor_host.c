@@ -42,8 +42,13 @@ static void configuration_check(struct doctor *doctor)
 	const char *file = conf_get_source(doctor->conf, "database.url");
 	gboolean is_secret = has_password(conf_get(doctor->conf, "database.url")) ||
 			     has_password(conf_get(doctor->conf, "database.direct"));
+	const char *former = conf_find_former(doctor->conf);
 	struct stat st;
 
+	if (former != NULL)
+		doctor_say(doctor, DOCTOR_WARNING,
+			"take it out; 'muster schedule list' says when what is done",
+			"%s has no effect any more", former);
 	if (is_secret && *file == '/' && stat(file, &st) == 0 && (st.st_mode & 0007) != 0) {
 		g_autofree char *mend = g_strdup_printf("chmod o= %s", file);
 		doctor_say(doctor, DOCTOR_PROBLEM, mend,
@@ -52,7 +57,7 @@ static void configuration_check(struct doctor *doctor)
 		doctor_say(doctor, DOCTOR_WARNING,
 			"write it to ~/.pgpass (mode 0600) of each user that needs it",
 			"database.url holds a password");
-	} else {
+	} else if (former == NULL) {
 		doctor_say(doctor, DOCTOR_FINE, NULL, "every setting is one that there is");
 	}
 }
@@ -124,10 +129,10 @@ static void key_check(struct doctor *doctor)
 			g_strerror(errno));
 		return;
 	}
-	if ((st.st_mode & 0077) != 0) {
+	if ((st.st_mode & SECRET_KEY_FORBIDDEN) != 0) {
 		g_autofree char *mend = g_strdup_printf("chmod 600 %s", path);
 		doctor_say(doctor, DOCTOR_PROBLEM, mend,
-			"others than its owner may read the master key %s", path);
+			"others than its owner and group may read the master key %s", path);
 		return;
 	}
 	if (stat(folder, &above) == 0 && above.st_uid != st.st_uid && above.st_uid != 0) {

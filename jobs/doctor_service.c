@@ -52,20 +52,16 @@ static void runner_check(struct doctor *doctor)
 {
 	const char *mend =
 		"systemctl start muster-runner, or a line for cron: * * * * * muster run";
-	g_autofree char *path = conf_get_state_path(doctor->conf, "slot/claim");
 	g_autoptr(GError) error = NULL;
+	gboolean is_claimed = FALSE;
 
-	/* Looking must not make the file: it would be ours. */
-	if (access(path, F_OK) < 0 && errno != EACCES) {
-		doctor_say(doctor, DOCTOR_PROBLEM, mend, "no runner has ever run on this host");
-		return;
-	}
-	int fd = slot_claim(doctor->conf, &error);
-	if (fd >= 0) {
-		close(fd);
-		doctor_say(doctor, DOCTOR_PROBLEM, mend, "no runner runs on this host");
-	} else if (g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
-		doctor_say(doctor, DOCTOR_FINE, NULL, "a runner takes this host's jobs");
+	if (slot_is_claimed(doctor->conf, &is_claimed, &error))
+		doctor_say(doctor, is_claimed ? DOCTOR_FINE : DOCTOR_PROBLEM,
+			is_claimed ? NULL : mend,
+			is_claimed ? "a runner takes this host's jobs"
+				   : "no runner runs on this host");
+	else if (g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING))
+		doctor_say(doctor, DOCTOR_PROBLEM, mend, "%s", error->message);
 	else
 		doctor_say(doctor, DOCTOR_UNKNOWN, NULL, "%s", error->message);
 }

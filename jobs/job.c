@@ -127,6 +127,36 @@ static int job_paused(const struct verb_call *call)
 		0, NULL, titles, NULL);
 }
 
+static int job_queues(const struct verb_call *call)
+{
+	static const char *const titles[] = {"QUEUE", "KIND", "WAIT", "PAUSED", "RUN", "OLDEST_S",
+		"DONE", "DEAD", "P50_S", "P95_S", "P99_S"};
+	return verb_list(call,
+		"select k.queue, k.kind, k.queued, k.held, k.running, k.oldest_wait_s, k.done, k.dead,"
+		"       k.seconds ->> 'p50', k.seconds ->> 'p95', k.seconds ->> 'p99'"
+		"  from jsonb_to_recordset(muster.queue_figures(null, 1) -> 'kinds')"
+		"       k (queue text, kind text, queued bigint, held bigint, running bigint,"
+		"          oldest_wait_s bigint, done bigint, dead bigint, seconds jsonb)",
+		0, NULL, titles, NULL);
+}
+
+static int job_workers(const struct verb_call *call)
+{
+	static const char *const titles[] = {
+		"HOST", "PID", "STATE", "SLOTS", "QUEUES", "SINCE", "SEEN", "JOBS"};
+	return verb_list(call,
+		"select w.host, w.pid, w.state, w.slots,"
+		"       (select string_agg(q, ' ' order by q) from jsonb_array_elements_text("
+		"               case jsonb_typeof(w.queues) when 'array' then w.queues end) q),"
+		"       w.started_at, w.seen_at,"
+		"       (select string_agg(format('%s %s', j ->> 'id', j ->> 'kind'), ', ')"
+		"          from jsonb_array_elements(w.jobs) j)"
+		"  from jsonb_to_recordset(muster.worker_list() -> 'items')"
+		"       w (host text, pid integer, state text, slots integer, queues jsonb,"
+		"          started_at text, seen_at text, jobs jsonb)",
+		0, NULL, titles, NULL);
+}
+
 /* clang-format off */
 static const struct verb verbs[] = {
 	{ "cancel", 1, 1, job_cancel },
@@ -134,10 +164,12 @@ static const struct verb verbs[] = {
 	{ "log", 1, 1, job_log },
 	{ "pause", 0, 0, job_pause },
 	{ "paused", 0, 0, job_paused },
+	{ "queues", 0, 0, job_queues },
 	{ "redrive", 0, 0, job_redrive },
 	{ "resume", 0, 0, job_resume },
 	{ "retry", 1, 1, job_retry },
 	{ "show", 1, 1, job_show },
+	{ "workers", 0, 0, job_workers },
 };
 /* clang-format on */
 
@@ -177,7 +209,7 @@ int job_main(int argc, char **argv)
 		{NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("job list | show ID | log ID | cancel ID | retry ID | "
-					    "redrive | pause | paused | resume",
+					    "redrive | pause | paused | resume | queues | workers",
 		entries, &argc, &argv, &exit_code);
 
 	if (conf != NULL && !options_fit(&options, argc > 1 ? argv[1] : NULL))

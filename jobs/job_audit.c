@@ -6,6 +6,7 @@
 
 #include "jobs/audit/audit.h"
 #include "jobs/git/gitconfig.h"
+#include "jobs/place.h"
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/quote.h"
@@ -17,6 +18,9 @@
  */
 
 #define PREVIOUS_MAX_BYTES ((gsize)256 * 1024 * 1024)
+
+/* So long the audit waits for who writes in a repository: all others wait behind it. */
+#define LOCK_WAIT_MS 5000
 
 static void text_add(json_object *object, const char *name, const char *text)
 {
@@ -66,6 +70,18 @@ static void git_path_add(struct sandbox *sandbox, const struct gitconfig *config
 		sandbox_add_read(sandbox, full);
 }
 
+void job_git_config_allow(struct sandbox *sandbox)
+{
+	g_autofree char *home = g_build_filename(g_get_home_dir(), ".gitconfig", NULL);
+	g_autofree char *xdg = g_build_filename(g_get_user_config_dir(), "git", NULL);
+	g_autoptr(Gitconfig) config = gitconfig_new_user();
+
+	sandbox_add_read(sandbox, home);
+	sandbox_add_read(sandbox, xdg);
+	git_path_add(sandbox, config, "excludesfile");
+	git_path_add(sandbox, config, "attributesfile");
+}
+
 /*
  * The watched folder, the last report, and what the person told git about files to leave out. A
  * repository whose git folder lies elsewhere cannot be read, and its row says so.
@@ -74,17 +90,11 @@ void job_audit_confine(json_object *params, struct sandbox *sandbox)
 {
 	const char *quoted = json_get_text(params, "path", NULL);
 	g_autofree char *path = quoted != NULL ? quote_parse(quoted) : NULL;
-	g_autofree char *home = g_build_filename(g_get_home_dir(), ".gitconfig", NULL);
-	g_autofree char *xdg = g_build_filename(g_get_user_config_dir(), "git", NULL);
-	g_autoptr(Gitconfig) config = gitconfig_new_user();
 
 	if (path != NULL && g_path_is_absolute(path))
 		sandbox_add_read(sandbox, path);
 	sandbox_add_read(sandbox, json_get_text(params, "previous", NULL));
-	sandbox_add_read(sandbox, home);
-	sandbox_add_read(sandbox, xdg);
-	git_path_add(sandbox, config, "excludesfile");
-	git_path_add(sandbox, config, "attributesfile");
+	job_git_config_allow(sandbox);
 	sandbox_add_write(sandbox, json_get_text(params, "cache", NULL));
 }
 
@@ -104,6 +114,28 @@ static void progress_done(guint done, guint total, const char *name, gpointer da
 {
 	struct progress *progress = data;
 	job_child_count(progress->child, done, total, name);
+}
+
+/* Repositories in which somebody wrote all the time. */
+struct busy {
+	GMutex lock;
+	GPtrArray *said;
+};
+
+static int repo_lock(const char *path, gpointer data)
+{
+	struct busy *busy = data;
+	g_autoptr(GError) error = NULL;
+	int fd = place_lock(path, FALSE, LOCK_WAIT_MS, &error);
+
+	/* What else is wrong with it the audit finds out. */
+	if (fd >= 0 || !g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
+		return fd;
+	g_mutex_lock(&busy->lock);
+	g_ptr_array_add(busy->said,
+		g_strdup_printf("%s; what is told of it may be half done", error->message));
+	g_mutex_unlock(&busy->lock);
+	return -1;
 }
 
 /* What the last report said, for an audit of one repository; NULL when there is none to go by. */
@@ -133,6 +165,8 @@ static const char *text_get(json_object *params, const char *name, const char *o
 char *job_audit_run(struct job_child *child, json_object *params, GError **error)
 {
 	struct progress progress = {.child = child};
+	g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func(g_free);
+	struct busy busy = {.said = said};
 	const struct audit_progress calls = {
 		.found = progress_found, .done = progress_done, .data = &progress};
 	const char *quoted = json_get_text(params, "path", error);
@@ -154,6 +188,8 @@ char *job_audit_run(struct job_child *child, json_object *params, GError **error
 		.stale_days = number_get(params, "stale_days"),
 		.large_blob_bytes = number_get(params, "large_blob_bytes"),
 		.repo_id = text_get(params, "repo", NULL),
+		.lock = repo_lock,
+		.lock_data = &busy,
 	};
 	g_autoptr(json_object) previous = NULL;
 	g_autoptr(json_object) report = NULL;
@@ -166,7 +202,11 @@ char *job_audit_run(struct job_child *child, json_object *params, GError **error
 	if (options.repo_id != NULL)
 		options.previous = previous =
 			previous_read(json_get_text(params, "previous", NULL));
+	g_mutex_init(&busy.lock);
 	gboolean ok = audit_run(&options, &calls, &report, &result, error);
+	g_mutex_clear(&busy.lock);
+	for (guint i = 0; i < said->len; i++)
+		job_child_log(child, said->pdata[i]);
 	for (guint i = 0; ok && i < result.problems->len; i++)
 		job_child_log(child, result.problems->pdata[i]);
 	audit_result_clear(&result);

@@ -9,7 +9,11 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "jobs/login.h"
+#include "jobs/place.h"
 #include "jobs/repo_clone.h"
 #include "lib/error.h"
 #include "lib/file.h"
@@ -21,17 +25,41 @@
  * Job kind clone. Payload: {"organization": slug, "organization_id": uuid, "project": slug, "url":
  * address, "private": whether a private network is all right}. The clone lies in
  * STATE/clones/<organization>, which becomes the root "clones" of this host and is audited like any
- * other.
+ * other. One that a watched folder misses is put there: {"root_path", "path", "url", "private", …},
+ * as remediation_queue() makes it.
+ *
+ * Job kind fetch: {"organization", "path", "private", …}, as fetch_add() makes it, of a clone below
+ * that folder. Where from, its own settings say, which we wrote. Or of a mirror in a folder of its
+ * own: {"organization_id", "repo_id", "mirror": true, "url", "private", …}.
  */
 #define TIMEOUT_S (55 * 60)
+#define LOCK_WAIT_MS 10000
+
+/* Made before the sandbox, where nothing in memory is made any more; 0: there is none. */
+static int shown_fd;
 
 static void text_add(json_object *object, const char *name, const char *text)
 {
 	json_object_object_add(object, name, json_object_new_string(text));
 }
 
+static gboolean flag_get(json_object *params, const char *name)
+{
+	json_object *flag = json_get(params, name, json_type_boolean, NULL);
+	return flag != NULL && json_object_get_boolean(flag);
+}
+
+static gboolean is_missing_one(json_object *params)
+{
+	return json_get_text(params, "root_path", NULL) != NULL;
+}
+
 gboolean job_clone_prepare(const struct conf *conf, json_object *payload, GError **error)
 {
+	if (!login_open(conf, payload, error))
+		return FALSE;
+	if (is_missing_one(payload))
+		return TRUE;
 	const char *organization = json_get_text(payload, "organization", error);
 	char real[PATH_MAX];
 
@@ -56,14 +84,40 @@ gboolean job_clone_prepare(const struct conf *conf, json_object *payload, GError
 	return TRUE;
 }
 
+/* Where the one that is missing is to lie. *path is freed by the caller. */
+static gboolean place_get(json_object *params, struct place *place, char **path, GError **error)
+{
+	const char *quoted = json_get_text(params, "path", error);
+
+	if (quoted == NULL)
+		return FALSE;
+	g_autofree char *root = quote_parse(json_get_text(params, "root_path", NULL));
+	*path = quote_parse(quoted);
+	if (!place_open(place, root, *path, error))
+		return FALSE;
+	if (place->name != NULL)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "it is the watched folder itself");
+	return FALSE;
+}
+
 /* The folder of clones, and what ssh knows of hosts and keys. */
 void job_clone_confine(json_object *params, struct sandbox *sandbox)
 {
 	const char *quoted = json_get_text(params, "clones", NULL);
 	g_autofree char *clones = quoted != NULL ? quote_parse(quoted) : NULL;
 	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
+	g_autofree char *path = NULL;
+	struct place place;
 
-	sandbox_add_write(sandbox, clones);
+	shown_fd = login_fd(params);
+	/* The very folder that was found: its descriptor lives as long as this process. */
+	if (is_missing_one(params) && place_get(params, &place, &path, NULL)) {
+		g_free(clones);
+		clones = g_strdup_printf("/proc/self/fd/%d", place.parent_fd);
+		g_free(place.name);
+	}
+	sandbox_add_tree(sandbox, clones);
 	sandbox_add_read(sandbox, ssh);
 	sandbox_add_read(sandbox, g_getenv("SSL_CERT_FILE"));
 }
@@ -128,31 +182,56 @@ static gboolean peer_find(
 	return ok;
 }
 
-static gboolean flag_get(json_object *params, const char *name)
-{
-	json_object *flag = json_get(params, name, json_type_boolean, NULL);
-	return flag != NULL && json_object_get_boolean(flag);
-}
-
 static gboolean clone_make(
 	const char *url, const char *folder, gboolean with_private, GError **error)
 {
-	g_auto(repo_peer) peer = {0};
+	g_auto(repo_peer) peer = {.login_fd = shown_fd};
 
 	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
 	       repo_clone_foreign(url, folder, &peer, TIMEOUT_S, error);
 }
 
-char *job_clone_run(struct job_child *child, json_object *params, GError **error)
+/* Where it lies, or will lie; NULL: that cannot be said. */
+static char *added_clone(json_object *params, const char *url, gboolean *is_there, GError **error)
 {
-	const char *url = json_get_text(params, "url", error);
-	const char *quoted = url != NULL ? json_get_text(params, "clones", error) : NULL;
-	gboolean is_there;
+	const char *quoted = json_get_text(params, "clones", error);
 
 	if (quoted == NULL)
 		return NULL;
 	g_autofree char *clones = quote_parse(quoted);
-	g_autofree char *folder = repo_clone_place(clones, url, &is_there, error);
+	return repo_clone_place(clones, url, is_there, error);
+}
+
+static char *missing_clone(json_object *params, const char *url, gboolean *is_there, GError **error)
+{
+	g_auto(place) place = {0};
+	g_autofree char *path = NULL;
+
+	if (!place_get(params, &place, &path, error))
+		return NULL;
+	/* It may be read by whom the folder that it comes to lie in may be read by. */
+	struct stat st;
+	if (fstat(place.parent_fd, &st) == 0)
+		umask(~st.st_mode & 077);
+	g_autofree char *origin = repo_clone_origin(path);
+	*is_there = !g_strcmp0(origin, url);
+	/* An empty folder would be replaced; anything else is somebody's. */
+	if (*is_there || place.fd < 0)
+		return g_steal_pointer(&path);
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "something else lies there by now");
+	return NULL;
+}
+
+char *job_clone_run(struct job_child *child, json_object *params, GError **error)
+{
+	const char *url = json_get_text(params, "url", error);
+	gboolean is_there;
+
+	if (url == NULL)
+		return NULL;
+	g_autofree char *folder = is_missing_one(params)
+					  ? missing_clone(params, url, &is_there, error)
+					  : added_clone(params, url, &is_there, error);
 	if (folder == NULL)
 		return NULL;
 	job_child_progress(child, 0, "cloning");
@@ -161,9 +240,189 @@ char *job_clone_run(struct job_child *child, json_object *params, GError **error
 		return NULL;
 	}
 	g_autofree char *name = g_path_get_basename(folder);
+	g_autofree char *shown = quote_format(name);
+	g_autofree char *line = g_strdup_printf("Cloned %s.", url);
 	g_autoptr(json_object) result = json_object_new_object();
-	text_add(result, "name", name);
+	text_add(result, "name", shown);
+	text_add(result, "message", line);
+	job_child_log(child, line);
 	return g_strdup(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
+}
+
+char *job_mirror_folder(const struct conf *conf, json_object *payload, GError **error)
+{
+	const char *organization = json_get_text(payload, "organization_id", error);
+	const char *repo = organization != NULL ? json_get_text(payload, "repo_id", error) : NULL;
+
+	if (repo == NULL)
+		return NULL;
+	if (g_uuid_string_is_valid(organization) && g_uuid_string_is_valid(repo))
+		return g_build_filename(
+			conf_get(conf, "paths.state"), "mirrors", organization, repo, NULL);
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "this names no repository");
+	return NULL;
+}
+
+gboolean job_fetch_prepare(const struct conf *conf, json_object *payload, GError **error)
+{
+	if (!flag_get(payload, "mirror"))
+		return job_clone_prepare(conf, payload, error);
+	g_autofree char *folder = job_mirror_folder(conf, payload, error);
+	if (folder == NULL || !file_make_folder(folder, error))
+		return FALSE;
+	g_autofree char *quoted = quote_format(folder);
+	text_add(payload, "folder", quoted);
+	return login_open(conf, payload, error);
+}
+
+static char *mirror_folder(json_object *params, GError **error)
+{
+	const char *quoted = json_get_text(params, "folder", error);
+	return quoted != NULL ? quote_parse(quoted) : NULL;
+}
+
+static gboolean fetched_open(json_object *params, struct place *place, char **path, GError **error)
+{
+	const char *clones_quoted = json_get_text(params, "clones", error);
+	const char *quoted = clones_quoted != NULL ? json_get_text(params, "path", error) : NULL;
+
+	if (quoted == NULL)
+		return FALSE;
+	g_autofree char *clones = quote_parse(clones_quoted);
+	*path = quote_parse(quoted);
+	if (!place_open(place, clones, *path, error))
+		return FALSE;
+	if (place->name != NULL && place->fd >= 0)
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "the clone is not there any more");
+	return FALSE;
+}
+
+void job_fetch_confine(json_object *params, struct sandbox *sandbox)
+{
+	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
+	g_autofree char *path = NULL;
+	struct place place;
+
+	shown_fd = login_fd(params);
+	if (flag_get(params, "mirror")) {
+		g_autofree char *folder = mirror_folder(params, NULL);
+		sandbox_add_tree(sandbox, folder);
+	} else if (fetched_open(params, &place, &path, NULL)) {
+		g_autofree char *folder = g_strdup_printf("/proc/self/fd/%d", place.fd);
+		sandbox_add_tree(sandbox, folder);
+		g_free(place.name);
+	}
+	sandbox_add_read(sandbox, ssh);
+	sandbox_add_read(sandbox, g_getenv("SSL_CERT_FILE"));
+}
+
+/* What one that was killed left behind: nobody else works here. */
+static void parts_remove(const char *folder)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		if (strcmp(name, JOB_MIRROR_NAME) != 0)
+			file_remove_folder(path);
+	}
+}
+
+static gboolean mirror_make(
+	const char *url, const char *path, gboolean with_private, GError **error)
+{
+	g_auto(repo_peer) peer = {.login_fd = shown_fd};
+
+	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
+	       repo_mirror_foreign(url, path, &peer, TIMEOUT_S, error);
+}
+
+static char *fetched_result(struct job_child *child, const char *url)
+{
+	g_autofree char *line = g_strdup_printf("Fetched %s.", url);
+	g_autoptr(json_object) result = json_object_new_object();
+
+	text_add(result, "message", line);
+	job_child_log(child, line);
+	return g_strdup(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
+}
+
+/* The folder's lock keeps others who fetch away, the mirror's those who read it. */
+static char *mirror_run(struct job_child *child, json_object *params, GError **error)
+{
+	g_autofree char *folder = mirror_folder(params, error);
+	const char *url = folder != NULL ? json_get_text(params, "url", error) : NULL;
+
+	if (url == NULL || place_lock(folder, TRUE, LOCK_WAIT_MS, error) < 0)
+		return NULL;
+	g_autofree char *path = g_build_filename(folder, JOB_MIRROR_NAME, NULL);
+	parts_remove(folder);
+	if (g_file_test(path, G_FILE_TEST_IS_DIR) &&
+		place_lock(path, TRUE, LOCK_WAIT_MS, error) < 0)
+		return NULL;
+	job_child_progress(child, 0, "fetching");
+	if (!mirror_make(url, path, flag_get(params, "private"), error)) {
+		g_prefix_error(error, "it cannot be fetched: ");
+		return NULL;
+	}
+	return fetched_result(child, url);
+}
+
+static gboolean fetch_make(const char *url, const char *path, gboolean with_private, GError **error)
+{
+	g_auto(repo_peer) peer = {.login_fd = shown_fd};
+
+	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
+	       repo_fetch_foreign(url, path, &peer, TIMEOUT_S, error);
+}
+
+char *job_fetch_run(struct job_child *child, json_object *params, GError **error)
+{
+	g_auto(place) place = {0};
+	g_autofree char *path = NULL;
+	g_autoptr(GError) stays = NULL;
+
+	if (flag_get(params, "mirror"))
+		return mirror_run(child, params, error);
+	if (!fetched_open(params, &place, &path, error))
+		return NULL;
+	int lock = place_lock(path, TRUE, LOCK_WAIT_MS, error);
+	if (lock < 0)
+		return NULL;
+	g_autofree char *url = repo_clone_origin(path);
+	if (url == NULL) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "it has no address");
+		return NULL;
+	}
+	job_child_progress(child, 0, "fetching");
+	if (!fetch_make(url, path, flag_get(params, "private"), error)) {
+		g_prefix_error(error, "it cannot be fetched: ");
+		return NULL;
+	}
+	if (!repo_forward(path, TIMEOUT_S, &stays)) {
+		g_autofree char *line =
+			g_strdup_printf("Its files stay as they are: %s", stays->message);
+		job_child_log(child, line);
+	}
+	close(lock);
+	return fetched_result(child, url);
+}
+
+gboolean job_fetch_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error)
+{
+	static const char sql[] =
+		"select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
+		" then muster.fetch_done($1::bigint, $2::uuid, $4::jsonb) else false end";
+	gsize len;
+	const char *text = g_bytes_get_data(result, &len);
+
+	record->sql = sql;
+	record->params[0] = g_strndup(text, len);
+	record->n_params = 1;
+	return TRUE;
 }
 
 /* The lease is asked for first and in the same statement: CASE evaluates in order. */
@@ -179,6 +438,8 @@ gboolean job_clone_record(
 	gsize len;
 	const char *text = g_bytes_get_data(result, &len);
 
+	if (is_missing_one(payload))
+		return job_remediate_record(payload, result, record, error);
 	record->sql = record_sql;
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
 		const char *value = json_get_text(payload, names[i], error);

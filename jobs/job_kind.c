@@ -4,12 +4,19 @@
 
 #include <string.h>
 
+#define DISK_BYTES ((gint64)1024 * 1024 * 1024)
+
 const struct job_kind *job_kind_find(const char *name)
 {
 	for (gsize i = 0; i < job_kinds_len; i++)
 		if (!strcmp(job_kinds[i].name, name))
 			return &job_kinds[i];
 	return NULL;
+}
+
+gint64 job_kind_disk_bytes(const struct job_kind *kind)
+{
+	return kind->disk_bytes > 0 ? kind->disk_bytes : DISK_BYTES;
 }
 
 void job_record_clear(struct job_record *record)

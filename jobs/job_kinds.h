@@ -10,8 +10,9 @@
 
 /*
  * The kinds of job: one row each (jobs/job_kinds.c), the same names as in column job.kind. A new
- * kind is a row there and a file job_<kind>.c with up to five functions:
+ * kind is a row there and a file job_<kind>.c with up to seven functions:
  *
+ *	warm, make	the helper	loads, and makes, what the children of a kind share
  *	prepare	runner		adds to the parameters what the child needs of the configuration
  *	confine	the child	names the files that the child may still reach
  *	run	the child	does the work: no database, no keys, limits on everything
@@ -25,13 +26,24 @@
 /* A job's process, as `run` sees it. */
 struct job_child;
 
-/* percent 0 to 100; message may be NULL. Sent at most ten times a second, the last one always. */
+/*
+ * percent 0 to 100; message may be NULL. Sent at most ten times a second, the last one always; the
+ * runner passes on four.
+ */
 void job_child_progress(struct job_child *child, int percent, const char *message);
+
+/*
+ * The same for one of the few steps of a job that people and programs wait for: none is left out.
+ */
+void job_child_step(struct job_child *child, int percent, const char *message);
 
 /* The same for a job that counts things: "17 of 40: name", and a bar for who waits at a terminal. */
 void job_child_count(struct job_child *child, guint done, guint total, const char *name);
 
-/* A line for the runner's log; text is cut at 500 bytes, and after 100 lines nothing is sent. */
+/*
+ * A line for the runner's log and the run's; text is cut at 500 bytes, and after 100 lines nothing
+ * is sent.
+ */
 void job_child_log(struct job_child *child, const char *text);
 
 /*
@@ -49,23 +61,42 @@ struct job_record {
 void job_record_clear(struct job_record *record);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_record, job_record_clear)
 
+/* What the helper is told of the configuration. */
+struct job_helper_conf {
+	const char *state; /* paths.state */
+	const char *rules; /* scan.rules */
+};
+
 struct job_kind {
 	const char *name;
 	const char *queue;      /* what is paused, watched and served together */
 	guint concurrency;      /* at once on all hosts; 0: as many as there is room for */
+	guint attempts;         /* how often it is tried, unless who adds it says so; 0: 5 times */
+	guint backoff_s;        /* after the first failure, doubled after each other; 0: 2 s */
 	guint soft_s, hard_s;   /* SIGTERM, SIGKILL to the child's group; no 0 */
 	guint cpu_s;            /* of one process, all threads together */
-	gint64 memory_bytes;    /* address space of one process */
+	gint64 memory_bytes;    /* of one process, and of all of them together */
+	gint64 disk_bytes;      /* of one file, and written by all; 0: 1 GiB */
 	guint files;            /* open descriptors */
 	gsize result_max_bytes; /* of the result's JSON */
 
+	/*
+	 * warm: within milliseconds, before a child is forked; FALSE: asked again for the next one.
+	 * make: then, in a process of its own, beside the child, which goes without. NULL: nothing
+	 * is shared.
+	 */
+	gboolean (*warm)(const struct job_helper_conf *conf);
+	void (*make)(const struct job_helper_conf *conf);
 	/* payload is the job row's, and becomes the child's parameters. NULL: as it is. */
 	gboolean (*prepare)(const struct conf *conf, json_object *payload, GError **error);
 	gboolean may_connect, may_execute; /* sockets; other programs */
+	/* payload gets what job_login() answers as "login", for prepare; the child's end forgets it. */
+	gboolean has_login;
 	/* NULL: no file but those that every program needs. */
 	void (*confine)(json_object *params, struct sandbox *sandbox);
 	/*
-	 * The result's JSON, freed by the caller. An error of code INPUT or MISSING is not retried.
+	 * The result's JSON, freed by the caller. An error of code INPUT, MISSING or
+	 * CONFLICT is not retried.
 	 * NULL: the database does it, a piece at a time (job_step() in sql/api/job.sql); there is
 	 * no child, and nothing above or below holds.
 	 */
@@ -83,6 +114,10 @@ extern const struct job_kind job_kinds[];
 extern const gsize job_kinds_len;
 
 const struct job_kind *job_kind_find(const char *name);
+gint64 job_kind_disk_bytes(const struct job_kind *kind);
+
+/* Lets the sandbox read what a person told git about line endings and files to leave out. */
+void job_git_config_allow(struct sandbox *sandbox);
 
 /* jobs/job_audit.c */
 gboolean job_audit_prepare(const struct conf *conf, json_object *payload, GError **error);
@@ -98,6 +133,39 @@ gboolean job_clone_prepare(const struct conf *conf, json_object *payload, GError
 void job_clone_confine(json_object *params, struct sandbox *sandbox);
 char *job_clone_run(struct job_child *child, json_object *params, GError **error);
 gboolean job_clone_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+
+/* The folder of its mirror, for a payload with both ids; the mirror in it has that name. */
+#define JOB_MIRROR_NAME "mirror.git"
+char *job_mirror_folder(const struct conf *conf, json_object *payload, GError **error);
+
+gboolean job_fetch_prepare(const struct conf *conf, json_object *payload, GError **error);
+gboolean job_fetch_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+void job_fetch_confine(json_object *params, struct sandbox *sandbox);
+char *job_fetch_run(struct job_child *child, json_object *params, GError **error);
+
+/* jobs/job_reconcile.c */
+gboolean job_reconcile_prepare(const struct conf *conf, json_object *payload, GError **error);
+void job_reconcile_confine(json_object *params, struct sandbox *sandbox);
+char *job_reconcile_run(struct job_child *child, json_object *params, GError **error);
+gboolean job_reconcile_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+
+/* jobs/job_remediate.c */
+gboolean job_remediate_prepare(const struct conf *conf, json_object *payload, GError **error);
+void job_remediate_confine(json_object *params, struct sandbox *sandbox);
+char *job_remediate_run(struct job_child *child, json_object *params, GError **error);
+gboolean job_remediate_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error);
+
+/* jobs/job_scan.c */
+gboolean job_scan_warm(const struct job_helper_conf *conf);
+void job_scan_make(const struct job_helper_conf *conf);
+gboolean job_scan_prepare(const struct conf *conf, json_object *payload, GError **error);
+void job_scan_confine(json_object *params, struct sandbox *sandbox);
+char *job_scan_run(struct job_child *child, json_object *params, GError **error);
+gboolean job_scan_record(
 	json_object *payload, GBytes *result, struct job_record *record, GError **error);
 
 #endif

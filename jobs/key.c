@@ -27,7 +27,9 @@ static const struct {
 	const char *list;   /* → id, sealed */
 	const char *update; /* id, old, new */
 } sealed[] = {
-	{"totp:", "select account_id::text, sealed from muster.totp",
+	{SECRET_SEAL_CREDENTIAL, "select id::text, sealed from muster.credential",
+		"update muster.credential set sealed = $3 where id = $1::uuid and sealed = $2"},
+	{SECRET_SEAL_TOTP, "select account_id::text, sealed from muster.totp",
 		"update muster.totp set sealed = $3 where account_id = $1::uuid and sealed = $2"},
 };
 
@@ -90,8 +92,8 @@ static void lost_tell(const struct tally *tally)
 {
 	if (tally->lost > 0)
 		fprintf(stderr,
-			"%s: %u secrets of a second factor were sealed with a key that is not here: "
-			"their owners need another one\n",
+			"%s: %u secrets were sealed with a key that is not here: such a second factor "
+			"or credential has to be made anew\n",
 			g_get_prgname(), tally->lost);
 }
 

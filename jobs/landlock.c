@@ -21,6 +21,7 @@ enum {
 	FS_REMOVE_FILE = 1 << 5,
 	FS_MAKE_DIR = 1 << 7,
 	FS_MAKE_REG = 1 << 8,
+	FS_MAKE_SYM = 1 << 12,
 	FS_MAKE_ALL = 0x7f << 6, /* with devices, sockets, pipes and symbolic links */
 	FS_REFER = 1 << 13,      /* ABI 2 */
 	FS_TRUNCATE = 1 << 14,   /* ABI 3 */
@@ -43,6 +44,8 @@ struct path_attr {
 #define WRITE_ACCESS                                                                               \
 	(READ_ACCESS | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR |              \
 		FS_MAKE_REG | FS_REFER | FS_TRUNCATE)
+/* Working trees hold symbolic links, which others may follow. */
+#define TREE_ACCESS (WRITE_ACCESS | FS_MAKE_SYM)
 /* What can be said of a file; the others are about folders, and refused for files. */
 #define FILE_ACCESS ((guint64)(FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE))
 
@@ -95,8 +98,8 @@ static gboolean path_allow(int ruleset, const char *path, guint64 access)
 	return ok;
 }
 
-gboolean landlock_confine(
-	const GPtrArray *reads, const GPtrArray *writes, gboolean is_wide, gboolean may_execute)
+gboolean landlock_confine(const GPtrArray *reads, const GPtrArray *writes, const GPtrArray *trees,
+	gboolean is_wide, gboolean may_execute)
 {
 	int abi = landlock_abi();
 	guint64 handled = handled_access(abi);
@@ -119,6 +122,8 @@ gboolean landlock_confine(
 		ok = path_allow(ruleset, reads->pdata[i], READ_ACCESS);
 	for (guint i = 0; ok && writes != NULL && i < writes->len; i++)
 		ok = path_allow(ruleset, writes->pdata[i], WRITE_ACCESS & handled);
+	for (guint i = 0; ok && trees != NULL && i < trees->len; i++)
+		ok = path_allow(ruleset, trees->pdata[i], TREE_ACCESS & handled);
 	ok = ok && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 	int saved = errno;
 	close(ruleset);

@@ -9,7 +9,7 @@
  * nothing but what was named and what any program needs to run. Symbolic links, `.git` files and
  * alternates that lead elsewhere end at it. To be put up before a thread is made; for good.
  *
- *	if (!landlock_confine(reads, NULL, FALSE, FALSE))
+ *	if (!landlock_confine(reads, NULL, NULL, FALSE, FALSE))
  *		the system's error is in errno
  */
 
@@ -17,11 +17,12 @@
 int landlock_abi(void);
 
 /*
- * reads, writes: paths (writes may be NULL); one that does not exist is left out. is_wide: also
- * what programs and connections need. The caller has set PR_SET_NO_NEW_PRIVS. TRUE as well where
- * the kernel has no Landlock: ask landlock_abi().
+ * reads, writes, trees: paths (writes and trees may be NULL); one that does not exist is left out.
+ * In trees symbolic links may be made as well. is_wide: also what programs and connections need.
+ * The caller has set PR_SET_NO_NEW_PRIVS. TRUE as well where the kernel has no Landlock: ask
+ * landlock_abi().
  */
-gboolean landlock_confine(
-	const GPtrArray *reads, const GPtrArray *writes, gboolean is_wide, gboolean may_execute);
+gboolean landlock_confine(const GPtrArray *reads, const GPtrArray *writes, const GPtrArray *trees,
+	gboolean is_wide, gboolean may_execute);
 
 #endif

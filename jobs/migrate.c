@@ -160,14 +160,28 @@ static gboolean backup_write(const struct conf *conf, const char *path, GError *
 	return FALSE;
 }
 
-/* One migration with its note. */
+/*
+ * One migration with its note. Functions of the version before may lean on a column that it drops;
+ * else they stay until all is changed, for a row that a migration touches may call one.
+ */
 static gboolean migration_run(struct db *db, const char *folder, const char *name, GError **error)
 {
 	g_autofree char *file = g_strdup_printf("migration/%s.sql", name);
 	const char *params[] = {name};
+	g_autoptr(GError) in_the_way = NULL;
 
-	if (!sql_send(db, folder, file, error))
+	if (!db_script(db, "savepoint migration", error))
 		return FALSE;
+	if (!sql_send(db, folder, file, &in_the_way)) {
+		if (g_strcmp0(db_error_sqlstate(db), "2BP01") != 0) {
+			g_propagate_error(error, g_steal_pointer(&in_the_way));
+			return FALSE;
+		}
+		if (!db_script(db, "rollback to savepoint migration", error) ||
+			!sql_send(db, folder, "reset.sql", error) ||
+			!sql_send(db, folder, file, error))
+			return FALSE;
+	}
 	g_autoptr(db_result) noted =
 		db_query(db, "insert into muster.migration (name) values ($1)", 1, params, error);
 	return noted != NULL;

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "account", account_main, "add, list, change and remove the accounts of people" },
 	{ "backup", backup_main, "write database, settings and key to one file" },
 	{ "conf", conf_main, "print the settings and where they come from" },
+	{ "credential", credential_main, "say what opens repositories on other hosts" },
 	{ "demo", demo_main, "fill an empty database with something to look at" },
 	{ "doctor", doctor_main, "say what is wrong here, and what mends it" },
 	{ "forge", forge_main, "list the repositories that a forge has" },
@@ -35,6 +36,7 @@ static const struct command commands[] = {
 	{ "repo", repo_main, "say which folders are watched" },
 	{ "restore", restore_main, "bring a backup into an empty database" },
 	{ "run", run_main, "do the work that is due: what cron starts" },
+	{ "schedule", schedule_main, "say what is done again and again, and when" },
 	{ "token", token_main, "make, list and end API tokens" },
 };
 /* clang-format on */

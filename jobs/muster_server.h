@@ -43,6 +43,7 @@ int server_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int backup_main(int argc, char **argv);
 int conf_main(int argc, char **argv);
+int credential_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int job_main(int argc, char **argv);
@@ -50,5 +51,6 @@ int key_main(int argc, char **argv);
 int repo_main(int argc, char **argv);
 int restore_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int schedule_main(int argc, char **argv);
 
 #endif

@@ -220,6 +220,20 @@ static gboolean clone_remove(const struct repo_command *command, const char *fol
 	return TRUE;
 }
 
+/* The next runner would take them in, as another program's, and the folder would be back. */
+static void reports_remove(const struct repo_command *command, const char *root)
+{
+	g_autofree char *folder = report_folder(
+		conf_get(command->conf, "paths.state"), command->organization, root, NULL);
+
+	if (folder == NULL || !g_file_test(folder, G_FILE_TEST_EXISTS))
+		return;
+	file_remove_folder(folder);
+	if (g_file_test(folder, G_FILE_TEST_EXISTS))
+		fprintf(stderr, "muster repo: remove %s, or its report is taken in again\n",
+			folder);
+}
+
 /* what: a root's name, its path, or the address of a clone. */
 static gboolean root_remove(const struct repo_command *command, const char *what, GError **error)
 {
@@ -249,8 +263,11 @@ static gboolean root_remove(const struct repo_command *command, const char *what
 			"%s is not watched here; 'muster repo list' says what is", quoted);
 		return FALSE;
 	}
-	for (guint row = 0; row < db_result_rows(result); row++)
-		printf("no longer watching '%s'\n", db_result_get(result, row, 0));
+	for (guint row = 0; row < db_result_rows(result); row++) {
+		const char *root = db_result_get(result, row, 0);
+		printf("no longer watching '%s'\n", root);
+		reports_remove(command, root);
+	}
 	return TRUE;
 }
 
@@ -265,6 +282,73 @@ static int repo_remove(const struct repo_command *command, int n, char **what)
 	}
 	wake_send(command->conf);
 	return exit_code;
+}
+
+static gboolean one_restore(const struct repo_command *command, const char *what, GError **error)
+{
+	const char *params[] = {command->organization, what};
+	g_autoptr(db_result) result = db_query(command->db,
+		"select r ->> 'status', r ->> 'run_id' from muster.repo_bring_back($1, $2) r", 2,
+		params, error);
+
+	if (result == NULL)
+		return FALSE;
+	const char *run = db_result_get(result, 0, 1);
+	if (run != NULL)
+		printf("%s: run %s brings it back\n", what, run);
+	else
+		printf("%s: %s\n", what, db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+static int repo_restore(const struct repo_command *command, int n, char **what)
+{
+	int exit_code = EXIT_FINE;
+
+	for (int i = 0; i < n; i++) {
+		g_autoptr(GError) error = NULL;
+		db_error_clear(command->db);
+		if (!one_restore(command, what[i], &error))
+			exit_code = migrate_fail(command->db, error);
+	}
+	wake_send(command->conf);
+	return exit_code;
+}
+
+/* what: a repository, or NULL for all that there are. */
+static gboolean one_ask(
+	const struct repo_command *command, const char *kind, const char *what, GError **error)
+{
+	const char *params[] = {command->organization, kind, what};
+	g_autoptr(db_result) result = db_query(command->db,
+		"select case when r -> 'repositories' is not null and $3::text is null"
+		"  then format('%s repositories are scanned', r ->> 'repositories')"
+		"  else format('%s%s', $3 || ': ', (select string_agg('run ' || x, ', ')"
+		"    from jsonb_array_elements_text(coalesce(r -> 'run_ids',"
+		"           jsonb_build_array(r -> 'run_id'))) x)) end"
+		" from muster.repo_ask($1, $2, $3) r",
+		3, params, error);
+
+	if (result == NULL)
+		return FALSE;
+	printf("%s\n", db_result_get(result, 0, 0));
+	return TRUE;
+}
+
+static int repo_ask(const struct repo_command *command, const char *kind, int n, char **what)
+{
+	int exit_code = EXIT_FINE, failed = 0;
+
+	for (int i = 0; i < MAX(n, 1); i++) {
+		g_autoptr(GError) error = NULL;
+		db_error_clear(command->db);
+		if (one_ask(command, kind, n > 0 ? what[i] : NULL, &error))
+			continue;
+		exit_code = migrate_fail(command->db, error);
+		failed++;
+	}
+	wake_send(command->conf);
+	return failed > 0 && failed < n ? EXIT_PARTLY : exit_code;
 }
 
 static int findings_import(const struct repo_command *command, const char *file, const char *repo)
@@ -293,7 +377,8 @@ int repo_main(int argc, char **argv)
 	int exit_code;
 	g_autoptr(conf) conf =
 		server_start("repo add PATH|URL ... | list | remove ROOT|PATH|URL ... | "
-			     "import-findings FILE [REPOSITORY]",
+			     "audit [REPOSITORY ...] | scan [REPOSITORY ...] | "
+			     "restore REPOSITORY ... | import-findings FILE [REPOSITORY]",
 			entries, &argc, &argv, &exit_code);
 	g_autoptr(GError) error = NULL;
 
@@ -302,9 +387,13 @@ int repo_main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 	gboolean is_list = !strcmp(verb, "list"), is_add = !strcmp(verb, "add");
 	gboolean is_import = !strcmp(verb, "import-findings");
-	if (!is_list && !is_add && !is_import && strcmp(verb, "remove") != 0)
-		return server_usage("add, list, remove or import-findings is wanted");
-	if (is_list ? argc > 2 : argc < 3)
+	gboolean is_restore = !strcmp(verb, "restore");
+	gboolean is_ask = !strcmp(verb, "audit") || !strcmp(verb, "scan");
+	if (!is_list && !is_add && !is_import && !is_restore && !is_ask &&
+		strcmp(verb, "remove") != 0)
+		return server_usage("add, list, remove, audit, scan, restore or import-findings "
+				    "is wanted");
+	if (is_list ? argc > 2 : argc < 3 && !is_ask)
 		return server_usage(
 			is_list ? "list takes no more words" : "%s wants to know what", verb);
 	if (is_import && argc > 4)
@@ -329,6 +418,10 @@ int repo_main(int argc, char **argv)
 		return repo_list(&command);
 	if (is_import)
 		return findings_import(&command, argv[2], argc > 3 ? argv[3] : NULL);
+	if (is_ask)
+		return repo_ask(&command, verb, argc - 2, argv + 2);
+	if (is_restore)
+		return repo_restore(&command, argc - 2, argv + 2);
 	return is_add ? repo_add(&command, argc - 2, argv + 2)
 		      : repo_remove(&command, argc - 2, argv + 2);
 }

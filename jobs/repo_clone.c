@@ -20,9 +20,14 @@
 #define NAME_MAX_BYTES 100
 /* Of what git says only the end is kept. */
 #define TAIL_BYTES 4096
+/* Where git finds, as a file of configuration, what the peer asks for. */
+#define LOGIN_FD (STDERR_FILENO + 1)
+#define LOGIN_SETTING "include.path=/proc/self/fd/" G_STRINGIFY(3)
+G_STATIC_ASSERT(LOGIN_FD == 3);
 
 struct manner {
 	gboolean is_mirror;
+	const char *const *more;      /* what git is to do instead of cloning, in the folder */
 	gboolean is_foreign;          /* somebody else named the address */
 	const struct repo_peer *peer; /* whom git is to ask; NULL: it looks the name up itself */
 	guint address;                /* which of the peer's, for ssh, which takes one */
@@ -156,7 +161,7 @@ static char *peer_pin(const struct repo_peer *peer)
 
 /*
  * git gives this to a shell, there is no other way to hand options to ssh: names and addresses are
- * letters, digits, and . : _ - % [ ] only (name_is_plain()), and quoted. known_hosts has a port
+ * letters, digits, and . : _ - % [ ] only (host_is_plain()), and quoted. known_hosts has a port
  * that is not ssh's own beside the name. A connection that is shared was not made to this address.
  */
 static char *peer_ssh(const struct repo_peer *peer, guint address)
@@ -213,10 +218,14 @@ static int git_spawn(
 {
 	gboolean is_local =
 		!manner->is_foreign && (*url == '/' || g_str_has_prefix(url, "file://"));
+	/* ssh shows keys. */
+	gboolean has_login = manner->peer != NULL && manner->peer->login_fd > 0 &&
+			     g_str_has_prefix(url, "https://");
 	g_autofree char *resolved = peer_pin(manner->peer);
 	g_autofree char *pin = g_strconcat("http.curloptResolve=", resolved, NULL);
+	g_autoptr(GPtrArray) argv = g_ptr_array_new();
 	/* clang-format off */
-	const char *argv[] = {"git",
+	const char *const settings[] = {"git",
 		"-c", "protocol.allow=never",
 		"-c", "protocol.https.allow=always",
 		"-c", "protocol.ssh.allow=always",
@@ -229,12 +238,28 @@ static int git_spawn(
 		"-c", "transfer.fsckObjects=true",
 		"-c", manner->is_foreign ? "http.followRedirects=false" : "http.followRedirects=initial",
 		"-c", pin,
+		"-c", "http.sslVerify=true",
 		"-c", "http.lowSpeedLimit=1000",
 		"-c", "http.lowSpeedTime=60",
 		"-c", "submodule.recurse=false",
+		"-c", "gc.auto=0",
+		"-c", "maintenance.auto=false"};
+	const char *const clone[] = {
 		"clone", "--quiet", "--template=", "--no-recurse-submodules", "--no-hardlinks",
-		manner->is_mirror ? "--mirror" : "--no-mirror", "--", url, folder, NULL};
+		manner->is_mirror ? "--mirror" : "--no-mirror", "--", url, folder};
 	/* clang-format on */
+
+	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++)
+		g_ptr_array_add(argv, (char *)settings[i]);
+	if (has_login) {
+		g_ptr_array_add(argv, (char *)"-c");
+		g_ptr_array_add(argv, (char *)LOGIN_SETTING);
+	}
+	for (gsize i = 0; manner->more == NULL && i < G_N_ELEMENTS(clone); i++)
+		g_ptr_array_add(argv, (char *)clone[i]);
+	for (gsize i = 0; manner->more != NULL && manner->more[i] != NULL; i++)
+		g_ptr_array_add(argv, (char *)manner->more[i]);
+	g_ptr_array_add(argv, NULL);
 	g_auto(GStrv) environment = environment_new(manner);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -243,10 +268,13 @@ static int git_spawn(
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	if (has_login)
+		posix_spawn_file_actions_adddup2(&actions, manner->peer->login_fd, LOGIN_FD);
+	posix_spawn_file_actions_addclosefrom_np(&actions, has_login ? LOGIN_FD + 1 : LOGIN_FD);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-	int code = posix_spawnp(pid, "git", &actions, &attributes, (char **)argv, environment);
+	int code =
+		posix_spawnp(pid, "git", &actions, &attributes, (char **)argv->pdata, environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return code;
@@ -293,10 +321,10 @@ static char *tail_reason(const GString *tail)
 	return quote_format(reason != NULL ? reason : "git gave no reason");
 }
 
-static gboolean clone_run(const char *url, const char *folder, const struct manner *manner,
+/* Whether git did it; folder is what it is about. */
+static gboolean git_run(const char *url, const char *folder, const struct manner *manner,
 	guint timeout_s, const gint *stop, GError **error)
 {
-	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
 	g_autoptr(GString) tail = g_string_new(NULL);
 	int pipe_fds[2], code, status = 0;
 	pid_t pid;
@@ -306,7 +334,7 @@ static gboolean clone_run(const char *url, const char *folder, const struct mann
 			g_strerror(errno));
 		return FALSE;
 	}
-	code = git_spawn(url, part, manner, pipe_fds[1], &pid);
+	code = git_spawn(url, folder, manner, pipe_fds[1], &pid);
 	close(pipe_fds[1]);
 	if (code != 0) {
 		close(pipe_fds[0]);
@@ -321,19 +349,32 @@ static gboolean clone_run(const char *url, const char *folder, const struct mann
 		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		if (rename(part, folder) == 0)
-			return TRUE;
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
-			"cannot put the clone in its place: %s", g_strerror(errno));
-	} else if (!in_time) {
+	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return TRUE;
+	if (!in_time) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
-			"cloning took longer than %u second%s", timeout_s,
+			"%s took longer than %u second%s",
+			manner->more != NULL ? "fetching" : "cloning", timeout_s,
 			timeout_s == 1 ? "" : "s");
 	} else {
 		g_autofree char *reason = tail_reason(tail);
 		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, reason);
 	}
+	return FALSE;
+}
+
+static gboolean clone_run(const char *url, const char *folder, const struct manner *manner,
+	guint timeout_s, const gint *stop, GError **error)
+{
+	if (manner->more != NULL)
+		return git_run(url, folder, manner, timeout_s, stop, error);
+	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
+	gboolean ok = git_run(url, part, manner, timeout_s, stop, error);
+	if (ok && rename(part, folder) == 0)
+		return TRUE;
+	if (ok)
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
+			"cannot put the clone in its place: %s", g_strerror(errno));
 	file_remove_folder(part);
 	return FALSE;
 }
@@ -353,38 +394,110 @@ gboolean repo_clone_mirror(
 	return clone_run(url, folder, &manner, timeout_s, stop, error);
 }
 
-static gboolean name_is_plain(const char *name)
+static gboolean has_only(const char *name, const char *others)
 {
 	for (; *name != '\0'; name++)
-		if (!g_ascii_isalnum(*name) && strchr(".:_-%", *name) == NULL)
+		if (!g_ascii_isalnum(*name) && strchr(others, *name) == NULL)
 			return FALSE;
 	return TRUE;
 }
 
-gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
-	guint timeout_s, GError **error)
+/*
+ * Who fetches may read a name otherwise than who looked at its addresses: curl makes "%2e" a dot,
+ * and may leave a dot at the end out. So neither is in one; of an address '%' names an interface.
+ */
+static gboolean host_is_plain(const char *host)
 {
-	struct manner manner = {.is_foreign = TRUE, .peer = peer};
+	return has_only(host, ".:_-") && !g_str_has_suffix(host, ".");
+}
 
+/* git asks for a name, and there is nobody to ask. */
+static void login_explain(const struct repo_peer *peer, GError **failure)
+{
+	const char *message = (*failure)->message;
+
+	if (strstr(message, "could not read Username") == NULL &&
+		strstr(message, "could not read Password") == NULL &&
+		strstr(message, "Authentication failed") == NULL)
+		return;
+	g_clear_error(failure);
+	g_set_error(failure, MUSTER_ERROR, MUSTER_ERROR_REMOTE,
+		peer->login_fd > 0
+			? "%s does not take the credential that is kept for it"
+			: "%s wants a name and a password, and no credential is kept for it",
+		peer->host);
+}
+
+static gboolean foreign_run(
+	const char *url, const char *folder, struct manner manner, guint timeout_s, GError **error)
+{
+	const struct repo_peer *peer = manner.peer;
+
+	manner.is_foreign = TRUE;
 	if (!repo_url_check(url, error))
 		return FALSE;
 	if (g_str_has_prefix(url, "file:"))
 		return url_refuse(error, "only https and ssh addresses are cloned");
-	if (!name_is_plain(peer->host) || !name_is_plain(peer->port))
+	if (!host_is_plain(peer->host) || !has_only(peer->port, ""))
 		return url_refuse(error, "the name of the host has characters that none has");
 	for (;; manner.address++) {
 		g_autoptr(GError) failure = NULL;
-		if (!name_is_plain(peer->addresses[manner.address]))
+		if (!has_only(peer->addresses[manner.address], ".:_-%"))
 			return url_refuse(error, "the host has an address that is none");
 		if (clone_run(url, folder, &manner, timeout_s, NULL, &failure))
 			return TRUE;
 		/* As ssh does with the addresses of a name: the next, when nobody is there. */
 		if (strstr(failure->message, "ssh: connect to host ") == NULL ||
 			peer->addresses[manner.address + 1] == NULL) {
+			login_explain(peer, &failure);
 			g_propagate_error(error, g_steal_pointer(&failure));
 			return FALSE;
 		}
 	}
+}
+
+gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error)
+{
+	const struct manner manner = {.peer = peer};
+
+	return foreign_run(url, folder, manner, timeout_s, error);
+}
+
+gboolean repo_fetch_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error)
+{
+	/* The address is given and not the remote's name: what the folder's settings say of that is
+	 * not asked. */
+	const char *const more[] = {"-C", folder, "fetch", "--quiet", "--prune",
+		"--no-recurse-submodules", "--no-write-fetch-head", "--", url,
+		"+refs/heads/*:refs/remotes/origin/*", NULL};
+
+	const struct manner manner = {.peer = peer, .more = more};
+
+	return foreign_run(url, folder, manner, timeout_s, error);
+}
+
+gboolean repo_mirror_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error)
+{
+	const char *const more[] = {"-C", folder, "fetch", "--quiet", "--prune",
+		"--no-recurse-submodules", "--no-write-fetch-head", "--", url, "+refs/*:refs/*",
+		NULL};
+	const struct manner manner = {.is_mirror = TRUE,
+		.peer = peer,
+		.more = g_file_test(folder, G_FILE_TEST_IS_DIR) ? more : NULL};
+
+	return foreign_run(url, folder, manner, timeout_s, error);
+}
+
+gboolean repo_forward(const char *folder, guint timeout_s, GError **error)
+{
+	const char *const more[] = {
+		"-C", folder, "merge", "--quiet", "--ff-only", "@{upstream}", NULL};
+	const struct manner manner = {.is_foreign = TRUE, .more = more};
+
+	return git_run("", folder, &manner, timeout_s, NULL, error);
 }
 
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)

@@ -48,6 +48,7 @@ struct repo_peer {
 	char *host; /* without brackets */
 	char *port;
 	char **addresses; /* numeric, the best first, at least one */
+	int login_fd;     /* of login_fd() in jobs/login.h, borrowed; 0: git says no name */
 };
 typedef struct repo_peer repo_peer;
 
@@ -61,6 +62,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(repo_peer, repo_peer_clear)
  */
 gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
 	guint timeout_s, GError **error);
+
+/* The same without a working tree and with every ref; one that is there is brought up to date. */
+gboolean repo_mirror_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error);
+
+/* Brings the clone's remote branches up to date, in the same way. Nothing else of it changes. */
+gboolean repo_fetch_foreign(const char *url, const char *folder, const struct repo_peer *peer,
+	guint timeout_s, GError **error);
+
+/*
+ * Its branch and files follow what was fetched, when nobody did anything else there. Errors:
+ * MUSTER_ERROR_REMOTE with git's reason.
+ */
+gboolean repo_forward(const char *folder, guint timeout_s, GError **error);
 
 /* The folder that url's clone has or will have below clones; *is_there when it has. */
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error);

@@ -18,7 +18,8 @@
 #define PROGRESS_INTERVAL_US (100 * 1000)
 #define LOG_LINES_MAX 100
 #define TEXT_MAX_BYTES 500
-#define FILE_MAX_BYTES (1024 * 1024 * 1024)
+/* Of addresses beside a job's memory: packs and indexes that are mapped to be read. */
+#define MAPPED_MAX_BYTES ((gint64)256 * 1024 * 1024 * 1024)
 
 /* Where a child's descriptors lie; all behind them are closed. */
 enum {
@@ -48,13 +49,15 @@ static void limits_set(const struct job_kind *kind)
 	limit_set(RLIMIT_CORE, 0);
 	limit_set(RLIMIT_CPU, kind->cpu_s);
 	limit_set(RLIMIT_NOFILE, kind->files);
-	limit_set(RLIMIT_FSIZE, FILE_MAX_BYTES);
+	limit_set(RLIMIT_FSIZE, job_kind_disk_bytes(kind));
 #if !defined(__SANITIZE_ADDRESS__)
 	/*
-	 * Memory written to, since Linux 4.7 mapped memory too; RLIMIT_AS would count every pack
-	 * that is mapped to be read. The address sanitizer reserves terabytes that it never uses.
+	 * RLIMIT_DATA is of memory written to, since Linux 4.7 mapped memory too; RLIMIT_AS counts
+	 * every pack that is mapped to be read. The address sanitizer reserves terabytes that it
+	 * never uses: there the runner alone watches (jobs/run_watch.h).
 	 */
 	limit_set(RLIMIT_DATA, kind->memory_bytes);
+	limit_set(RLIMIT_AS, kind->memory_bytes + MAPPED_MAX_BYTES);
 #endif
 	umask(077);
 }
@@ -120,6 +123,15 @@ void job_child_progress(struct job_child *child, int percent, const char *messag
 		body_send(FRAME_PROGRESS, progress_new(percent, message));
 }
 
+void job_child_step(struct job_child *child, int percent, const char *message)
+{
+	json_object *body = progress_new(percent, message);
+
+	json_object_object_add(body, "step", json_object_new_boolean(TRUE));
+	child->progress_at_us = g_get_monotonic_time();
+	body_send(FRAME_PROGRESS, body);
+}
+
 void job_child_count(struct job_child *child, guint done, guint total, const char *name)
 {
 	int percent = total > 0 ? (int)(MIN(done, total) * 100ULL / total) : 0;
@@ -146,12 +158,25 @@ void job_child_log(struct job_child *child, const char *text)
 static void error_send(const GError *error)
 {
 	gboolean is_final = g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT) ||
-			    g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING);
+			    g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING) ||
+			    g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT);
 	json_object *body = json_object_new_object();
 
 	json_object_object_add(body, "message", text_new(error->message));
 	json_object_object_add(body, "retry", json_object_new_boolean(!is_final));
 	body_send(FRAME_ERROR, body);
+}
+
+/* GLib ends the process when there is no memory, and nothing that needs any can be said then. */
+static void failure_tell(
+	const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+	static const char body[] =
+		"{\"message\":\"The job's process was out of memory.\",\"retry\":true}";
+
+	if ((level & G_LOG_LEVEL_ERROR) != 0 && strstr(message, "failed to allocate") != NULL)
+		frame_write(RESULT_FD, FRAME_ERROR, body, sizeof(body) - 1, NULL);
+	g_log_default_handler(domain, level, message, data);
 }
 
 static json_object *params_read(GError **error)
@@ -194,6 +219,7 @@ int run_child(const struct job_kind *kind, int params_fd, int result_fd, int slo
 	if (!descriptors_place(params_fd, result_fd, slot_fd))
 		return EXIT_OTHER;
 	limits_set(kind);
+	g_log_set_default_handler(failure_tell, NULL);
 	g_autoptr(json_object) params = params_read(&error);
 	g_autofree char *result = NULL;
 	if (params != NULL && kind_confine(kind, params, &error))

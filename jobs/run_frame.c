@@ -169,7 +169,7 @@ enum frame_state frame_read(
 			return FRAME_STATE_BAD;
 		}
 		if (n == 0 && reader->header_len > 0) {
-			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
 				"the job's process ended in the middle of a frame");
 			return FRAME_STATE_BAD;
 		}

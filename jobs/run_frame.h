@@ -19,7 +19,7 @@
 enum frame_kind {
 	FRAME_UNSET,
 	FRAME_PARAMS = 'p',   /* to the child: the job; first and only */
-	FRAME_PROGRESS = 'g', /* {"percent":0..100,"message":text,"done","total","name"} */
+	FRAME_PROGRESS = 'g', /* {"percent":0..100,"message":text,"done","total","name","step"} */
 	FRAME_LOG = 'l',      /* {"level":"info","message":text} */
 	FRAME_RESULT = 'r',   /* what the job found; any object */
 	FRAME_ERROR = 'e',    /* {"message":text,"retry":bool} */
@@ -52,7 +52,7 @@ enum frame_state {
  * The next frame from fd, reading at most a quarter of a MiB a call: others want their turn. A
  * non-blocking fd gives MORE, a blocking one waits. body's bytes were found by json_check() to be
  * one JSON value, and are followed by a NUL that its length does not count. Errors:
- * MUSTER_ERROR_INPUT, _LIMIT, _IO.
+ * MUSTER_ERROR_INPUT, _LIMIT, _IO, _MISSING (the other side closed in the middle).
  */
 enum frame_state frame_read(
 	struct frame_reader *reader, int fd, enum frame_kind *kind, GBytes **body, GError **error);

@@ -40,9 +40,10 @@ static char **environment_new(void)
 }
 
 /* Executes this very program, even when its file was replaced by an update meanwhile. */
-static int helper_spawn(int fd, pid_t *pid)
+static int helper_spawn(int fd, const struct job_helper_conf *conf, pid_t *pid)
 {
-	char *argv[] = {(char *)"muster-server", (char *)"job-helper", NULL};
+	char *argv[] = {(char *)"muster-server", (char *)"job-helper", (char *)conf->state,
+		(char *)conf->rules, NULL};
 	g_auto(GStrv) environment = environment_new();
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -68,7 +69,7 @@ static int helper_spawn(int fd, pid_t *pid)
 	return code;
 }
 
-struct helper *helper_open(GError **error)
+struct helper *helper_open(const struct job_helper_conf *conf, GError **error)
 {
 	int fds[2], code;
 	pid_t pid = -1;
@@ -81,7 +82,7 @@ struct helper *helper_open(GError **error)
 	/* dup2 of a descriptor onto itself would keep its close-on-exec flag. */
 	if (fds[1] == HELPER_SOCKET_FD)
 		fcntl(fds[1], F_SETFD, 0);
-	code = helper_spawn(fds[1], &pid);
+	code = helper_spawn(fds[1], conf, &pid);
 	close(fds[1]);
 	if (code != 0) {
 		close(fds[0]);

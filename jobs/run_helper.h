@@ -12,12 +12,14 @@
  * an environment of a few harmless names, so it holds no connection, no key and no setting; a fork
  * of it costs well under a millisecond, and its children inherit nothing that they must not see.
  *
- * It does four things: fork a child for a request, pass a signal on to a child's group, tell when a
- * child ended, and leave nothing behind. Before a child is reaped its whole group is killed; what
- * left the group falls to the helper (it is the subreaper) and is killed too; when the runner goes
- * away, however it died, the helper kills everything and ends.
+ * It does five things: load what the children of a kind share, fork a child for a request, pass a
+ * signal on to a child's group, tell when a child ended, and leave nothing behind. Before a child
+ * is reaped its whole group is killed; what left the group falls to the helper (it is the
+ * subreaper) and is killed too; when the runner goes away, however it died, the helper kills
+ * everything and ends. A child that outlives its hard limit by some seconds, because the runner was
+ * stopped or waits for somebody, is ended here too.
  *
- *	struct helper *helper = helper_open(error);
+ *	struct helper *helper = helper_open(&conf, error);
  *	helper_start(helper, token, kind, params_fd, result_fd, slot_fd, error)
  *	...  when helper_fd() is readable: while (helper_receive(helper, &event, &error)) ...
  *
@@ -44,8 +46,11 @@ struct helper_event {
 };
 
 /* Errors: MUSTER_ERROR_IO. */
-struct helper *helper_open(GError **error);
-/* Closes the socket, on which the helper kills what is left, and waits for its end. */
+struct helper *helper_open(const struct job_helper_conf *conf, GError **error);
+/*
+ * Closes the socket, on which the helper kills what is left, and waits for its end; also for what
+ * is being made for all, which the next one finds, unless it was signalled.
+ */
 void helper_free(struct helper *helper);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(helper, helper_free)
 
@@ -58,6 +63,9 @@ int helper_fd(const struct helper *helper);
  */
 gboolean helper_start(struct helper *helper, guint32 token, const struct job_kind *kind,
 	int params_fd, int result_fd, int slot_fd, GError **error);
+
+/* Of whatever is being made for all children of a kind (job_kind.make); no child's. */
+#define HELPER_TOKEN_MAKER 0
 
 /* To the child's group; nothing when it has ended. */
 void helper_signal(struct helper *helper, guint32 token, int signal);

@@ -25,15 +25,26 @@
  * child. Its signals are only hints to look (signalfd), its truth is what waitid() says.
  */
 
+#define LOOK_MS 1000
+
+/* So long after its hard limit a job is ended here: its runner was stopped, or waits. */
+#define LATE_US (5 * (gint64)G_USEC_PER_SEC)
+
 struct helper_child {
 	guint32 token;
 	pid_t pid;
+	gint64 end_us;
 };
 
 static struct {
 	GArray *children; /* struct helper_child */
 	int signal_fd;
+	struct job_helper_conf conf;
+	gint64 made_us, looked_us;
 } state;
+
+/* When what it makes cannot be kept, it is not tried for each job. */
+#define MAKE_INTERVAL_US (60 * (gint64)G_USEC_PER_SEC)
 
 static gssize child_find_pid(pid_t pid)
 {
@@ -50,8 +61,14 @@ static void event_send(const struct helper_event *event)
 		;
 }
 
-/* In the new child, which returns from here only as its exit code. */
-static void child_become(const struct job_kind *kind, const int *fds, guint n_fds, pid_t helper)
+static void child_add(guint32 token, pid_t pid, gint64 end_us)
+{
+	struct helper_child child = {token, pid, end_us};
+	g_array_append_val(state.children, child);
+}
+
+/* In the new child. */
+static void child_begin(pid_t helper)
 {
 	sigset_t none;
 
@@ -63,7 +80,34 @@ static void child_become(const struct job_kind *kind, const int *fds, guint n_fd
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Which returns from here only as its exit code. */
+static void child_become(const struct job_kind *kind, const int *fds, guint n_fds, pid_t helper)
+{
+	child_begin(helper);
 	_exit(run_child(kind, fds[0], fds[1], n_fds > 2 ? fds[2] : -1));
+}
+
+/* What it makes, of files of ours, is there for the next child. */
+static void kind_warm(const struct job_kind *kind)
+{
+	gint64 now = g_get_monotonic_time();
+	pid_t helper = getpid();
+
+	if (kind->warm == NULL || kind->warm(&state.conf) ||
+		(state.made_us != 0 && now - state.made_us < MAKE_INTERVAL_US))
+		return;
+	state.made_us = now;
+	pid_t pid = fork();
+	if (pid == 0) {
+		child_begin(helper);
+		closefrom(HELPER_SOCKET_FD); /* the pipes of a job that it is not */
+		kind->make(&state.conf);
+		_exit(EXIT_FINE);
+	}
+	if (pid > 0)
+		child_add(HELPER_TOKEN_MAKER, pid, G_MAXINT64);
 }
 
 static void request_start(const struct helper_request *request, const int *fds, guint n_fds)
@@ -74,15 +118,18 @@ static void request_start(const struct helper_request *request, const int *fds, 
 	if (n_fds < 2 || request->kind >= job_kinds_len) {
 		event.status = EPROTO;
 	} else {
+		kind_warm(&job_kinds[request->kind]);
+		sandbox_prepare(
+			job_kinds[request->kind].may_connect, job_kinds[request->kind].may_execute);
 		pid_t pid = fork();
 		if (pid == 0)
 			child_become(&job_kinds[request->kind], fds, n_fds, helper);
 		event.pid = pid;
 		event.status = pid < 0 ? errno : 0;
 		if (pid > 0) {
-			struct helper_child child = {request->token, pid};
+			gint64 hard_us = job_kinds[request->kind].hard_s * (gint64)G_USEC_PER_SEC;
 			event.kind = HELPER_EVENT_STARTED;
-			g_array_append_val(state.children, child);
+			child_add(request->token, pid, g_get_monotonic_time() + hard_us + LATE_US);
 		}
 	}
 	for (guint i = 0; i < n_fds; i++)
@@ -186,6 +233,22 @@ static void children_reap(void)
 	orphans_kill();
 }
 
+/* What nothing tells of: a process that left its job, a time that is over. */
+static void look(void)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (now - state.looked_us < LOOK_MS * 1000)
+		return;
+	state.looked_us = now;
+	for (guint i = 0; i < state.children->len; i++) {
+		struct helper_child *child = &g_array_index(state.children, struct helper_child, i);
+		if (now >= child->end_us)
+			group_kill(child->pid, SIGKILL);
+	}
+	orphans_kill();
+}
+
 static void signals_drain(void)
 {
 	struct signalfd_siginfo info;
@@ -217,12 +280,16 @@ int helper_main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	state.signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	state.conf.state = argc > 1 ? argv[1] : "";
+	state.conf.rules = argc > 2 ? argv[2] : "";
 	state.children = g_array_new(FALSE, FALSE, sizeof(struct helper_child));
 
 	struct pollfd fds[] = {{HELPER_SOCKET_FD, POLLIN, 0}, {state.signal_fd, POLLIN, 0}};
 	for (;;) {
-		if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
+		int n = poll(fds, G_N_ELEMENTS(fds), state.children->len > 0 ? LOOK_MS : -1);
+		if (n < 0 && errno != EINTR)
 			break;
+		look();
 		if (fds[1].revents != 0) {
 			signals_drain();
 			children_reap();
@@ -230,8 +297,12 @@ int helper_main(int argc, char **argv)
 		if (fds[0].revents != 0 && !request_receive())
 			break;
 	}
-	for (guint i = 0; i < state.children->len; i++)
-		group_kill(g_array_index(state.children, struct helper_child, i).pid, SIGKILL);
+	/* What is being made for all is waited for: the next runner finds it. */
+	for (guint i = 0; i < state.children->len; i++) {
+		struct helper_child *child = &g_array_index(state.children, struct helper_child, i);
+		if (child->token != HELPER_TOKEN_MAKER)
+			group_kill(child->pid, SIGKILL);
+	}
 	/* Until there is no child of any kind: what a job started comes here as its parents die. */
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		orphans_kill();

@@ -11,15 +11,24 @@
 
 #include <glib-unix.h>
 
-#include "jobs/run_slot.h"
+#include "jobs/run_watch.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/quote.h"
 
 #define ERROR_MAX_BYTES 1000
-#define LOG_MAX_BYTES 65536
-#define PROGRESS_INTERVAL_US G_USEC_PER_SEC
 #define STOP_GRACE_US (5 * G_USEC_PER_SEC)
+#define WATCH_US G_USEC_PER_SEC
+/* An hour of ten a second is a third of it. */
+#define FRAMES_MAX 100000
+/* Then it is others' turn: who sends without end must not keep the runner for itself. */
+#define FRAMES_AT_ONCE 64
+#define PIPE_FRAMES_MAX 16384 /* as many headers fit into a pipe */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_FACTOR 3 /* shadow, margins, and what is not freed yet */
+#else
+#define MEMORY_FACTOR 1
+#endif
 
 void run_job_set_error(struct run_job *job, gboolean can_retry, const char *message)
 {
@@ -36,17 +45,20 @@ void run_job_free(struct run_job *job)
 	if (job->result_fd >= 0)
 		close(job->result_fd);
 	if (job->lock_fd >= 0)
-		slot_job_close(job->runner->conf, job->job.id, job->lock_fd);
+		slot_job_close(job->runner->spares, job->job.id, job->lock_fd);
 	frame_reader_free(job->reader);
 	queue_job_clear(&job->job);
 	json_object_put(job->payload);
 	g_clear_pointer(&job->result, g_bytes_unref);
 	g_free(job->error);
 	g_string_free(job->log, TRUE);
+	g_string_free(job->said, TRUE);
+	json_object_put(job->late);
+	g_clear_error(&job->trouble);
 	g_free(job);
 }
 
-static void job_prefix(const struct run_job *job)
+void run_job_prefix(const struct run_job *job)
 {
 	g_autofree char *id = g_strdup_printf("%" G_GINT64_FORMAT, job->job.id);
 	log_set_prefix("job", id);
@@ -62,19 +74,55 @@ void run_job_stop(struct run_job *job, enum run_job_stop reason)
 	job->hard_at_us = MIN(job->hard_at_us, g_get_monotonic_time() + STOP_GRACE_US);
 }
 
+/* No grace: until then it would take more. */
+static void limit_passed(struct run_job *job, const char *what)
+{
+	g_autofree char *text =
+		g_strdup_printf("The processes of a job of kind %s %s.", job->job.kind->name, what);
+	run_job_set_error(job, TRUE, text);
+	run_job_stop(job, RUN_JOB_STOP_BAD);
+	helper_signal(job->runner->helper, job->token, SIGKILL);
+}
+
+static void job_watch(struct run_job *job, gint64 now_us)
+{
+	const struct job_kind *kind = job->job.kind;
+	struct watch watch;
+
+	if (job->pid == 0 || now_us < job->watch_at_us || job->stop != RUN_JOB_STOP_NONE)
+		return;
+	job->watch_at_us = now_us + WATCH_US;
+	if (!watch_take(job->pid, kind->may_execute, &watch))
+		return;
+	/* The many first: what processes of one image share is counted for each. */
+	if (watch.tasks > WATCH_TASKS_MAX)
+		limit_passed(job, "became too many");
+	else if (watch.memory_bytes > kind->memory_bytes * MEMORY_FACTOR)
+		limit_passed(job, "took more memory than they may");
+	else if (watch.written_bytes > job_kind_disk_bytes(kind))
+		limit_passed(job, "wrote more than they may");
+}
+
+static void time_passed(struct run_job *job)
+{
+	g_autofree char *text = g_strdup_printf("The time for a job of kind %s was over (%u s).",
+		job->job.kind->name, job->job.kind->soft_s);
+	run_job_set_error(job, TRUE, text);
+}
+
 void run_job_check_time(struct run_job *job, gint64 now_us)
 {
 	if (job->is_ended)
 		return;
+	job_watch(job, now_us);
+	run_say_late(job);
 	if (now_us >= job->hard_at_us) {
 		helper_signal(job->runner->helper, job->token, SIGKILL);
 		return;
 	}
 	if (now_us < job->soft_at_us || job->stop != RUN_JOB_STOP_NONE)
 		return;
-	g_autofree char *text = g_strdup_printf("The time for a job of kind %s was over (%u s).",
-		job->job.kind->name, job->job.kind->soft_s);
-	run_job_set_error(job, TRUE, text);
+	time_passed(job);
 	gint64 hard_at_us = job->hard_at_us;
 	run_job_stop(job, RUN_JOB_STOP_TIME);
 	job->hard_at_us = hard_at_us; /* this one has its own */
@@ -95,42 +143,12 @@ static void progress_draw(struct run_job *job, json_object *body)
 		(guint)most, shown);
 }
 
-static void progress_pass(struct run_job *job, json_object *body)
-{
-	struct runner *runner = job->runner;
-	json_object *percent = json_get(body, "percent", json_type_int, NULL);
-	gint64 now = g_get_monotonic_time();
-	gboolean is_ours = TRUE;
-
-	progress_draw(job, body);
-	if (percent == NULL || now - job->progress_us < PROGRESS_INTERVAL_US)
-		return;
-	job->progress_us = now;
-	if (!queue_progress(runner->queue, job->job.id, job->job.lease,
-		    json_object_get_int(percent), json_get_text(body, "message", NULL), &is_ours,
-		    NULL))
-		return;
-	if (is_ours)
-		runner->is_committed = TRUE;
-	else
-		run_job_stop(job, RUN_JOB_STOP_LOST);
-	runner_wake(runner);
-}
-
 static void error_take(struct run_job *job, json_object *body)
 {
 	const char *message = json_get_text(body, "message", NULL);
 	json_object *retry = json_get(body, "retry", json_type_boolean, NULL);
 	run_job_set_error(job, retry == NULL || json_object_get_boolean(retry),
 		message != NULL ? message : "The job failed without saying why.");
-}
-
-static void log_take(struct run_job *job, const char *text)
-{
-	if (text == NULL || job->log->len + strlen(text) >= LOG_MAX_BYTES)
-		return;
-	log_info("from the job", "text", text, NULL);
-	g_string_append_printf(job->log, "%s\n", text);
 }
 
 static void frame_take(struct run_job *job, enum frame_kind kind, GBytes *body)
@@ -147,13 +165,17 @@ static void frame_take(struct run_job *job, enum frame_kind kind, GBytes *body)
 		kind == FRAME_PROGRESS || kind == FRAME_LOG || kind == FRAME_ERROR
 			? json_parse(bytes, len, &json_limits_request, NULL)
 			: NULL;
-	if (!json_object_is_type(object, json_type_object)) {
+	if (++job->frames > FRAMES_MAX) {
+		run_job_set_error(job, TRUE, "The job's process said too much.");
+		run_job_stop(job, RUN_JOB_STOP_BAD);
+	} else if (!json_object_is_type(object, json_type_object)) {
 		run_job_set_error(job, TRUE, "The job's process broke the rules of its frames.");
 		run_job_stop(job, RUN_JOB_STOP_BAD);
 	} else if (kind == FRAME_PROGRESS) {
-		progress_pass(job, object);
+		progress_draw(job, object);
+		run_say_progress(job, object);
 	} else if (kind == FRAME_LOG) {
-		log_take(job, json_get_text(object, "message", NULL));
+		run_say_log(job, json_get_text(object, "message", NULL));
 	} else {
 		error_take(job, object);
 	}
@@ -173,8 +195,12 @@ static gboolean frame_next(struct run_job *job, gboolean *is_over)
 		return TRUE;
 	case FRAME_STATE_BAD:
 		*is_over = TRUE;
-		/* A child that was killed often ends in the middle: that is not what went wrong. */
-		if (!job->is_ended && job->stop == RUN_JOB_STOP_NONE) {
+		/*
+		 * A child that was killed often ends in the middle: that is not what went wrong.
+		 * How it ended is heard in a moment.
+		 */
+		if (!job->is_ended && job->stop == RUN_JOB_STOP_NONE &&
+			!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING)) {
 			run_job_set_error(job, TRUE, error->message);
 			run_job_stop(job, RUN_JOB_STOP_BAD);
 		}
@@ -192,10 +218,10 @@ static gboolean frame_next(struct run_job *job, gboolean *is_over)
 static gboolean result_readable(int fd, GIOCondition condition, gpointer data)
 {
 	struct run_job *job = data;
-	gboolean is_over;
+	gboolean is_over = FALSE;
 
-	job_prefix(job);
-	while (frame_next(job, &is_over))
+	run_job_prefix(job);
+	for (guint i = 0; i < FRAMES_AT_ONCE && frame_next(job, &is_over); i++)
 		;
 	log_set_prefix(NULL, NULL);
 	if (!is_over)
@@ -214,7 +240,8 @@ static void result_finish(struct run_job *job)
 
 	if (job->result_source == 0)
 		return;
-	while (frame_next(job, &is_over))
+	/* Not without end: a process that left the group may still write. */
+	for (guint i = 0; i < PIPE_FRAMES_MAX && frame_next(job, &is_over); i++)
 		;
 	g_source_remove(job->result_source);
 	job->result_source = 0;
@@ -238,33 +265,53 @@ static void job_ended(struct run_job *job, const struct helper_event *event)
 	g_autofree char *rss = g_strdup_printf("%" G_GINT64_FORMAT, event->rss_kib);
 	g_autofree char *cpu = g_strdup_printf("%" G_GINT64_FORMAT, event->cpu_ms);
 	g_autofree char *took = g_strdup_printf(
-		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->claimed_us) / 1000);
+		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->begun_us) / 1000);
 
 	result_finish(job);
+	run_say_end(job);
 	progress_clear(job->runner->progress);
 	job->is_ended = TRUE;
 	job->ended_us = g_get_monotonic_time();
+	if (job->ended_us - job->begun_us < RUN_QUICK_US)
+		job->runner->quick_us = job->ended_us;
 	job->has_run = TRUE;
 	job->exit_status = event->status;
 	job->rss_kib = event->rss_kib;
 	job->cpu_ms = event->cpu_ms;
-	/* A processor-time limit is a limit, not a crash. */
+	/* The helper ends it when the runner could not. */
+	if (!is_clean && g_get_monotonic_time() >= job->soft_at_us)
+		time_passed(job);
+	/* A limit that the kernel keeps is a limit, not a crash. */
 	if (WIFSIGNALED(event->status) && WTERMSIG(event->status) == SIGXCPU)
 		run_job_set_error(job, TRUE, "The job's processor time was over.");
+	if (WIFSIGNALED(event->status) && WTERMSIG(event->status) == SIGXFSZ)
+		run_job_set_error(job, TRUE, "A file that the job wrote became too large.");
 	if (job->error == NULL && job->stop == RUN_JOB_STOP_NONE &&
 		(!is_clean || job->result == NULL))
 		crash_describe(job, event->status);
 	log_debug("child ended", "ms", took, "cpu_ms", cpu, "rss_kib", rss, NULL);
 }
 
+/* The host has no room on its disk or for a process: no job pays for that. */
+static void not_begun(struct run_job *job, const char *why)
+{
+	run_job_set_error(job, TRUE, why);
+	job->stop = RUN_JOB_STOP_RELEASED;
+	runner_rest(job->runner, why);
+}
+
 void run_job_event(struct run_job *job, const struct helper_event *event)
 {
-	job_prefix(job);
+	run_job_prefix(job);
 	if (event->kind == HELPER_EVENT_STARTED) {
 		g_autofree char *pid = g_strdup_printf("%d", (int)event->pid);
 		g_autofree char *us = g_strdup_printf(
-			"%" G_GINT64_FORMAT, g_get_monotonic_time() - job->claimed_us);
+			"%" G_GINT64_FORMAT, g_get_monotonic_time() - job->begun_us);
+		job->pid = event->pid;
 		log_debug("child started", "pid", pid, "us", us, NULL);
+		log_set_prefix(NULL, NULL);
+		/* There is nothing to be done about it. */
+		return;
 	} else if (event->kind == HELPER_EVENT_ENDED) {
 		job_ended(job, event);
 	} else {
@@ -274,7 +321,10 @@ void run_job_event(struct run_job *job, const struct helper_event *event)
 		result_finish(job);
 		job->is_ended = TRUE;
 		job->ended_us = g_get_monotonic_time();
-		run_job_set_error(job, TRUE, text);
+		if (event->kind == HELPER_EVENT_REFUSED)
+			not_begun(job, text);
+		else
+			run_job_set_error(job, TRUE, text);
 	}
 	log_set_prefix(NULL, NULL);
 	runner_wake(job->runner);
@@ -295,12 +345,27 @@ static gboolean params_send(struct run_job *job, int fd, GError **error)
 	return frame_write(fd, FRAME_PARAMS, text, len, error);
 }
 
+static gboolean login_add(struct run_job *job, GError **error)
+{
+	json_object *login = NULL;
+
+	if (!job->job.kind->has_login)
+		return TRUE;
+	if (!queue_login(job->runner->queue, job->job.id, job->job.lease, &login, error))
+		return FALSE;
+	if (login != NULL)
+		json_object_object_add(job->payload, "login", login);
+	return TRUE;
+}
+
 static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
 {
 	struct runner *runner = job->runner;
 	int params[2] = {-1, -1}, result[2] = {-1, -1};
 	gboolean ok = FALSE;
 
+	if (!login_add(job, error))
+		return FALSE;
 	if (job->job.kind->prepare != NULL &&
 		!job->job.kind->prepare(runner->conf, job->payload, error))
 		return FALSE;
@@ -309,6 +374,7 @@ static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
 			g_strerror(errno));
 	} else {
 		ok = params_send(job, params[1], error);
+		json_object_object_del(job->payload, "login");
 		/* Flags are of the open file, which the child will share: its end shall wait. */
 		fcntl(params[0], F_SETFL, 0);
 		ok = ok && helper_start(runner->helper, job->token, job->job.kind, params[0],
@@ -327,35 +393,49 @@ static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
 	return ok;
 }
 
-void run_job_begin(struct runner *runner, struct queue_job *claimed, int slot_fd)
+struct run_job *run_job_new(struct runner *runner, struct queue_job *claimed)
 {
 	struct run_job *job = g_new0(struct run_job, 1);
-	g_autoptr(GError) error = NULL;
 
 	job->runner = runner;
 	job->token = ++runner->token;
 	job->job = *claimed;
 	*claimed = (struct queue_job){0};
-	job->result_fd = -1;
+	job->lock_fd = job->result_fd = -1;
 	job->claimed_us = g_get_monotonic_time();
-	job->soft_at_us = job->claimed_us + (gint64)job->job.kind->soft_s * G_USEC_PER_SEC;
-	job->hard_at_us = job->claimed_us + (gint64)job->job.kind->hard_s * G_USEC_PER_SEC;
 	job->log = g_string_new(NULL);
+	job->said = g_string_new(NULL);
 	job->reader = frame_reader_new(job->job.kind->result_max_bytes);
-	job_prefix(job);
+	job->payload = json_parse(
+		job->job.payload, strlen(job->job.payload), &json_limits_request, &job->trouble);
+	if (job->trouble == NULL)
+		job->lock_fd =
+			slot_job_open(runner->spares, job->job.id, job->job.lease, &job->trouble);
+	return job;
+}
+
+void run_job_begin(struct run_job *job, int slot_fd)
+{
+	struct runner *runner = job->runner;
+	g_autoptr(GError) error = g_steal_pointer(&job->trouble);
+
+	job->begun_us = g_get_monotonic_time();
+	job->soft_at_us = job->begun_us + (gint64)job->job.kind->soft_s * G_USEC_PER_SEC;
+	job->hard_at_us = job->begun_us + (gint64)job->job.kind->hard_s * G_USEC_PER_SEC;
+	run_job_prefix(job);
 	g_hash_table_insert(runner->jobs, GUINT_TO_POINTER(job->token), job);
 	log_debug("claimed", "kind", job->job.kind->name, NULL);
 
-	job->payload = json_parse(
-		job->job.payload, strlen(job->job.payload), &json_limits_request, &error);
-	job->lock_fd = error == NULL
-			       ? slot_job_open(runner->conf, job->job.id, job->job.lease, &error)
-			       : -1;
-	if (error != NULL || !child_start(job, slot_fd, &error)) {
+	gboolean is_open = job->lock_fd >= 0 && slot_job_begin(job->lock_fd, &error);
+	if (!is_open || !child_start(job, slot_fd, &error)) {
 		job->is_ended = TRUE;
-		job->ended_us = job->claimed_us;
-		run_job_set_error(job, !g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT),
-			error->message);
+		job->ended_us = job->begun_us;
+		if (!is_open && g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_IO))
+			not_begun(job, error->message);
+		else
+			run_job_set_error(job,
+				!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT),
+				error->message);
 		runner_wake(runner);
 	}
 	log_set_prefix(NULL, NULL);

@@ -10,7 +10,6 @@
 
 #include <glib-unix.h>
 
-#include "jobs/run_slot.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/file.h"
@@ -21,9 +20,10 @@
 #define GATHER_MS 2
 #define SCHEDULE_US G_USEC_PER_SEC
 #define RENEW_US (QUEUE_RENEW_S * (gint64)G_USEC_PER_SEC)
+#define REST_US (5 * (gint64)G_USEC_PER_SEC)
 #define REPORTS_US (60 * (gint64)G_USEC_PER_SEC)
 #define LISTEN_RETRY_US (5 * (gint64)G_USEC_PER_SEC)
-/* A helper that dies more often than this a minute is not worth starting again. */
+/* A helper that dies more often than this a minute is started again after a rest only. */
 #define HELPER_DEATHS_MAX 5
 /* Once children were told to stop: their grace, and the moment a kill takes. */
 #define STOP_US (10 * (gint64)G_USEC_PER_SEC)
@@ -49,7 +49,10 @@ static gboolean helper_readable(int fd, GIOCondition condition, gpointer data);
 
 static gboolean helper_begin(struct runner *runner, GError **error)
 {
-	runner->helper = helper_open(error);
+	const struct job_helper_conf conf = {.state = conf_get(runner->conf, "paths.state"),
+		.rules = conf_get(runner->conf, "scan.rules")};
+
+	runner->helper = helper_open(&conf, error);
 	if (runner->helper == NULL)
 		return FALSE;
 	runner->helper_source = g_unix_fd_add(
@@ -80,10 +83,8 @@ static void helper_gone(struct runner *runner)
 		runner->helper_deaths = 0;
 	}
 	if (++runner->helper_deaths > HELPER_DEATHS_MAX)
-		g_set_error(&error, MUSTER_ERROR, MUSTER_ERROR_IO,
-			"the process for jobs died %u times within a minute",
-			runner->helper_deaths);
-	if (error != NULL || !helper_begin(runner, &error))
+		runner_rest(runner, "the process for jobs dies again and again");
+	if (!helper_begin(runner, &error))
 		runner_fail(runner, "no more jobs can be run", error);
 }
 
@@ -145,12 +146,19 @@ static void listen_begin(struct runner *runner, gint64 now)
 		db_fd(runner->listen), G_IO_IN | G_IO_HUP | G_IO_ERR, listen_readable, runner);
 }
 
+static char *wake_path(const struct runner *runner)
+{
+	g_autofree char *own =
+		runner->set != NULL ? g_strdup_printf("runner.%s.sock", runner->set) : NULL;
+	return conf_get_run_path(runner->conf, own != NULL ? own : WAKE_RUNNER);
+}
+
 static gboolean wake_begin(struct runner *runner, GError **error)
 {
-	g_autofree char *folder = g_strdup(conf_get(runner->conf, "paths.run"));
-	g_autofree char *path = conf_get_run_path(runner->conf, WAKE_RUNNER);
+	g_autofree char *path = wake_path(runner);
 
-	if (!file_make_folder(folder, error) || (runner->wake_fd = wake_open(path, error)) < 0)
+	if (!file_make_folder(conf_get(runner->conf, "paths.run"), error) ||
+		(runner->wake_fd = wake_open(path, error)) < 0)
 		return FALSE;
 	runner->wake_source = g_unix_fd_add(runner->wake_fd, G_IO_IN, wake_readable, runner);
 	return TRUE;
@@ -158,13 +166,18 @@ static gboolean wake_begin(struct runner *runner, GError **error)
 
 /* ---- claiming ---- */
 
-/* The job's runner died. One second from now its lease is over, and whoever claims gets it. */
-static gboolean lost_release(gint64 id, const char *lease, gpointer data)
+/*
+ * The job's runner died. One second from now its lease is over, and whoever claims gets it. What
+ * was not begun is not lost.
+ */
+static gboolean lost_release(gint64 id, const char *lease, gboolean is_begun, gpointer data)
 {
 	struct runner *runner = data;
 	g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, id);
 	gboolean is_ours = FALSE;
 
+	if (!is_begun)
+		return queue_give_back(runner->queue, id, lease, &is_ours, NULL);
 	if (!queue_renew(runner->queue, id, lease, 1, &is_ours, NULL))
 		return FALSE;
 	if (is_ours)
@@ -176,7 +189,7 @@ static void claim_begin(struct runner *runner)
 {
 	g_autoptr(GError) error = NULL;
 
-	runner->claim_fd = slot_claim(runner->conf, &error);
+	runner->claim_fd = slot_claim(runner->conf, runner->set, &error);
 	if (runner->claim_fd < 0) {
 		if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY)) {
 			runner_fail(runner, "jobs cannot be claimed", error);
@@ -197,7 +210,7 @@ static void claim_begin(struct runner *runner)
 static void claim_end(struct runner *runner)
 {
 	if (runner->wake_source != 0) {
-		g_autofree char *path = conf_get_run_path(runner->conf, WAKE_RUNNER);
+		g_autofree char *path = wake_path(runner);
 		g_source_remove(runner->wake_source);
 		runner->wake_source = 0;
 		/* Before the lock is given up: later the name is the next runner's. */
@@ -229,26 +242,15 @@ static void schedule(struct runner *runner, gint64 now)
 	runner->is_scheduled = TRUE;
 }
 
-/* As many jobs as there are free slots. Their locks are taken first, so that none is promised
- * twice. */
-static void claim(struct runner *runner)
+void runner_rest(struct runner *runner, const char *why)
 {
-	g_autoptr(GArray) slots = g_array_new(FALSE, FALSE, sizeof(int));
-	g_autoptr(GArray) jobs = NULL;
+	gint64 now = g_get_monotonic_time();
 
-	for (int fd; (fd = slot_take(runner->conf)) >= 0;)
-		g_array_append_val(slots, fd);
-	if (slots->len > 0)
-		jobs = queue_claim(runner->queue, slots->len, NULL);
-	for (guint i = 0; i < slots->len; i++) {
-		int fd = g_array_index(slots, int, i);
-		if (jobs != NULL && i < jobs->len)
-			run_job_begin(runner, &g_array_index(jobs, struct queue_job, i), fd);
-		/* The child has it, or nobody. */
-		close(fd);
-	}
-	if (jobs != NULL && jobs->len > 0)
-		runner->is_committed = TRUE;
+	if (now < runner->rest_us)
+		return;
+	log_warning("no job can be begun on this host just now", "why", why, NULL);
+	runner->rest_us = now + REST_US;
+	runner->failures++;
 }
 
 /* A piece of what the database does itself; then children come first again. */
@@ -262,6 +264,7 @@ static void step(struct runner *runner, gint64 now)
 	if (runner->has_steps) {
 		runner->is_committed = TRUE;
 		runner->step_at_us = now;
+		runner->letter_at_us = now;
 		runner_wake(runner);
 	}
 }
@@ -281,15 +284,35 @@ static void renew(struct runner *runner, gint64 now)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct run_job *job = value;
 		gboolean is_ours = TRUE;
-		if (!job->is_ended &&
-			queue_renew(runner->queue, job->job.id, job->job.lease, QUEUE_LEASE_S,
-				&is_ours, NULL) &&
-			!is_ours)
+		/* Also of one whose result waits to be stored. */
+		if (queue_renew(runner->queue, job->job.id, job->job.lease, QUEUE_LEASE_S, &is_ours,
+			    NULL) &&
+			!is_ours && !job->is_ended)
 			run_job_stop(job, RUN_JOB_STOP_LOST);
 	}
 }
 
-static void settle(struct runner *runner)
+/* Of the jobs whose child ended those that are completed with the next round, all at once. */
+static GPtrArray *ended_list(struct runner *runner)
+{
+	GPtrArray *plain = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, runner->jobs);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct run_job *job = value;
+		if (!job->is_ended)
+			continue;
+		if (run_job_is_plain(job))
+			g_ptr_array_add(plain, job);
+		else
+			run_job_settle(job);
+	}
+	return plain;
+}
+
+static void settled_clear(struct runner *runner)
 {
 	GHashTableIter iter;
 	gpointer value;
@@ -298,11 +321,11 @@ static void settle(struct runner *runner)
 	g_hash_table_iter_init(&iter, runner->jobs);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct run_job *job = value;
-		if (!job->is_ended || !run_job_settle(job))
+		if (!job->is_settled)
 			continue;
 		is_large |= job->result != NULL && g_bytes_get_size(job->result) > 1024 * 1024;
-		run_job_free(job);
 		g_hash_table_iter_remove(&iter);
+		run_job_free(job);
 	}
 	/* What a report took to be parsed goes back to the system. */
 	if (is_large)
@@ -335,13 +358,14 @@ static void children_check_time(struct runner *runner, gint64 now)
 
 static void end_check(struct runner *runner, gint64 now)
 {
-	gboolean is_idle = g_hash_table_size(runner->jobs) == 0;
+	gboolean is_idle = g_hash_table_size(runner->jobs) == 0 &&
+			   g_queue_is_empty(&runner->ahead) && runner->letter.pid == 0;
 
 	if (runner->state == RUNNER_CLAIMING || runner->state == RUNNER_WAITING) {
 		gboolean is_over = runner->mode == RUNNER_MODE_FOR &&
 				   now - runner->since_us >= runner->for_s * G_USEC_PER_SEC;
 		gboolean is_done = runner->mode == RUNNER_MODE_ONCE && runner->is_scheduled &&
-				   is_idle && !runner->has_steps;
+				   is_idle && !runner->has_steps && !runner->has_letters;
 		if (runner->mode == RUNNER_MODE_ONCE && queue_is_away(runner->queue) && is_idle) {
 			runner->exit_code = EXIT_OTHER;
 			is_done = TRUE;
@@ -364,9 +388,11 @@ static void work(struct runner *runner)
 
 	if (runner->state == RUNNER_WAITING)
 		claim_begin(runner);
+	run_claim_begin(runner);
 	children_check_time(runner, now);
-	settle(runner);
+	g_autoptr(GPtrArray) done = ended_list(runner);
 	renew(runner, now);
+	run_worker_tell(runner, now);
 	if (runner->state == RUNNER_CLAIMING) {
 		listen_begin(runner, now);
 		if (now >= runner->reports_at_us && !queue_is_away(runner->queue)) {
@@ -375,12 +401,16 @@ static void work(struct runner *runner)
 			queue_prune(runner->queue, NULL);
 		}
 		schedule(runner, now);
-		claim(runner);
-		step(runner, now);
 	}
+	run_claim_round(runner, done);
+	settled_clear(runner);
+	if (runner->state == RUNNER_CLAIMING)
+		step(runner, now);
+	run_letter(runner, now);
 	if (runner->is_committed && queue_sequence(runner->queue, NULL))
 		runner->is_committed = FALSE;
 	end_check(runner, now);
+	run_notify(runner, now);
 }
 
 static gboolean work_woken(gpointer data)
@@ -440,6 +470,8 @@ static void jobs_clear(struct runner *runner)
 		run_job_free(job);
 		g_hash_table_iter_remove(&iter);
 	}
+	for (gpointer job; (job = g_queue_pop_head(&runner->ahead)) != NULL;)
+		run_job_free(job);
 }
 
 int runner_run(struct runner *runner, GError **error)
@@ -456,7 +488,7 @@ int runner_run(struct runner *runner, GError **error)
 	signal(SIGPIPE, SIG_IGN);
 	if (!slot_init(runner->conf, error) || !helper_begin(runner, error))
 		return EXIT_OTHER;
-	runner->queue = queue_open(runner->conf, error);
+	runner->queue = queue_open(runner->conf, runner->set, error);
 	if (runner->queue == NULL) {
 		helper_free(runner->helper);
 		return EXIT_USAGE;
@@ -467,6 +499,7 @@ int runner_run(struct runner *runner, GError **error)
 		log_warning("jobs are fenced in less than they could be", "why", sandbox_missing(),
 			NULL);
 	runner->progress = runner->mode == RUNNER_MODE_ONCE ? progress_new() : NULL;
+	runner->spares = slot_spares_new(runner->conf);
 	runner->jobs = g_hash_table_new(NULL, NULL);
 	runner->reports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	sources[0] = g_unix_signal_add(SIGTERM, signal_received, runner);
@@ -482,12 +515,19 @@ int runner_run(struct runner *runner, GError **error)
 		g_source_remove(runner->work_source);
 	if (runner->helper_source != 0)
 		g_source_remove(runner->helper_source);
+	/* Who tells us to stop does not wait for what is made for others. */
+	if (runner->helper != NULL && runner->state >= RUNNER_DRAINING)
+		helper_signal(runner->helper, HELPER_TOKEN_MAKER, SIGKILL);
 	/* Kills what is left of the children. */
 	helper_free(runner->helper);
+	run_claim_end(runner);
 	jobs_clear(runner);
+	slot_spares_free(runner->spares);
+	run_worker_end(runner);
 	progress_free(runner->progress);
 	g_hash_table_destroy(runner->jobs);
 	g_hash_table_destroy(runner->reports);
+	g_free(runner->told_status);
 	db_free(runner->listen);
 	queue_free(runner->queue);
 	return runner->exit_code != EXIT_FINE ? runner->exit_code

@@ -3,6 +3,7 @@
 #include "jobs/run_queue.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/db.h"
 #include "lib/error.h"
@@ -11,12 +12,15 @@
 
 #define AWAY_WAIT_MS 250
 #define AWAY_WAIT_MAX_MS 5000
+/* Of one statement for somebody's lock: the leases of all that runs here must outlast many such. */
+#define LOCK_WAIT_MS 500
 
 struct queue {
 	const struct conf *conf;
 	struct db *db;
 	const char *host;
-	char *kinds; /* all that we run, as an array literal; their names need no quoting */
+	char *kinds; /* those that we run, as an array literal; their names need no quoting */
+	gboolean has_steps; /* some that the database does are ours */
 	gboolean is_away;
 	gint64 away_since_us, retry_at_us;
 	guint wait_ms;
@@ -28,22 +32,53 @@ void queue_job_clear(struct queue_job *job)
 	g_clear_pointer(&job->payload, g_free);
 }
 
-struct queue *queue_open(const struct conf *conf, GError **error)
+static gboolean queue_is_known(const char *name)
 {
-	struct db *db = db_open(conf, "muster_jobs", error);
-	if (db == NULL)
-		return NULL;
-	struct queue *queue = g_new0(struct queue, 1);
-	GString *kinds = g_string_new("{");
 	for (gsize i = 0; i < job_kinds_len; i++)
-		if (job_kinds[i].run != NULL)
+		if (!strcmp(job_kinds[i].queue, name))
+			return TRUE;
+	return FALSE;
+}
+
+/* Which kinds are ours. */
+static gboolean set_parse(struct queue *queue, const char *set, GError **error)
+{
+	g_auto(GStrv) names = set != NULL ? g_strsplit(set, "+", -1) : NULL;
+	g_autoptr(GString) kinds = g_string_new("{");
+
+	for (gsize i = 0; names != NULL && names[i] != NULL; i++)
+		if (!queue_is_known(names[i])) {
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+				"there is no queue '%s'", names[i]);
+			return FALSE;
+		}
+	for (gsize i = 0; i < job_kinds_len; i++) {
+		const struct job_kind *kind = &job_kinds[i];
+		if (names != NULL && !g_strv_contains((const char *const *)names, kind->queue))
+			continue;
+		if (kind->run == NULL)
+			queue->has_steps = TRUE;
+		else
 			g_string_append_printf(
-				kinds, "%s%s", kinds->len > 1 ? "," : "", job_kinds[i].name);
-	queue->kinds = g_string_free(g_string_append_c(kinds, '}'), FALSE);
+				kinds, "%s%s", kinds->len > 1 ? "," : "", kind->name);
+	}
+	queue->kinds = g_strconcat(kinds->str, "}", NULL);
+	return TRUE;
+}
+
+struct queue *queue_open(const struct conf *conf, const char *set, GError **error)
+{
+	g_autoptr(queue) queue = g_new0(struct queue, 1);
+
+	if (!set_parse(queue, set, error))
+		return NULL;
+	queue->db = db_open(conf, "muster_jobs", error);
+	if (queue->db == NULL)
+		return NULL;
+	db_set_lock_wait(queue->db, LOCK_WAIT_MS);
 	queue->conf = conf;
-	queue->db = db;
 	queue->host = conf_get(conf, "server.host");
-	return queue;
+	return g_steal_pointer(&queue);
 }
 
 void queue_free(struct queue *queue)
@@ -148,6 +183,12 @@ gboolean queue_tell_kinds(struct queue *queue, GError **error)
 		if (kind->concurrency > 0)
 			json_object_object_add(
 				told, "concurrency", json_object_new_int64(kind->concurrency));
+		if (kind->attempts > 0)
+			json_object_object_add(
+				told, "attempts", json_object_new_int64(kind->attempts));
+		if (kind->backoff_s > 0)
+			json_object_object_add(
+				told, "backoff_s", json_object_new_int64(kind->backoff_s));
 		json_object_object_add(told, "help", json_object_new_string(kind->help));
 		json_object_array_add(kinds, told);
 	}
@@ -157,39 +198,120 @@ gboolean queue_tell_kinds(struct queue *queue, GError **error)
 	return result != NULL;
 }
 
-gboolean queue_schedule(struct queue *queue, GError **error)
+gboolean queue_tell_worker(struct queue *queue, const char *worker, const char *state, guint slots,
+	const char *set, const char *jobs, GError **error)
 {
-	g_autofree char *interval =
-		g_strdup_printf("%" G_GINT64_FORMAT, conf_get_int(queue->conf, "audit.interval_s"));
-	const char *params[] = {queue->host, interval};
-	g_autoptr(db_result) result = queue_query(
-		queue, "select muster.job_schedule_audits($1, $2::integer)", 2, params, error);
+	g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+	g_autofree char *slots_text = g_strdup_printf("%u", slots);
+	const char *params[] = {
+		worker, queue->host, pid, PACKAGE_VERSION, state, slots_text, set, jobs};
+	g_autoptr(db_result) result = queue_query(queue,
+		"select muster.worker_renew($1::uuid, $2, $3::integer, $4, $5, $6::integer,"
+		"	string_to_array($7, '+'), $8::bigint[])",
+		G_N_ELEMENTS(params), params, error);
 	return result != NULL;
 }
 
-GArray *queue_claim(struct queue *queue, guint limit, GError **error)
+gboolean queue_remove_worker(struct queue *queue, const char *worker, GError **error)
+{
+	const char *params[] = {worker};
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.worker_remove($1::uuid)", 1, params, error);
+	return result != NULL;
+}
+
+/* What became of a schedule whose time came. */
+static void tick_log(const struct db_result *ticks, guint row)
+{
+	const char *organization = db_result_get(ticks, row, 0),
+		   *kind = db_result_get(ticks, row, 1), *outcome = db_result_get(ticks, row, 2),
+		   *jobs = db_result_get(ticks, row, 3), *missed = db_result_get(ticks, row, 4),
+		   *reason = db_result_get(ticks, row, 5);
+
+	if (strcmp(missed, "0") != 0)
+		log_warning("times of a schedule were missed", "organization", organization, "kind",
+			kind, "times", missed, NULL);
+	if (!strcmp(outcome, "failed"))
+		log_warning("a schedule cannot be followed", "organization", organization, "kind",
+			kind, "error", reason, NULL);
+	else if (!strcmp(outcome, "queued"))
+		log_info("scheduled", "organization", organization, "kind", kind, "jobs", jobs,
+			NULL);
+	else if (!strcmp(outcome, "skipped"))
+		log_info("skipped what was scheduled", "organization", organization, "kind", kind,
+			"reason", reason, NULL);
+}
+
+gboolean queue_schedule(struct queue *queue, GError **error)
+{
+	g_autoptr(db_result) ticks = queue_query(queue,
+		"select organization, kind, outcome, jobs, missed, reason"
+		" from muster.schedule_tick()",
+		0, NULL, error);
+
+	if (ticks == NULL)
+		return FALSE;
+	for (guint row = 0; row < db_result_rows(ticks); row++)
+		tick_log(ticks, row);
+	return TRUE;
+}
+
+void queue_round_clear(struct queue_round *round)
+{
+	g_clear_pointer(&round->done, g_hash_table_unref);
+	g_clear_pointer(&round->claimed, g_array_unref);
+}
+
+gboolean queue_ask_round(struct queue *queue, const char *jobs, guint limit,
+	struct queue_round *round, GError **error)
 {
 	g_autofree char *limit_text = g_strdup_printf("%u", limit);
-	const char *params[] = {queue->host, queue->kinds, limit_text, G_STRINGIFY(QUEUE_LEASE_S)};
+	const char *params[] = {
+		jobs, queue->host, queue->kinds, limit_text, G_STRINGIFY(QUEUE_LEASE_S)};
 	g_autoptr(db_result) result = queue_query(queue,
-		"select id, lease_id, kind, payload, attempt"
-		" from muster.job_claim($1, $2::text[], $3::integer, $4::integer)",
-		4, params, error);
+		"select id, lease_id, kind, payload, attempt, events"
+		" from muster.job_cycle($1::jsonb, $2, $3::text[], $4::integer, $5::integer)",
+		G_N_ELEMENTS(params), params, error);
 	if (result == NULL)
-		return NULL;
-	GArray *jobs = g_array_new(FALSE, FALSE, sizeof(struct queue_job));
-	g_array_set_clear_func(jobs, (GDestroyNotify)queue_job_clear);
+		return FALSE;
+	round->done = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	round->claimed = g_array_new(FALSE, FALSE, sizeof(struct queue_job));
+	g_array_set_clear_func(round->claimed, (GDestroyNotify)queue_job_clear);
 	for (guint row = 0; row < db_result_rows(result); row++) {
-		struct queue_job job = {
-			.id = db_result_get_int(result, row, 0),
-			.lease = g_strdup(db_result_get(result, row, 1)),
-			.kind = job_kind_find(db_result_get(result, row, 2)),
-			.payload = g_strdup(db_result_get(result, row, 3)),
-			.attempt = db_result_get_int(result, row, 4),
-		};
-		g_array_append_val(jobs, job);
+		gint64 id = db_result_get_int(result, row, 0);
+		const char *lease = db_result_get(result, row, 1);
+		if (db_result_get(result, row, 0) == NULL) {
+			wake_send(queue->conf);
+		} else if (lease == NULL) {
+			g_hash_table_add(round->done, g_memdup2(&id, sizeof(id)));
+		} else {
+			struct queue_job job = {
+				.id = id,
+				.lease = g_strdup(lease),
+				.kind = job_kind_find(db_result_get(result, row, 2)),
+				.payload = g_strdup(db_result_get(result, row, 3)),
+				.attempt = db_result_get_int(result, row, 4),
+			};
+			g_array_append_val(round->claimed, job);
+		}
 	}
-	return jobs;
+	return TRUE;
+}
+
+gboolean queue_login(
+	struct queue *queue, gint64 id, const char *lease, json_object **login, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {id_text, lease};
+	g_autoptr(db_result) result = queue_query(
+		queue, "select muster.job_login($1::bigint, $2::uuid)", 2, params, error);
+	const char *text =
+		result != NULL && db_result_rows(result) == 1 ? db_result_get(result, 0, 0) : NULL;
+
+	if (result == NULL)
+		return FALSE;
+	*login = text != NULL ? json_parse(text, strlen(text), &json_limits_request, error) : NULL;
+	return text == NULL || *login != NULL;
 }
 
 gboolean queue_renew(struct queue *queue, gint64 id, const char *lease, guint lease_s,
@@ -202,6 +324,15 @@ gboolean queue_renew(struct queue *queue, gint64 id, const char *lease, guint le
 		params, is_ours, error);
 }
 
+gboolean queue_log(struct queue *queue, gint64 id, const char *lease, const char *text,
+	gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {id_text, lease, text};
+	return queue_ask(queue, "select muster.job_log($1::bigint, $2::uuid, $3)", 3, params,
+		is_ours, error);
+}
+
 gboolean queue_progress(struct queue *queue, gint64 id, const char *lease, int percent,
 	const char *message, gboolean *is_ours, GError **error)
 {
@@ -210,6 +341,12 @@ gboolean queue_progress(struct queue *queue, gint64 id, const char *lease, int p
 	const char *params[] = {id_text, lease, percent_text, message};
 	return queue_ask(queue, "select muster.job_progress($1::bigint, $2::uuid, $3::integer, $4)",
 		4, params, is_ours, error);
+}
+
+gboolean queue_set_timeout(struct queue *queue, guint timeout_s, GError **error)
+{
+	gint64 usual_ms = conf_get_int(queue->conf, "database.timeout_ms");
+	return db_set_timeout(queue->db, MAX(usual_ms, (gint64)timeout_s * 1000), error);
 }
 
 gboolean queue_complete(struct queue *queue, gint64 id, const char *lease, const char *usage,
@@ -238,14 +375,22 @@ gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const cha
 	return TRUE;
 }
 
-gboolean queue_put_back(
+gboolean queue_put_back(struct queue *queue, gint64 id, const char *lease, const char *reason,
+	gboolean *is_ours, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {id_text, lease, reason};
+	return queue_ask(queue, "select muster.job_snooze($1::bigint, $2::uuid, 0, $3)", 3, params,
+		is_ours, error);
+}
+
+gboolean queue_give_back(
 	struct queue *queue, gint64 id, const char *lease, gboolean *is_ours, GError **error)
 {
 	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
 	const char *params[] = {id_text, lease};
-	return queue_ask(queue,
-		"select muster.job_snooze($1::bigint, $2::uuid, 0, 'The runner was stopped.')", 2,
-		params, is_ours, error);
+	return queue_ask(queue, "select muster.job_snooze($1::bigint, $2::uuid, null)", 2, params,
+		is_ours, error);
 }
 
 gboolean queue_ingest(struct queue *queue, const char *organization, const char *root,
@@ -265,7 +410,34 @@ gboolean queue_prune(struct queue *queue, GError **error)
 
 gboolean queue_step(struct queue *queue, gboolean *is_done, GError **error)
 {
-	return queue_ask(queue, "select muster.job_step()", 0, NULL, is_done, error);
+	*is_done = FALSE;
+	return !queue->has_steps ||
+	       queue_ask(queue, "select muster.job_step()", 0, NULL, is_done, error);
+}
+
+gboolean queue_letter_take(
+	struct queue *queue, gint64 *id, struct db_result **letter, GError **error)
+{
+	if (!queue->has_steps)
+		return TRUE;
+	g_autoptr(db_result) result = queue_query(
+		queue, "select * from muster.letter_take() where id is not null", 0, NULL, error);
+	if (result == NULL)
+		return FALSE;
+	if (db_result_rows(result) > 0) {
+		*id = db_result_get_int(result, 0, 0);
+		*letter = g_steal_pointer(&result);
+	}
+	return TRUE;
+}
+
+gboolean queue_letter_done(struct queue *queue, gint64 id, const char *failure, GError **error)
+{
+	g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {text, failure};
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.letter_done($1::bigint, $2)", 2, params, error);
+	return result != NULL;
 }
 
 gboolean queue_sequence(struct queue *queue, GError **error)
@@ -274,7 +446,8 @@ gboolean queue_sequence(struct queue *queue, GError **error)
 		queue_query(queue, "select muster.sequence_events()", 0, NULL, error);
 	if (result == NULL)
 		return FALSE;
-	wake_send(queue->conf);
+	if (db_result_get_int(result, 0, 0) > 0)
+		wake_send(queue->conf);
 	return TRUE;
 }
 

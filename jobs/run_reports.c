@@ -24,8 +24,13 @@ static gboolean file_ingest(struct runner *runner, const char *path, const char 
 	gsize len;
 
 	if (!file_read(path, json_limits_report.size_bytes, &text, &len, error) ||
-		!json_check(text, len, &json_limits_report, error) ||
-		!queue_ingest(runner->queue, organization, root, text, &is_new, error))
+		!json_check(text, len, &json_limits_report, error))
+		return FALSE;
+	gboolean is_patient = run_patience_begin(runner, len);
+	gboolean ok = queue_ingest(runner->queue, organization, root, text, &is_new, error);
+	if (is_patient)
+		run_patience_end(runner);
+	if (!ok)
 		return FALSE;
 	if (is_new) {
 		runner->is_committed = TRUE;

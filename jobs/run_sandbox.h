@@ -8,9 +8,11 @@
  * What a job's process can still reach once it works on foreign bytes. Two fences of the kernel,
  * both put up before a thread is made or a repository opened, both kept by all that it starts:
  *
- *	seccomp		no sockets and no new programs unless the kind needs them; no signals to
- *			others; nothing that looks into other processes, mounts, or asks the kernel for
- *			ways around this (io_uring, bpf, keys, user namespaces)
+ *	seccomp		no sockets, and neither programs nor processes unless the kind needs them; no
+ *			signals to others, nor limits; no change of what a file is (its mode, its owner);
+ *			no memory that is shared or stays; nothing that looks into other processes,
+ *			mounts, or asks the kernel for ways around this (io_uring, bpf, keys, user
+ *			namespaces, calls that are newer than this program)
  *	Landlock	files: what was named here and what a program needs to run; nothing else can be
  *			opened, listed, made or removed
  *
@@ -38,7 +40,19 @@ void sandbox_add_read(struct sandbox *sandbox, const char *path);
 /* The same to read and write; a folder that does not exist is made first. */
 void sandbox_add_write(struct sandbox *sandbox, const char *folder);
 
-/* For good. Errors: MUSTER_ERROR_IO. */
+/*
+ * The same for a working tree: symbolic links may be made, and what was opened may get another mode
+ * and time. It must exist.
+ */
+void sandbox_add_tree(struct sandbox *sandbox, const char *folder);
+
+/*
+ * Makes now what sandbox_enter() would make: for a process whose children enter. Harmless more than
+ * once.
+ */
+void sandbox_prepare(gboolean may_connect, gboolean may_execute);
+
+/* For good, while there is one thread. Errors: MUSTER_ERROR_IO. */
 gboolean sandbox_enter(
 	const struct sandbox *sandbox, gboolean may_connect, gboolean may_execute, GError **error);
 

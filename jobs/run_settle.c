@@ -12,20 +12,29 @@
 
 /* So long is a result offered to a database that does not answer. */
 #define OFFER_US (10 * 60 * (gint64)G_USEC_PER_SEC)
+/*
+ * To one that answers that it cannot just now: not at once, for that may have taken its time, and
+ * more and more seldom.
+ */
+#define OFFER_WAIT_US (2 * (gint64)G_USEC_PER_SEC)
+#define OFFER_WAIT_MAX_US (30 * (gint64)G_USEC_PER_SEC)
 
-/* And so often, a second apart, to one that answers that it cannot just now. */
-#define REFUSALS_MAX 5
-
-static gboolean is_away(const struct run_job *job, const GError *error)
+/* It is away, or there is a moment's trouble: a lock, a deadlock, another that stores the same. */
+static gboolean is_busy(const GError *error)
 {
-	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY) &&
-	       queue_is_away(job->runner->queue);
+	return g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY);
 }
 
 /* FALSE: ask again. */
-static gboolean offer_again(const struct run_job *job)
+static gboolean offer_again(struct run_job *job)
 {
-	if (g_get_monotonic_time() - job->ended_us < OFFER_US)
+	gint64 now = g_get_monotonic_time();
+
+	job->offer_at_us =
+		queue_is_away(job->runner->queue)
+			? now
+			: now + CLAMP((now - job->ended_us) / 2, OFFER_WAIT_US, OFFER_WAIT_MAX_US);
+	if (now - job->ended_us < OFFER_US)
 		return FALSE;
 	log_error("given up: the database was away for too long; the job will run again", NULL);
 	return TRUE;
@@ -59,7 +68,7 @@ static gboolean settle_failure(struct run_job *job)
 
 	if (!queue_fail(job->runner->queue, job->job.id, job->job.lease, usage, job->error,
 		    job->can_retry, job->is_crash, &state, &error)) {
-		if (is_away(job, error))
+		if (is_busy(error))
 			return offer_again(job);
 		log_failure(LOG_LEVEL_ERROR, "the failure of a job cannot be stored", error);
 		job->runner->failures++;
@@ -87,21 +96,26 @@ static gboolean record_make(struct run_job *job, struct job_record *record, GErr
 	return TRUE;
 }
 
-/* We were told to end: another runner does it from the beginning, and it is nobody's failure. */
+/*
+ * We were told to end, or cannot begin it: another runner does it from the beginning, and it is
+ * nobody's failure.
+ */
 static gboolean settle_released(struct run_job *job)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean is_ours = TRUE;
 
-	if (!queue_put_back(job->runner->queue, job->job.id, job->job.lease, &is_ours, &error)) {
-		if (is_away(job, error))
+	const char *reason = job->error != NULL ? job->error : "The runner was stopped.";
+	if (!queue_put_back(
+		    job->runner->queue, job->job.id, job->job.lease, reason, &is_ours, &error)) {
+		if (is_busy(error))
 			return offer_again(job);
 		log_failure(LOG_LEVEL_ERROR, "a job cannot be put back", error);
 		return TRUE;
 	}
 	if (!is_ours)
 		return settle_lost(job);
-	log_info("put back: the runner ends", NULL);
+	log_info("put back", "why", reason, NULL);
 	job->runner->is_committed = TRUE;
 	return TRUE;
 }
@@ -113,6 +127,61 @@ static gboolean settle_error(struct run_job *job, const GError *error)
 	return settle_failure(job);
 }
 
+static void tell_done(struct run_job *job)
+{
+	g_autofree char *ms = g_strdup_printf(
+		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->begun_us) / 1000);
+
+	log_info("done", "kind", job->job.kind->name, "ms", ms, NULL);
+}
+
+/*
+ * 10 000 findings have 5 MB and take 8 s on a machine that has other things to do; the report of
+ * 10 000 repositories is 46 MB. What is large may take longer than a statement else may; the runner
+ * does nothing else meanwhile, so all of its leases must last.
+ */
+#define LARGE_BYTES ((gsize)1 << 20)
+#define SECONDS_PER_LARGE 5
+/* Less than the service manager waits for a sign of life: contrib/systemd. */
+#define PATIENCE_MAX_S 240
+
+gboolean run_patience_begin(struct runner *runner, gsize bytes)
+{
+	guint patience_s = 10 + SECONDS_PER_LARGE * (guint)(bytes / LARGE_BYTES);
+	GHashTableIter iter;
+	gpointer value;
+	gboolean is_ours;
+
+	patience_s = MIN(patience_s, PATIENCE_MAX_S);
+	if (bytes <= LARGE_BYTES || !queue_set_timeout(runner->queue, patience_s, NULL))
+		return FALSE;
+	g_hash_table_iter_init(&iter, runner->jobs);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct run_job *other = value;
+		queue_renew(runner->queue, other->job.id, other->job.lease,
+			patience_s + QUEUE_LEASE_S, &is_ours, NULL);
+	}
+	return TRUE;
+}
+
+void run_patience_end(struct runner *runner)
+{
+	queue_set_timeout(runner->queue, 0, NULL);
+}
+
+static gboolean result_complete(struct run_job *job, const struct job_record *record,
+	const char *usage, gboolean *is_ours, GError **error)
+{
+	struct runner *runner = job->runner;
+	gboolean is_patient = run_patience_begin(runner, g_bytes_get_size(job->result));
+	gboolean is_done = queue_complete(
+		runner->queue, job->job.id, job->job.lease, usage, record, is_ours, error);
+
+	if (is_patient)
+		run_patience_end(runner);
+	return is_done;
+}
+
 static gboolean settle_result(struct run_job *job)
 {
 	struct runner *runner = job->runner;
@@ -120,44 +189,39 @@ static gboolean settle_result(struct run_job *job)
 	g_autoptr(GError) error = NULL;
 	gboolean is_ours = TRUE;
 
-	if (!job->is_stored) {
+	if (job->job.kind->store != NULL && !job->is_stored) {
 		/* With the database away nobody can have taken the job from us: its files are kept.
 		 */
 		if (queue_renew(runner->queue, job->job.id, job->job.lease, QUEUE_LEASE_S, &is_ours,
 			    NULL) &&
 			!is_ours)
 			return settle_lost(job);
-		if (job->job.kind->store != NULL &&
-			!job->job.kind->store(runner->conf, job->payload, job->result, &error))
+		if (!job->job.kind->store(runner->conf, job->payload, job->result, &error))
 			return settle_error(job, error);
 		job->is_stored = TRUE;
 	}
 	if (!record_make(job, &record, &error))
 		return settle_error(job, error);
 	g_autofree char *usage = usage_format(job);
-	if (!queue_complete(
-		    runner->queue, job->job.id, job->job.lease, usage, &record, &is_ours, &error)) {
-		/* A moment's trouble (a deadlock, another that stores the same) is tried again too.
-		 */
-		if (g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
+	if (!result_complete(job, &record, usage, &is_ours, &error)) {
+		if (is_busy(error))
 			return offer_again(job);
 		return settle_error(job, error);
 	}
 	if (!is_ours)
 		return settle_lost(job);
 	runner->is_committed = TRUE;
-	g_autofree char *ms = g_strdup_printf(
-		"%" G_GINT64_FORMAT, (g_get_monotonic_time() - job->claimed_us) / 1000);
-	log_info("done", "kind", job->job.kind->name, "ms", ms, NULL);
+	tell_done(job);
 	return TRUE;
 }
 
-gboolean run_job_settle(struct run_job *job)
+static gboolean settle_one(struct run_job *job)
 {
-	g_autofree char *id = g_strdup_printf("%" G_GINT64_FORMAT, job->job.id);
 	gboolean is_settled;
 
-	log_set_prefix("job", id);
+	if (g_get_monotonic_time() < job->offer_at_us)
+		return FALSE;
+	run_job_prefix(job);
 	if (job->stop == RUN_JOB_STOP_LOST) {
 		is_settled = settle_lost(job);
 	} else if (job->error == NULL && job->result != NULL) {
@@ -171,4 +235,42 @@ gboolean run_job_settle(struct run_job *job)
 	}
 	log_set_prefix(NULL, NULL);
 	return is_settled;
+}
+
+void run_job_settle(struct run_job *job)
+{
+	job->is_settled = job->is_settled || settle_one(job);
+}
+
+/* And there is a result, which nobody has refused. */
+gboolean run_job_is_plain(const struct run_job *job)
+{
+	return job->offer_at_us == 0 && job->stop != RUN_JOB_STOP_LOST && job->error == NULL &&
+	       job->result != NULL && job->job.kind->record == NULL && job->job.kind->store == NULL;
+}
+
+/* A result was checked as JSON when it came. */
+char *run_job_results_format(const GPtrArray *jobs)
+{
+	g_autoptr(GString) all = g_string_new("[");
+
+	for (guint i = 0; i < jobs->len; i++) {
+		const struct run_job *job = jobs->pdata[i];
+		g_autofree char *usage = usage_format(job);
+		g_string_append_printf(all,
+			"%s{\"id\":%" G_GINT64_FORMAT ",\"lease\":\"%s\",\"usage\":%s,\"result\":",
+			i > 0 ? "," : "", job->job.id, job->job.lease, usage);
+		g_string_append(all, g_bytes_get_data(job->result, NULL));
+		g_string_append_c(all, '}');
+	}
+	g_string_append_c(all, ']');
+	return g_strdup(all->str);
+}
+
+void run_job_set_done(struct run_job *job)
+{
+	job->is_settled = TRUE;
+	run_job_prefix(job);
+	tell_done(job);
+	log_set_prefix(NULL, NULL);
 }

@@ -16,16 +16,17 @@
 #include "jobs/output/scan.h"
 #include "jobs/output/terminal.h"
 #include "jobs/repo_clone.h"
-#include "jobs/scan/baseline.h"
 #include "jobs/scan_bare.h"
 #include "jobs/scan_flags.h"
 #include "jobs/scan_job.h"
+#include "jobs/scan_shortened.h"
 #include "jobs/scan_walk.h"
 #include "lib/error.h"
 #include "lib/exit.h"
 #include "lib/file.h"
 #include "lib/memory.h"
 #include "lib/quote.h"
+#include "lib/secret.h"
 
 /* muster scan: the command line around jobs/scan/. */
 
@@ -38,32 +39,6 @@ static int fail(const GError *error)
 			       g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING)
 		       ? EXIT_USAGE
 		       : EXIT_OTHER;
-}
-
-/*
- * Packs are mapped. Whoever shortens one while it is read takes the bytes away from under us: zeros
- * take their place, which are no object, so that what lay there is told as damaged and the rest is
- * still read.
- */
-static gint is_shortened;
-static gsize page_bytes;
-
-static void on_bus_error(int number, siginfo_t *info, void *context)
-{
-	static const char text[] = "\nmuster scan: a file cannot be read any more\n";
-	void *page = (void *)((guintptr)info->si_addr & ~(guintptr)(page_bytes - 1));
-	void *zeros = MAP_FAILED;
-
-	if (info->si_code == BUS_ADRERR)
-		zeros = mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-			-1, 0);
-	if (zeros == page) {
-		g_atomic_int_set(&is_shortened, 1);
-		return;
-	}
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EXIT_OTHER);
-	_exit(EXIT_PARTLY);
 }
 
 /*
@@ -82,19 +57,16 @@ static void on_stop(int number)
 static void signals_set(struct scan_progress *progress)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESETHAND};
 
 	stop_progress = progress;
-	page_bytes = (gsize)sysconf(_SC_PAGESIZE);
 	sigemptyset(&stop.sa_mask);
 	for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
 		if (signal(numbers[i], SIG_IGN) !=
 			SIG_IGN) /* nohup, and what a shell puts behind */
 			sigaction(numbers[i], &stop, NULL);
 
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, NULL);
+	scan_shortened_watch();
 	/* Both come back as an error of writing, which is told. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -271,9 +243,8 @@ static gboolean sources_run(struct scan_job *job, GError **error)
 	for (guint i = 0; flags->paths[i] != NULL && !is_over(job); i++)
 		if (!path_add(job, flags->paths[i], error))
 			return FALSE;
-	if (g_atomic_int_get(&is_shortened))
-		scan_job_problem(job, NULL,
-			"a file became shorter while it was read: what was in it is not covered");
+	if (scan_shortened_was_met())
+		scan_job_problem(job, NULL, SCAN_SHORTENED_TEXT);
 	if (scan_meter_is_over(job->meter))
 		scan_job_problem(job, NULL, "the time given by --timeout was over");
 	return TRUE;
@@ -296,23 +267,6 @@ static gboolean ignore_file_load(struct scan_job *job, GError **error)
 	enum finding_ignore kind = g_str_has_suffix(path, "leaksignore") ? FINDING_IGNORE_GITLEAKS
 									 : FINDING_IGNORE_FILE;
 	return scan_job_ignores_add(job, kind, path, text, len, NULL, error);
-}
-
-static gboolean ignores_apply(struct scan_job *job, GError **error)
-{
-	const struct scan_flags *flags = job->flags;
-	struct finding_report *report = job->report;
-
-	if (flags->is_strict) {
-		for (guint i = 0; i < report->findings->len; i++)
-			report->marks += ((struct finding *)report->findings->pdata[i])->is_marked;
-		return TRUE;
-	}
-	ignore_set_apply(job->ignores);
-	if (flags->baseline == NULL)
-		return TRUE;
-	g_autoptr(Baseline) baseline = baseline_load(report, flags->baseline, error);
-	return baseline != NULL && baseline_apply(baseline, flags->threads, error);
 }
 
 static gboolean report_print(struct scan_job *job, GError **error)
@@ -373,20 +327,48 @@ static int scan_and_print(struct scan_job *job)
 		return EXIT_OTHER;
 	if (!is_done)
 		return fail(error);
-	scan_job_gave_up(job, job->matcher, job->rules);
-	finding_maker_finish(job->maker);
-	if (!ignores_apply(job, &error))
+	if (!scan_job_finish(job, &error))
 		return fail(error);
-	finding_report_sort(job->report);
 	job->report->elapsed_us = g_get_monotonic_time() - start;
 	if (!report_print(job, &error))
 		return fail(error);
 	return exit_code_get(job);
 }
 
+static void say(const char *text, gpointer data)
+{
+	fprintf(stderr, "muster scan: %s\n", text);
+}
+
+static struct secret_key *key_load(const struct scan_flags *flags, GError **error)
+{
+	struct secret_key *key = secret_key_load(flags->key_file, FALSE, error);
+
+	if (key == NULL)
+		g_prefix_error(error, "--key-file %s: ", flags->key_file);
+	return key;
+}
+
+static gboolean job_init(struct scan_job *job, const struct scan_flags *flags,
+	const struct conf *conf, const struct secret_key *key, GError **error)
+{
+	const char *cache =
+		flags->state_folder != NULL ? flags->state_folder : conf_get(conf, "paths.cache");
+	struct scan_job_setup setup = {
+		.state_folder = cache, .sieve_folder = cache, .key = key, .say = say};
+
+	if (!scan_job_init(job, flags, &setup, error))
+		return FALSE;
+	job->conf = conf;
+	job->stop = &stop_signal;
+	return TRUE;
+}
+
 static int scan_run(int argc, char **argv)
 {
 	g_auto(ScanFlags) flags = {0};
+	g_autoptr(conf) conf = NULL;
+	g_autoptr(secret_key) key = NULL;
 	g_auto(ScanJob) job = {0};
 	g_autoptr(GError) error = NULL;
 
@@ -397,10 +379,10 @@ static int scan_run(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	signals_set(&job.progress);
-	if (!output_check(&flags, &error) || !scan_job_init(&job, &flags, &error) ||
-		!ignore_file_load(&job, &error))
+	if (!output_check(&flags, &error) || (conf = conf_load(NULL, &error)) == NULL ||
+		(flags.key_file != NULL && (key = key_load(&flags, &error)) == NULL) ||
+		!job_init(&job, &flags, conf, key, &error) || !ignore_file_load(&job, &error))
 		return fail(error);
-	job.stop = &stop_signal;
 	return scan_and_print(&job);
 }
 

@@ -161,8 +161,10 @@ gboolean scan_files(struct scan_job *job, const char *path, const char *name, GE
 	g_autofree char *refused = NULL;
 	g_autofree char *top = scan_walk_enclosing(walk->folder, job->user, &refused);
 	/* Nothing is left out because of it: of history it was said before. */
-	if (refused != NULL && job->flags->source == SCAN_SOURCE_WORKTREE)
-		fprintf(stderr, "muster scan: %s: %s\n", name, refused);
+	if (refused != NULL && job->flags->source == SCAN_SOURCE_WORKTREE) {
+		g_autofree char *line = g_strdup_printf("%s: %s", name, refused);
+		scan_job_say(job, line);
+	}
 	const char *shown = top != NULL ? top : name;
 	g_autofree char *below =
 		g_strdup(top == NULL || !strcmp(top, "/") ? "" : walk->folder + strlen(top));

@@ -3,17 +3,16 @@
 #include "jobs/scan_job.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "jobs/git/object.h"
+#include "jobs/scan/baseline.h"
 #include "jobs/scan/finding_sample.h"
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/quote.h"
-#include "lib/secret.h"
 
 /* Raised when the engine finds other things in the same bytes: then all is scanned again. */
 #define ENGINE_VERSION 1
@@ -27,6 +26,13 @@ static const struct {
 	{".gitleaksignore", FINDING_IGNORE_GITLEAKS},
 	{".betterleaksignore", FINDING_IGNORE_GITLEAKS},
 };
+
+void scan_job_say(struct scan_job *job, const char *text)
+{
+	g_autofree char *quoted = quote_format(text);
+
+	job->setup.say(quoted, job->setup.data);
+}
 
 static gboolean rules_load(struct scan_job *job, GError **error)
 {
@@ -42,16 +48,16 @@ static gboolean rules_load(struct scan_job *job, GError **error)
 	if (job->rules == NULL)
 		return FALSE;
 	g_autofree char *alone = flags->has_no_builtin ? NULL : rule_set_alone_text(job->rules);
-	if (alone != NULL) {
-		g_autofree char *quoted = quote_format(alone);
-		fprintf(stderr, "muster scan: %s\n", quoted);
-	}
+	if (alone != NULL)
+		scan_job_say(job, alone);
 	for (guint i = 0; i < job->rules->n_problems; i++) {
 		const struct rule_problem *problem = &job->rules->problems[i];
-		if (problem->kind != RULE_PROBLEM_UNKNOWN || flags->is_verbose)
-			fprintf(stderr, "muster scan: %s:%u: %s%s%s\n", problem->source,
-				problem->line, problem->rule != NULL ? problem->rule : "",
-				problem->rule != NULL ? ": " : "", problem->text);
+		if (problem->kind == RULE_PROBLEM_UNKNOWN && !flags->is_verbose)
+			continue;
+		g_autofree char *text = g_strdup_printf("%s:%u: %s%s%s", problem->source,
+			problem->line, problem->rule != NULL ? problem->rule : "",
+			problem->rule != NULL ? ": " : "", problem->text);
+		scan_job_say(job, text);
 	}
 	if (job->rules->n > 0)
 		return TRUE;
@@ -73,27 +79,20 @@ static char *engine_text(const struct scan_job *job)
 	return g_string_free(text, FALSE);
 }
 
-gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error)
+gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags,
+	const struct scan_job_setup *setup, GError **error)
 {
-	*job = (struct scan_job){.flags = flags};
-	job->conf = conf_load(NULL, error);
-	if (job->conf == NULL || !rules_load(job, error))
+	*job = (struct scan_job){.flags = flags, .setup = *setup};
+	job->rules = setup->rules;
+	job->matcher = setup->matcher;
+	if (job->rules == NULL && !rules_load(job, error))
 		return FALSE;
-	if (flags->key_file != NULL) {
-		job->key = secret_key_load(flags->key_file, FALSE, error);
-		if (job->key == NULL) {
-			g_prefix_error(error, "--key-file %s: ", flags->key_file);
-			return FALSE;
-		}
-	}
-	job->cache = g_strdup(flags->state_folder != NULL ? flags->state_folder
-							  : conf_get(job->conf, "paths.cache"));
 	job->engine = engine_text(job);
 	job->report = finding_report_new(job->rules);
 	job->report->started_us = g_get_real_time();
 	job->report->fail_on = flags->fail_on;
 	job->report->has_secrets = flags->mask.is_shown;
-	job->maker = finding_maker_new(job->report, job->key, error);
+	job->maker = finding_maker_new(job->report, setup->key, error);
 	if (job->maker == NULL)
 		return FALSE;
 	job->ignores = ignore_set_new(job->report, 0);
@@ -107,16 +106,15 @@ void scan_job_clear(struct scan_job *job)
 	scan_meter_free(job->meter);
 	if (job->loading != NULL)
 		job->matcher = g_thread_join(g_steal_pointer(&job->loading));
-	matcher_free(job->matcher);
+	if (job->setup.matcher == NULL)
+		matcher_free(job->matcher);
 	finding_maker_free(job->maker);
 	ignore_set_free(job->ignores);
 	g_clear_pointer(&job->ignore_files, g_hash_table_unref);
 	finding_report_free(job->report);
-	rule_set_free(job->rules);
-	secret_key_free(job->key);
+	if (job->setup.rules == NULL)
+		rule_set_free(job->rules);
 	gitconfig_free(job->user);
-	conf_free(job->conf);
-	g_free(job->cache);
 	g_free(job->engine);
 	g_free(job->said);
 	*job = (struct scan_job){0};
@@ -133,13 +131,13 @@ struct matcher *scan_job_compile(struct scan_job *job, const struct rule_set *ru
 	g_autofree char *text = NULL;
 
 	/* Milliseconds with a cache; without, seconds in which nothing else shows. */
-	if (matcher_is_quick(rules, job->cache))
-		return matcher_new(rules, job->cache, error);
+	if (matcher_is_quick(rules, job->setup.sieve_folder))
+		return matcher_new(rules, job->setup.sieve_folder, error);
 	text = g_strdup_printf("compiling %u rule%s (once)", rules->n, rules->n == 1 ? "" : "s");
 	if (flags->is_verbose && !flags->is_quiet && !isatty(STDERR_FILENO))
-		fprintf(stderr, "muster scan: %s\n", text);
+		scan_job_say(job, text);
 	scan_meter_say(job->meter, text);
-	struct matcher *matcher = matcher_new(rules, job->cache, error);
+	struct matcher *matcher = matcher_new(rules, job->setup.sieve_folder, error);
 	scan_meter_say(job->meter, NULL);
 	return matcher;
 }
@@ -148,8 +146,9 @@ static gpointer matcher_load(gpointer data)
 {
 	const struct scan_job *job = data;
 
-	return matcher_is_quick(job->rules, job->cache) ? matcher_new(job->rules, job->cache, NULL)
-							: NULL;
+	return matcher_is_quick(job->rules, job->setup.sieve_folder)
+		       ? matcher_new(job->rules, job->setup.sieve_folder, NULL)
+		       : NULL;
 }
 
 void scan_job_matcher_begin(struct scan_job *job)
@@ -205,14 +204,13 @@ void scan_job_problem(struct scan_job *job, const char *name, const char *text)
 	g_autofree char *line = name != NULL && *name != '\0'
 					? g_strdup_printf("%s: %s", name, text)
 					: g_strdup(text);
-	g_autofree char *quoted = quote_format(line);
 
 	job->report->is_partly = TRUE;
 	if (scan_job_is_stopped(job))
 		return;
 	if (++job->n_problems > TARGET_PROBLEMS_MAX)
 		return;
-	fprintf(stderr, "muster scan: %s\n", quoted);
+	scan_job_say(job, line);
 	g_ptr_array_add(job->report->problems, g_steal_pointer(&line));
 }
 
@@ -319,10 +317,8 @@ gboolean scan_job_ignores_add(struct scan_job *job, enum finding_ignore kind, co
 	guint before = problems->len;
 	gboolean is_done = ignore_set_add(job->ignores, kind, source, text, len, repository, error);
 
-	for (guint i = before; i < problems->len; i++) {
-		g_autofree char *quoted = quote_format(problems->pdata[i]);
-		fprintf(stderr, "muster scan: %s\n", quoted);
-	}
+	for (guint i = before; i < problems->len; i++)
+		scan_job_say(job, problems->pdata[i]);
 	return is_done;
 }
 
@@ -333,7 +329,7 @@ static void ignores_add(struct scan_job *job, gsize file, const char *source, co
 
 	if (!scan_job_ignores_add(
 		    job, ignore_files[file].kind, source, text, len, repository, &error))
-		fprintf(stderr, "muster scan: %s\n", error->message);
+		scan_job_say(job, error->message);
 }
 
 void scan_job_ignores_load(struct scan_job *job, const char *folder, const char *repository)
@@ -349,7 +345,7 @@ void scan_job_ignores_load(struct scan_job *job, const char *folder, const char 
 		if (file_read(path, IGNORE_BYTES_MAX, &text, &len, &error))
 			ignores_add(job, i, path, text, len, repository);
 		else if (!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_MISSING))
-			fprintf(stderr, "muster scan: %s\n", error->message);
+			scan_job_say(job, error->message);
 	}
 }
 
@@ -378,4 +374,31 @@ void scan_job_ignores_read(struct scan_job *job, const struct repo *repo, const 
 			g_free(blob.data);
 		}
 	g_free(tree.data);
+}
+
+static gboolean ignores_apply(struct scan_job *job, GError **error)
+{
+	const struct scan_flags *flags = job->flags;
+	struct finding_report *report = job->report;
+
+	if (flags->is_strict) {
+		for (guint i = 0; i < report->findings->len; i++)
+			report->marks += ((struct finding *)report->findings->pdata[i])->is_marked;
+		return TRUE;
+	}
+	ignore_set_apply(job->ignores);
+	if (flags->baseline == NULL)
+		return TRUE;
+	g_autoptr(Baseline) baseline = baseline_load(report, flags->baseline, error);
+	return baseline != NULL && baseline_apply(baseline, flags->threads, error);
+}
+
+gboolean scan_job_finish(struct scan_job *job, GError **error)
+{
+	scan_job_gave_up(job, job->matcher, job->rules);
+	finding_maker_finish(job->maker);
+	if (!ignores_apply(job, error))
+		return FALSE;
+	finding_report_sort(job->report);
+	return TRUE;
 }

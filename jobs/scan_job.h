@@ -24,11 +24,24 @@
 
 struct scan_meter;
 
+/* What a run is given by its program; all of it is borrowed. */
+struct scan_job_setup {
+	const char *state_folder; /* what is known of repositories; NULL: nothing is kept */
+	const char *sieve_folder; /* what was compiled of rules */
+	/* Both made already, or neither: then they are made, by the flags. */
+	struct rule_set *rules;
+	struct matcher *matcher;
+	const struct secret_key *key; /* NULL: no secret_id */
+	/* A sentence for who waits, in quoted form. */
+	void (*say)(const char *text, gpointer data);
+	gpointer data;
+};
+
 struct scan_job {
 	const struct scan_flags *flags;
-	struct conf *conf;
+	struct scan_job_setup setup;
+	const struct conf *conf; /* of who searches folders for repositories */
 	struct rule_set *rules;
-	struct secret_key *key;
 	struct finding_report *report;
 	struct finding_maker *maker;
 	struct ignore_set *ignores;
@@ -37,7 +50,6 @@ struct scan_job {
 	guint n_problems; /* of reading, told or not */
 	const gint *stop; /* not 0: somebody wants it to end, at once and without a report */
 	struct scan_meter *meter;
-	char *cache;  /* folder of everything that can be made again; NULL: none */
 	char *engine; /* all that decides what is found, beside the rules */
 	char *said;   /* what was said of a state last: a thousand of them say the same but once */
 	struct matcher *matcher;
@@ -46,12 +58,21 @@ struct scan_job {
 };
 typedef struct scan_job ScanJob; /* for g_auto */
 
-/* Errors: MUSTER_ERROR_INPUT, _MISSING, _IO: rules, key, configuration. */
-gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags, GError **error);
+/* Errors: MUSTER_ERROR_INPUT, _MISSING, _IO: rules. */
+gboolean scan_job_init(struct scan_job *job, const struct scan_flags *flags,
+	const struct scan_job_setup *setup, GError **error);
 void scan_job_clear(struct scan_job *job);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScanJob, scan_job_clear)
 
 gboolean scan_job_is_stopped(const struct scan_job *job);
+
+/* Tells who waits; what comes from outside may be in it. */
+void scan_job_say(struct scan_job *job, const char *text);
+/*
+ * When all sources were read: the findings are named, what files ignore is set apart, and they are
+ * in order. Errors: of a baseline.
+ */
+gboolean scan_job_finish(struct scan_job *job, GError **error);
 
 /* matcher_new() of these rules, which says so when it takes seconds. */
 struct matcher *scan_job_compile(
@@ -116,6 +137,12 @@ gboolean scan_job_ignores_add(struct scan_job *job, enum finding_ignore kind, co
 
 /* Sources. name is what the report calls it. */
 
+/*
+ * Whether a scan of the repository's history is one of this branch and this commit (NULL: of any).
+ * Errors: MUSTER_ERROR_MISSING, and as repo_open().
+ */
+gboolean scan_check(struct scan_job *job, const char *path, const char *branch, const char *commit,
+	GError **error);
 /* History of a repository, by its flags. */
 gboolean scan_history(struct scan_job *job, const char *path, const char *name, GError **error);
 /* What a push adds: lines "old new ref" on standard input, the repository of the environment. */

@@ -15,7 +15,6 @@
 #include "jobs/scan_tips.h"
 #include "lib/error.h"
 #include "lib/file.h"
-#include "lib/quote.h"
 
 #define PUSH_BYTES_MAX (64 * 1024 * 1024)
 #define CLONE_SECONDS 3600
@@ -59,24 +58,22 @@ static char *state_folder_of(const struct scan_job *job, const char *place)
 	/* What was kept is masked: who wants to see secrets reads them again. */
 	if (flags->has_no_state || flags->mask.is_shown || flags->mask.percent > 0 ||
 		flags->branch != NULL || flags->has_unreachable ||
-		flags->source != SCAN_SOURCE_HISTORY || job->cache == NULL)
+		flags->source != SCAN_SOURCE_HISTORY || job->setup.state_folder == NULL)
 		return NULL;
 	g_autoptr(GString) name = g_string_new(place);
 	rules_name(name, '+', flags->enabled);
 	rules_name(name, '-', flags->disabled);
-	return state_folder(job->cache, name->str);
+	return state_folder(job->setup.state_folder, name->str);
 }
 
 /* What is wrong with what is kept changes no result: it is said, and the scan is whole. */
 static void state_say(struct scan_job *job, const char *text)
 {
-	g_autofree char *quoted = quote_format(text);
-
 	if (g_strcmp0(text, job->said) == 0)
 		return;
 	g_free(job->said);
 	job->said = g_strdup(text);
-	fprintf(stderr, "muster scan: %s\n", quoted);
+	scan_job_say(job, text);
 }
 
 static struct state *state_make(struct scan_job *job, const char *folder)
@@ -240,6 +237,35 @@ static gboolean repo_scan(struct scan_job *job, const struct repo *r, const char
 		.is_unreachable = flags->has_unreachable,
 		.target = scan_job_target(job, name, is_range ? "range" : "history")};
 	return state_scan(job, r, state, &options, name, folder != NULL, error);
+}
+
+static gboolean branch_check(const struct repo *r, const char *branch, GError **error)
+{
+	g_auto(ScanTips) own = {0}, remote = {0};
+	g_autofree char *tracking = g_strconcat("refs/remotes/origin/", branch, NULL);
+
+	return scan_tips_read_one(&remote, r, tracking, NULL) ||
+	       scan_tips_read_one(&own, r, branch, error);
+}
+
+gboolean scan_check(struct scan_job *job, const char *path, const char *branch, const char *commit,
+	GError **error)
+{
+	g_autoptr(Repo) r = repo_open(path, job->user, error);
+	struct oid oid;
+	guint32 number;
+
+	if (r == NULL || (branch != NULL && !branch_check(r, branch, error)))
+		return FALSE;
+	if (commit == NULL)
+		return TRUE;
+	g_autoptr(Depot) depot = depot_of(job, r, error);
+	if (depot == NULL || !scan_revision_find(r, depot, commit, &oid, error))
+		return FALSE;
+	if (depot_find(depot, &oid, &number))
+		return TRUE;
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "there is no commit '%s'", commit);
+	return FALSE;
 }
 
 gboolean scan_history(struct scan_job *job, const char *path, const char *name, GError **error)

@@ -15,6 +15,7 @@ struct conf {
 	char **sources;
 	gint64 *numbers;
 	gboolean *is_computed; /* nobody set it: it follows the setting it is derived from */
+	char *former;
 };
 
 static gssize key_find(const char *name)
@@ -150,6 +151,11 @@ static gboolean line_read(struct conf *conf, char *line, char **group, GHashTabl
 	*equal = '\0';
 	g_autofree char *name = g_strdup_printf("%s.%s", *group, g_strchomp(line));
 	gssize i = key_find(name);
+	if (i < 0 && g_strv_contains(conf_former_keys, name)) {
+		g_free(conf->former);
+		conf->former = g_strconcat(where, name, NULL);
+		return TRUE;
+	}
 	if (i < 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
 			"%sthere is no key '%s' in [%s]; see muster.conf(5)", where, line, *group);
@@ -296,6 +302,7 @@ void conf_free(struct conf *conf)
 	g_free(conf->sources);
 	g_free(conf->numbers);
 	g_free(conf->is_computed);
+	g_free(conf->former);
 	g_free(conf);
 }
 
@@ -336,6 +343,11 @@ gboolean conf_has_word(const struct conf *conf, const char *name, const char *wo
 const char *conf_get_source(const struct conf *conf, const char *name)
 {
 	return conf->sources[key_get(name)];
+}
+
+const char *conf_find_former(const struct conf *conf)
+{
+	return conf->former;
 }
 
 char *conf_get_state_path(const struct conf *conf, const char *below)

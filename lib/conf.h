@@ -13,7 +13,7 @@
  * be absent). Files are GKeyFile groups:
  *
  *	[audit]
- *	interval_s = 30
+ *	stale_days = 90
  *
  * An unknown group or key, a key given twice and a value out of its range are errors that name
  * file and line: a setting with a typing mistake must never be silently ignored. GKeyFile reports
@@ -22,7 +22,7 @@
  *	g_autoptr(GError) error = NULL;
  *	g_autoptr(conf) conf = conf_load(NULL, &error);
  *	if (conf == NULL) ...
- *	gint64 interval_s = conf_get_int(conf, "audit.interval_s");
+ *	gint64 stale_days = conf_get_int(conf, "audit.stale_days");
  *
  * Names given to the get functions are compile-time constants of ours: an unknown one is a defect
  * and aborts. Strings returned are borrowed from the conf.
@@ -49,6 +49,9 @@ struct conf_key {
 extern const struct conf_key conf_keys[];
 extern const gsize conf_keys_len;
 
+/* Keys of earlier versions, ended by NULL: read over, so that programs start after an upgrade. */
+extern const char *const conf_former_keys[];
+
 struct conf;
 typedef struct conf conf;
 
@@ -72,6 +75,9 @@ gboolean conf_has_word(const struct conf *conf, const char *name, const char *wo
 
 /* "flag", "environment", the file's path, or "default": where the value came from. */
 const char *conf_get_source(const struct conf *conf, const char *name);
+
+/* The last key of an earlier version that was read over, as "file:line: name"; NULL: none. */
+const char *conf_find_former(const struct conf *conf);
 
 /* A path below paths.state or paths.run; freed by the caller. */
 char *conf_get_state_path(const struct conf *conf, const char *below);

@@ -36,7 +36,7 @@ const struct conf_key conf_keys[] = {
 	  .help = "A statement of a request that takes longer is cancelled." },
 
 	{ "secret.key_file", CONF_TYPE_PATH, "",
-	  .help = "File with the 32-byte master key, mode 0600; empty is 'key' in paths.state." },
+	  .help = "File with the 32-byte master key, mode 0600, or 0640 where the runner is another user of its group; empty is 'key' in paths.state." },
 
 	{ "server.host", CONF_TYPE_STRING, "",
 	  .help = "This host's name in the database: which folders it watches and which reports are its own; empty is what the system calls itself." },
@@ -98,8 +98,6 @@ const struct conf_key conf_keys[] = {
 	{ "pusher.replay_max", CONF_TYPE_INT, "10000", .min = 1, .max = 10000000,
 	  .help = "A client that missed more events than this loads the page's data again." },
 
-	{ "audit.interval_s", CONF_TYPE_INT, "30", .min = 1, .max = 86400,
-	  .help = "Each watched folder is audited again after this time." },
 	{ "audit.stale_days", CONF_TYPE_INT, "90", .min = 1, .max = 36500,
 	  .help = "A repository whose last commit is older is stale." },
 	{ "audit.large_blob_bytes", CONF_TYPE_INT, "10485760", .min = 1, .max = G_MAXINT64,
@@ -109,8 +107,11 @@ const struct conf_key conf_keys[] = {
 	{ "audit.history_keep", CONF_TYPE_INT, "100", .min = 1, .max = 100000,
 	  .help = "Report files kept in history/ of a report folder." },
 
+	{ "scan.rules", CONF_TYPE_STRING, "",
+	  .help = "Files with rules of your own for scans that are jobs, separated by ';', in full, as --rules of muster scan takes them." },
+
 	{ "job.concurrency", CONF_TYPE_INT, "0", .min = 0, .max = 1024,
-	  .help = "Jobs that may run at once on this host; 0 is the number of processors." },
+	  .help = "Jobs that may run at once on this host, for each set of queues that has a runner; 0 is the number of processors." },
 	{ "job.drain_s", CONF_TYPE_INT, "20", .min = 0, .max = 86400,
 	  .help = "A runner that is told to stop waits so long for its jobs, then ends them; they run again later." },
 
@@ -122,3 +123,8 @@ const struct conf_key conf_keys[] = {
 /* clang-format on */
 
 const gsize conf_keys_len = G_N_ELEMENTS(conf_keys);
+
+const char *const conf_former_keys[] = {
+	"audit.interval_s", /* schedules say when: muster-schedule(1) */
+	NULL,
+};

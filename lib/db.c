@@ -23,7 +23,7 @@ struct db {
 	char *url;
 	char *role;          /* NULL: as the url says */
 	char *password_file; /* NULL: libpq's own */
-	gint64 timeout_ms;
+	gint64 timeout_ms, lock_wait_ms;
 	gboolean can_prepare;
 	PGconn *conn;
 	pid_t owner;          /* who opened conn: a child must not talk on its parent's */
@@ -161,8 +161,8 @@ static void detail_clear(struct db *db)
 
 /*
  * What a server that is there says, or libpq of it, when no waiting helps: libpq tells of a
- * connection that fails no code, and words only. Both parts have to be in a line. What is not here,
- * such as a server that starts or is full, passes.
+ * connection that fails no code, and words only, a line for each host that was tried. Both parts
+ * have to be in one. What is not here, such as a server that starts or is full, passes.
  */
 /* clang-format off */
 static const struct { const char *said, *too, *remedy; } refusals[] = {
@@ -194,11 +194,14 @@ static const struct { const char *said, *too, *remedy; } refusals[] = {
 
 static const char *refusal_find(const char *detail)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++) {
-		const char *said = strstr(detail, refusals[i].said);
-		if (said != NULL && strstr(said, refusals[i].too) != NULL)
-			return refusals[i].remedy;
-	}
+	g_auto(GStrv) lines = g_strsplit(detail, "\n", -1);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(refusals); i++)
+		for (char **line = lines; *line != NULL; line++) {
+			const char *said = strstr(*line, refusals[i].said);
+			if (said != NULL && strstr(said, refusals[i].too) != NULL)
+				return refusals[i].remedy;
+		}
 	return NULL;
 }
 
@@ -223,8 +226,9 @@ static void notice_ignore(void *data, const PGresult *result)
 static void connection_begin(struct db *db, gboolean is_waiting)
 {
 	g_autofree char *options = g_strdup_printf("-c statement_timeout=%" G_GINT64_FORMAT
+						   " -c lock_timeout=%" G_GINT64_FORMAT
 						   " -c client_min_messages=warning",
-		db->timeout_ms);
+		db->timeout_ms, db->lock_wait_ms);
 	/* clang-format off */
 	const struct { const char *keyword, *value; } settings[] = {
 		/* What the url may change: a peer that is gone is noticed within half a minute. */
@@ -543,6 +547,20 @@ gboolean db_script(struct db *db, const char *sql, GError **error)
 		result_refuse(db, result, error);
 	PQclear(result);
 	return ok;
+}
+
+gboolean db_set_timeout(struct db *db, gint64 timeout_ms, GError **error)
+{
+	g_autofree char *sql =
+		g_strdup_printf("set statement_timeout = %" G_GINT64_FORMAT, timeout_ms);
+
+	db->timeout_ms = timeout_ms;
+	return db_script(db, sql, error);
+}
+
+void db_set_lock_wait(struct db *db, gint64 wait_ms)
+{
+	db->lock_wait_ms = wait_ms;
 }
 
 const char *db_error_detail(const struct db *db)

@@ -72,6 +72,14 @@ void db_disconnect(struct db *db);
 struct db_result *db_query(
 	struct db *db, const char *sql, int n_params, const char *const *params, GError **error);
 
+/* How long an answer may take from now on; at first it is database.timeout_ms. Connects. */
+gboolean db_set_timeout(struct db *db, gint64 timeout_ms, GError **error);
+/*
+ * How long of that may be spent waiting for somebody's lock; 0, at first: all. Then it is
+ * MUSTER_ERROR_BUSY. Of connections that are opened from now on.
+ */
+void db_set_lock_wait(struct db *db, gint64 wait_ms);
+
 /* Several statements without parameters, as in a migration file. Not prepared. */
 gboolean db_script(struct db *db, const char *sql, GError **error);
 

@@ -20,6 +20,8 @@ lib_libmuster_a_SOURCES = \
 	lib/live.h \
 	lib/log.c \
 	lib/log.h \
+	lib/mail.c \
+	lib/mail.h \
 	lib/memory.c \
 	lib/memory.h \
 	lib/oid.c \

@@ -40,7 +40,9 @@ struct ring {
 };
 
 struct secret_key {
-	struct ring *ring;
+	struct ring *ring; /* NULL: it is a subkey */
+	enum secret_purpose purpose;
+	guchar subkey[crypto_auth_hmacsha256_KEYBYTES];
 };
 
 static void sodium_ready(void)
@@ -91,11 +93,12 @@ static struct ring *ring_load(const char *path, GError **error)
 		g_prefix_error(error, "the master key: ");
 		return NULL;
 	}
-	if (len == 0 || len % KEY_BYTES != 0 || !has_stat || (st.st_mode & 0077) != 0) {
+	if (len == 0 || len % KEY_BYTES != 0 || !has_stat ||
+		(st.st_mode & SECRET_KEY_FORBIDDEN) != 0) {
 		sodium_memzero(bytes, len);
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT,
 			"%s is not a master key: it needs %d bytes, for each key that it holds, "
-			"and mode 0600",
+			"and mode 0600 or 0640",
 			path, (int)KEY_BYTES);
 		return NULL;
 	}
@@ -138,7 +141,7 @@ struct secret_key *secret_key_load(const char *path, gboolean make, GError **err
 	struct ring *ring = ring_load(path, error);
 	if (ring == NULL)
 		return NULL;
-	struct secret_key *key = g_new(struct secret_key, 1);
+	struct secret_key *key = g_new0(struct secret_key, 1);
 	key->ring = ring;
 	return key;
 }
@@ -147,7 +150,9 @@ void secret_key_free(struct secret_key *key)
 {
 	if (key == NULL)
 		return;
-	ring_free(key->ring);
+	if (key->ring != NULL)
+		ring_free(key->ring);
+	sodium_memzero(key, sizeof(*key));
 	g_free(key);
 }
 
@@ -156,15 +161,16 @@ guint secret_key_count(const struct secret_key *key)
 	return key->ring->n;
 }
 
-/* Puts the keys into the file's place, which keeps its owner. */
+/* Puts the keys into the file's place, which keeps its owner, group and mode. */
 static gboolean ring_write(const struct ring *ring, guint n, GError **error)
 {
 	g_autofree char *part = g_strdup_printf("%s.%x", ring->path, (unsigned)getpid());
 
 	if (!file_write(part, (const char *)ring->bytes, (gsize)n * KEY_BYTES, 0600, error))
 		return FALSE;
-	if ((geteuid() == 0 && chown(part, ring->st.st_uid, ring->st.st_gid) < 0) ||
-		rename(part, ring->path) < 0) {
+	/* The group first: who else may read it is decided by the mode. */
+	if (chown(part, geteuid() == 0 ? ring->st.st_uid : (uid_t)-1, ring->st.st_gid) < 0 ||
+		chmod(part, ring->st.st_mode & 0640) < 0 || rename(part, ring->path) < 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "the master key %s: %s",
 			ring->path, g_strerror(errno));
 		unlink(part);
@@ -221,12 +227,19 @@ void secret_token_hash(const char *token, guchar hash[SECRET_HASH_BYTES])
 	crypto_hash_sha256(hash, (const guchar *)token, strlen(token));
 }
 
+static void subkey_derive(const guchar key[KEY_BYTES], enum secret_purpose purpose,
+	guchar subkey[crypto_auth_hmacsha256_KEYBYTES])
+{
+	crypto_kdf_derive_from_key(
+		subkey, crypto_auth_hmacsha256_KEYBYTES, purpose, "muster__", key);
+}
+
 static void hash_with(const guchar key[KEY_BYTES], enum secret_purpose purpose, const guchar *bytes,
 	gsize len, guchar hash[SECRET_HASH_BYTES])
 {
 	guchar subkey[crypto_auth_hmacsha256_KEYBYTES];
 
-	crypto_kdf_derive_from_key(subkey, sizeof(subkey), purpose, "muster__", key);
+	subkey_derive(key, purpose, subkey);
 	crypto_auth_hmacsha256(hash, bytes, len, subkey);
 	sodium_memzero(subkey, sizeof(subkey));
 }
@@ -234,7 +247,39 @@ static void hash_with(const guchar key[KEY_BYTES], enum secret_purpose purpose, 
 void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose,
 	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES])
 {
-	hash_with(key->ring->bytes[key->ring->n - 1], purpose, bytes, len, hash);
+	if (key->ring != NULL) {
+		hash_with(key->ring->bytes[key->ring->n - 1], purpose, bytes, len, hash);
+		return;
+	}
+	g_assert(purpose == key->purpose);
+	crypto_auth_hmacsha256(hash, bytes, len, key->subkey);
+}
+
+char *secret_subkey_format(const struct secret_key *key, enum secret_purpose purpose)
+{
+	guchar subkey[crypto_auth_hmacsha256_KEYBYTES];
+
+	subkey_derive(key->ring->bytes[key->ring->n - 1], purpose, subkey);
+	char *text = base64url(subkey, sizeof(subkey));
+	sodium_memzero(subkey, sizeof(subkey));
+	return text;
+}
+
+struct secret_key *secret_subkey_parse(
+	enum secret_purpose purpose, const char *text, GError **error)
+{
+	struct secret_key *key = g_new0(struct secret_key, 1);
+	gsize len = 0;
+
+	sodium_ready();
+	key->purpose = purpose;
+	if (sodium_base642bin(key->subkey, sizeof(key->subkey), text, strlen(text), NULL, &len,
+		    NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+		len == sizeof(key->subkey))
+		return key;
+	secret_key_free(key);
+	g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "this is no key");
+	return NULL;
 }
 
 char *secret_key_name(const struct secret_key *key, guint n)

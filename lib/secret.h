@@ -20,14 +20,16 @@ struct secret_key;
 typedef struct secret_key secret_key;
 
 /*
- * The master key: 32 bytes in a file that only its owner can read. make: created when missing;
- * programs that start at once all get the same. The file may hold several keys, the newest first:
- * that one signs and seals, all of them verify and open, and the oldest one names findings, which
- * have to keep their names. A program that runs takes a rotation over at its next use of a key.
- * Errors: MUSTER_ERROR_MISSING, _IO, _INPUT or _LIMIT when the file is not 32 bytes for each key,
- * _INPUT when its group or others may read it.
+ * The master key: 32 bytes in a file that only its owner can read, or its group too where the
+ * runner is another user than the rest. make: created when missing, for its owner alone; programs
+ * that start at once all get the same. The file may hold several keys, the newest first: that one
+ * signs and seals, all of them verify and open, and the oldest one names findings, which have to
+ * keep their names. A program that runs takes a rotation over at its next use of a key. Errors:
+ * MUSTER_ERROR_MISSING, _IO, _INPUT or _LIMIT when the file is not 32 bytes for each key, _INPUT
+ * when others may read it, or its group write.
  */
 #define SECRET_KEYS_MAX 8
+#define SECRET_KEY_FORBIDDEN 0037 /* none of these in its mode */
 struct secret_key *secret_key_load(const char *path, gboolean make, GError **error);
 void secret_key_free(struct secret_key *key);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(secret_key, secret_key_free)
@@ -38,7 +40,8 @@ char *secret_key_name(const struct secret_key *key, guint n);
 
 /*
  * A new key before those that the file has; and away with all but the newest. The file keeps its
- * owner. Errors: as secret_key_load(); MUSTER_ERROR_LIMIT when there are SECRET_KEYS_MAX.
+ * owner, group and mode. Errors: as secret_key_load(); MUSTER_ERROR_LIMIT when there are
+ * SECRET_KEYS_MAX.
  */
 gboolean secret_key_rotate(const char *path, GError **error);
 gboolean secret_key_drop(const char *path, GError **error);
@@ -98,6 +101,15 @@ void secret_keyed_hash(const struct secret_key *key, enum secret_purpose purpose
 	const guchar *bytes, gsize len, guchar hash[SECRET_HASH_BYTES]);
 
 /*
+ * The subkey alone, as text, for a process that has to make such names and shall hold no master
+ * key; and from that text a key that can do nothing else. Who freed the text wipes it before.
+ * Errors: MUSTER_ERROR_INPUT.
+ */
+char *secret_subkey_format(const struct secret_key *key, enum secret_purpose purpose);
+struct secret_key *secret_subkey_parse(
+	enum secret_purpose purpose, const char *text, GError **error);
+
+/*
  * Closed for all but holders of the key, and bound to context: what was sealed for one is not
  * opened for another. XChaCha20-Poly1305 under SECRET_PURPOSE_SEAL, nonce and box in unpadded
  * base64url. open: NULL when the text is not one of these; *len without the NUL that follows. Both
@@ -110,6 +122,10 @@ guchar *secret_open(
 /* The same, with which key of the file had sealed it: 0 is the newest. */
 guchar *secret_open_which(const struct secret_key *key, const char *context, const char *text,
 	gsize *len, guint *which);
+
+/* The contexts of what is sealed in rows: such a word and the row's id. */
+#define SECRET_SEAL_CREDENTIAL "credential:" /* a host's password */
+#define SECRET_SEAL_TOTP "totp:"             /* a second factor */
 
 /* Overwrites what held a secret; the compiler may not leave it out. */
 void secret_wipe(gpointer bytes, gsize len);

@@ -19,15 +19,22 @@ static gboolean address_fill(struct sockaddr_un *address, const char *path)
 	       sizeof(address->sun_path);
 }
 
+static gboolean is_listener(const char *name)
+{
+	return !strcmp(name, WAKE_PUSHER) ||
+	       (g_str_has_prefix(name, "runner.") && g_str_has_suffix(name, ".sock"));
+}
+
 void wake_send(const struct conf *conf)
 {
-	static const char *const names[] = {WAKE_PUSHER, WAKE_RUNNER};
+	g_autoptr(GDir) dir = g_dir_open(conf_get(conf, "paths.run"), 0, NULL);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const char *name;
 
-	for (gsize i = 0; fd >= 0 && i < G_N_ELEMENTS(names); i++) {
-		g_autofree char *path = conf_get_run_path(conf, names[i]);
+	while (dir != NULL && fd >= 0 && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = conf_get_run_path(conf, name);
 		struct sockaddr_un address;
-		if (address_fill(&address, path))
+		if (is_listener(name) && address_fill(&address, path))
 			sendto(fd, "", 0, 0, (struct sockaddr *)&address, sizeof(address));
 	}
 	if (fd >= 0)

@@ -10,7 +10,8 @@
  * The wake-up between programs of one host: an empty datagram after a commit says "read the log".
  * It carries nothing and may be lost, doubled or late: every listener polls as well.
  *
- *	wake_send(conf);		to the pusher (wake.sock) and the runner (runner.sock)
+ *	wake_send(conf);		to the pusher (wake.sock) and all runners (runner.sock,
+ *					runner.NAME.sock)
  *	int fd = wake_open(path, error);	a listener's; readable when woken
  */
 #define WAKE_PUSHER "wake.sock"

@@ -106,12 +106,24 @@ static void frame_write(struct client *client, struct frame *frame, enum form fo
 	client->hub->delivered++;
 }
 
-static gboolean client_wants(const struct client *client, const struct frame *frame)
+gboolean client_wants(const struct client *client, const struct frame *frame)
 {
 	return frame->audience == client->audience && frame->id > client->cursor &&
 	       (frame->type_bit & client->types) != 0 &&
 	       (client->project == NULL ||
-		       (frame->project != NULL && !strcmp(client->project, frame->project)));
+		       (frame->project != NULL && !strcmp(client->project, frame->project))) &&
+	       (client->run == 0 || client->run == frame->run);
+}
+
+void client_give(struct client *client, struct frame *frame)
+{
+	gboolean is_replay = frame->id <= client->replay_until;
+
+	client->cursor = frame->id;
+	if (client->dialect->take != NULL)
+		client->dialect->take(client, frame, is_replay);
+	else
+		frame_write(client, frame, client->form + (is_replay ? FORM_REPLAY : 0));
 }
 
 /* The next of what there is besides events; FALSE when there is nothing. */
@@ -139,12 +151,8 @@ static gboolean event_write(struct client *client)
 	if (client->at == hub->next)
 		return FALSE;
 	struct frame *frame = hub->ring[client->at++ % hub->ring_size];
-	if (client_wants(client, frame)) {
-		client->cursor = frame->id;
-		frame_write(client, frame,
-			frame->id <= client->replay_until ? client->form + FORM_REPLAY
-							  : client->form);
-	}
+	if (client_wants(client, frame))
+		client_give(client, frame);
 	return TRUE;
 }
 
@@ -160,6 +168,11 @@ void client_drain(struct client *client)
 		}
 		if (answer_write(client))
 			continue;
+		if (client->is_waiting) {
+			client->is_current = FALSE;
+			client->dialect->resume(client);
+			break;
+		}
 		if (client->stage == CLIENT_STAGE_REPLAY)
 			hub->calls.replay(hub->calls.data, client);
 		if (client->stage != CLIENT_STAGE_LIVE)

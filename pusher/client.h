@@ -75,6 +75,12 @@ struct dialect {
 	void (*reset)(struct client *client, const char *reason, gint64 head);
 	/* What it missed has been given. NULL: does not matter. */
 	void (*current)(struct client *client);
+	/* An event that it wants. NULL: is written as it is. */
+	void (*take)(struct client *client, struct frame *frame, gboolean is_replay);
+	/* It is waiting, and all that was answered has been written. */
+	void (*resume)(struct client *client);
+	/* How its run stands, as a message; NULL: there is none. See run.h. */
+	void (*run_status)(struct client *client, gint64 position, const char *json);
 	gboolean wants_status; /* is told when the pusher is degraded */
 };
 
@@ -91,12 +97,16 @@ struct client {
 
 	guint64 types;      /* a bit for each row of event_kinds, and EVENT_BIT_OTHER */
 	char *project;      /* NULL: all */
+	gint64 run;         /* this one's events alone; 0: all */
 	char *confirmation; /* of a subscription, until what was missed has been given */
 
 	enum client_stage stage;
 	gboolean is_current;  /* has all there is: its place is the head of the ring */
 	gboolean is_starting; /* dialect->current() is due */
 	gboolean is_replaying, is_ended, is_told_gone;
+	gboolean is_waiting;      /* no event is its turn: dialect->resume() says what is */
+	gint64 log_at, log_until; /* pieces of its run's log: that it has, that there are */
+	struct run_question *question;
 	enum form form;
 	guint64 at;          /* the next place of the ring */
 	gint64 cursor;       /* the last event it was given or that it said it knows */
@@ -113,6 +123,11 @@ struct client {
 
 /* Registers it with the hub, checks caps, and lets the dialect open. Only after this may it end. */
 void client_start(struct client *client, gint64 after);
+
+/* Whether the event is one that it is to be given, and was not. */
+gboolean client_wants(const struct client *client, const struct frame *frame);
+/* Gives it one that it wants. */
+void client_give(struct client *client, struct frame *frame);
 
 /* Writes what there is for it, as far as the socket takes it. */
 void client_drain(struct client *client);

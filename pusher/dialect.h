@@ -12,11 +12,14 @@
  * dialect_audit: /ws, the auditor's (requirements 2.7). Without a cursor an audit-update comes
  * first. Takes ping, request-update, get-status.
  * dialect_dashboard: /api/v1/dashboard/ws (requirements 2.2). Nothing comes before subscribe.
+ * dialect_run: /ws/run/{id} (requirements 2.4): how the run stands and what it printed, then what
+ * happens to it, each event with the members of its data beside its type. Answers all with pong.
  * dialect_stream: server-sent events. Says where it stands, then events.
  * dialect_poll: one answer, then the end.
  */
 extern const struct dialect dialect_audit;
 extern const struct dialect dialect_dashboard;
+extern const struct dialect dialect_run;
 extern const struct dialect dialect_stream;
 extern const struct dialect dialect_poll;
 

@@ -27,6 +27,10 @@ struct frame *event_row_frame(struct hub *hub, const struct db_result *result, g
 	frame->audience = hub_audience(hub, db_result_get(result, row, EVENT_ROW_ORGANIZATION));
 	frame->type = g_intern_string(type);
 	frame->type_bit = hub_type_bit(type);
+	const char *subject = db_result_get(result, row, EVENT_ROW_SUBJECT);
+	if (subject == NULL ||
+		!g_ascii_string_to_signed(subject, 10, 1, G_MAXINT64, &frame->run, NULL))
+		frame->run = 0;
 	frame->project = g_strdup(db_result_get(result, row, EVENT_ROW_PROJECT));
 	return frame;
 }

@@ -24,6 +24,7 @@ enum event_row_column {
 	EVENT_ROW_PROJECT,
 	EVENT_ROW_INTERNAL,
 	EVENT_ROW_JSON,
+	EVENT_ROW_SUBJECT,
 	/* report_feed() only: there are events that have no number yet. */
 	EVENT_ROW_IS_LEFT,
 };

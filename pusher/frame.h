@@ -36,6 +36,7 @@ struct frame {
 	const char *type;                /* for "event:"; NULL is "message" */
 	guint64 type_bit;
 	char *project; /* NULL: none */
+	gint64 run;    /* its subject, where that is a number */
 	guint references;
 	struct {
 		char *room;

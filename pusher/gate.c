@@ -20,8 +20,11 @@
 #define ACCEPTS_A_ROUND 64
 #define HEAD_LIMIT_S 10
 #define VISITORS_MAX 1024
+/* A browser that has just signed in is here before the event that tells of its session. */
+#define STRANGER_LIMIT_S 1.
+#define STRANGER_AGAIN_S 0.02
 
-/* Somebody whose request head has not come in full yet. */
+/* Somebody whose request head has not come in full yet, or whom nobody knows yet (a stranger). */
 struct visitor {
 	struct gate *gate;
 	int fd;
@@ -40,8 +43,8 @@ struct gate {
 		char *path;
 		ev_io io;
 	} listeners[2];
-	GQueue visitors;
-	ev_timer tick;
+	GQueue visitors, strangers;
+	ev_timer tick, again;
 };
 
 /* clang-format off */
@@ -58,11 +61,13 @@ static const struct {
 static const struct route {
 	const char *path;
 	const struct dialect *dialect; /* a WebSocket */
+	gboolean is_run; /* the path goes on with its number */
 	gboolean is_stream;
 	status_function *status;
 	const char *role;
 } routes[] = {
 	{ "/ws", .dialect = &dialect_audit },
+	{ "/ws/run/", .is_run = TRUE, .dialect = &dialect_run },
 	{ "/api/v1/dashboard/ws", .dialect = &dialect_dashboard },
 	{ "/api/v1/sse/events", .is_stream = TRUE },
 	{ "/api/v1/events/stream", .is_stream = TRUE },
@@ -157,7 +162,23 @@ static void status_give(
 	close(fd);
 }
 
-static void live_give(struct gate *gate, const struct route *route, int fd, const struct head *head)
+/* 0 where the path is not this route's; of one that ends with a number, that; else 1. */
+static gint64 route_match(const struct route *route, const char *path)
+{
+	gint64 number = 0;
+
+	if (!route->is_run)
+		return !strcmp(route->path, path);
+	return g_str_has_prefix(path, route->path) &&
+			       g_ascii_string_to_signed(
+				       path + strlen(route->path), 10, 1, G_MAXINT64, &number, NULL)
+		       ? number
+		       : 0;
+}
+
+/* FALSE: who it is may be known in a moment, and fd is not taken over; never with is_last. */
+static gboolean live_give(struct gate *gate, const struct route *route, int fd,
+	const struct head *head, gboolean is_last)
 {
 	g_autoptr(GError) error = NULL;
 	gint64 after = -1;
@@ -174,28 +195,35 @@ static void live_give(struct gate *gate, const struct route *route, int fd, cons
 		 head_cursor(head, &after, &error) &&
 		 (session = identity_find(gate->identity, head, &error)) != NULL)
 		hub_admit(gate->hub, session_account(session), head->address, &error);
+	if (!is_last && g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_AUTH) &&
+		identity_may_come(gate->identity, head))
+		return FALSE;
 	if (error != NULL)
 		refuse(fd, error);
 	else if (route->dialect != NULL)
-		ws_open_client(gate->ws, fd, head, route->dialect, session, after);
+		ws_open_client(gate->ws, fd, head, route->dialect, session, after,
+			route->is_run ? route_match(route, head->path) : 0);
 	else
 		stream_open_client(gate->hub, fd, head, gate->conf, session, after);
+	return TRUE;
 }
 
-/* A whole head; fd is taken over. */
-static void request_give(struct gate *gate, int fd, const char *bytes, gsize len)
+/* A whole head; fd is taken over unless it is FALSE, as of live_give(). */
+static gboolean request_give(
+	struct gate *gate, int fd, const char *bytes, gsize len, gboolean is_last)
 {
 	g_autoptr(GError) error = NULL;
 	struct head head;
 	const struct route *route = NULL;
+	gboolean is_taken = TRUE;
 
 	if (!head_parse(&head, bytes, len, &error)) {
 		refuse(fd, error);
 		head_clear(&head);
-		return;
+		return TRUE;
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(routes) && route == NULL; i++)
-		if (!strcmp(routes[i].path, head.path))
+		if (route_match(&routes[i], head.path) > 0)
 			route = &routes[i];
 	guint status = route == NULL                                       ? 404
 		       : strcmp(head.method, "GET") != 0                   ? 405
@@ -212,9 +240,53 @@ static void request_give(struct gate *gate, int fd, const char *bytes, gsize len
 	} else if (route->status != NULL) {
 		status_give(gate, route, fd, &head);
 	} else {
-		live_give(gate, route, fd, &head);
+		is_taken = live_give(gate, route, fd, &head, is_last);
 	}
 	head_clear(&head);
+	return is_taken;
+}
+
+static struct visitor *visitor_new(struct gate *gate, int fd, const char *bytes, gsize len)
+{
+	struct visitor *visitor = g_new0(struct visitor, 1);
+
+	visitor->gate = gate;
+	visitor->fd = fd;
+	visitor->head = g_string_new_len(bytes, (gssize)len);
+	visitor->link.data = visitor;
+	return visitor;
+}
+
+static void stranger_free(struct visitor *stranger)
+{
+	g_queue_unlink(&stranger->gate->strangers, &stranger->link);
+	g_string_free(stranger->head, TRUE);
+	g_free(stranger);
+}
+
+static void stranger_add(struct gate *gate, int fd, const char *bytes, gsize len)
+{
+	struct visitor *stranger = visitor_new(gate, fd, bytes, len);
+
+	stranger->deadline = ev_now(gate->hub->loop) + STRANGER_LIMIT_S;
+	g_queue_push_tail_link(&gate->strangers, &stranger->link);
+	ev_timer_again(gate->hub->loop, &gate->again);
+}
+
+static void again_ready(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct gate *gate = timer->data;
+	GList *next;
+
+	for (GList *link = gate->strangers.head; link != NULL; link = next) {
+		struct visitor *stranger = link->data;
+		next = link->next;
+		if (request_give(gate, stranger->fd, stranger->head->str, stranger->head->len,
+			    stranger->deadline < ev_now(loop)))
+			stranger_free(stranger);
+	}
+	if (gate->strangers.length == 0)
+		ev_timer_stop(loop, timer);
 }
 
 static void visitor_free(struct visitor *visitor)
@@ -239,7 +311,8 @@ static gboolean head_take(struct gate *gate, int fd, const char *bytes, gsize le
 		close(fd);
 		return TRUE;
 	}
-	request_give(gate, fd, bytes, len);
+	if (!request_give(gate, fd, bytes, len, gate->strangers.length >= VISITORS_MAX))
+		stranger_add(gate, fd, bytes, len);
 	return TRUE;
 }
 
@@ -273,12 +346,8 @@ static void visitor_add(struct gate *gate, int fd, const char *bytes, gsize len)
 		close(fd);
 		return;
 	}
-	struct visitor *visitor = g_new0(struct visitor, 1);
-	visitor->gate = gate;
-	visitor->fd = fd;
-	visitor->head = g_string_new_len(bytes, (gssize)len);
+	struct visitor *visitor = visitor_new(gate, fd, bytes, len);
 	visitor->deadline = ev_now(gate->hub->loop) + HEAD_LIMIT_S;
-	visitor->link.data = visitor;
 	g_queue_push_tail_link(&gate->visitors, &visitor->link);
 	ev_io_init(&visitor->io, visitor_ready, fd, EV_READ);
 	visitor->io.data = visitor;
@@ -359,6 +428,9 @@ struct gate *gate_new(struct hub *hub, struct identity *identity, struct ws *ws,
 	gate->ws = ws;
 	gate->conf = conf;
 	g_queue_init(&gate->visitors);
+	g_queue_init(&gate->strangers);
+	ev_timer_init(&gate->again, again_ready, 0., STRANGER_AGAIN_S);
+	gate->again.data = gate;
 	ev_timer_init(&gate->tick, tick_ready, 1., 1.);
 	gate->tick.data = gate;
 	ev_timer_start(hub->loop, &gate->tick);
@@ -383,6 +455,7 @@ void gate_free(struct gate *gate)
 	if (gate == NULL)
 		return;
 	ev_timer_stop(gate->hub->loop, &gate->tick);
+	ev_timer_stop(gate->hub->loop, &gate->again);
 	for (gsize i = 0; i < G_N_ELEMENTS(gate->listeners); i++) {
 		if (gate->listeners[i].path == NULL)
 			continue;
@@ -396,6 +469,11 @@ void gate_free(struct gate *gate)
 	while ((visitor = g_queue_peek_head(&gate->visitors)) != NULL) {
 		int fd = visitor->fd;
 		visitor_free(visitor);
+		close(fd);
+	}
+	while ((visitor = g_queue_peek_head(&gate->strangers)) != NULL) {
+		int fd = visitor->fd;
+		stranger_free(visitor);
 		close(fd);
 	}
 	g_free(gate);

@@ -19,6 +19,9 @@
  * Everything that is wrong is refused here with an HTTP status and a sentence, before
  * libwebsockets sees a byte: the packaged version uses freed memory on an unknown Upgrade header
  * and would take h2c. Order: head, path, Origin, upgrade, identity, caps.
+ *
+ * Whoever asks for live updates with a cookie or an API token that nobody has is a stranger for a
+ * second and looked for again, for somebody may have signed in a moment ago. Then it is a refusal.
  */
 struct gate;
 

@@ -35,7 +35,9 @@ struct hub_calls {
 	void (*replay)(gpointer data, struct client *client);     /* it is behind the ring */
 	void (*replay_end)(gpointer data, struct client *client); /* it is not any more */
 	void (*snapshot)(gpointer data, struct client *client, gboolean is_full);
-	void (*forget)(gpointer data, struct client *client); /* it ends */
+	void (*run_status)(gpointer data, struct client *client); /* asks how its run stands */
+	void (*run_log)(gpointer data, struct client *client);    /* and what that printed */
+	void (*forget)(gpointer data, struct client *client);     /* it ends */
 	gpointer data;
 };
 

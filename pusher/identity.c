@@ -279,8 +279,7 @@ static struct session *session_of_token(
 }
 
 /* What the mirror has under the hash of it: a session's cookie, or an API token. */
-static struct session *session_of_bytes(
-	struct identity *identity, const char *bytes, GError **error)
+static struct session *bytes_look(const struct identity *identity, const char *bytes)
 {
 	guchar hash[SECRET_HASH_BYTES];
 	char hex[2 * SECRET_HASH_BYTES + 1];
@@ -288,12 +287,38 @@ static struct session *session_of_bytes(
 	secret_token_hash(bytes, hash);
 	for (guint i = 0; i < SECRET_HASH_BYTES; i++)
 		g_snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	struct session *session = g_hash_table_lookup(identity->by_hash, hex);
+	return g_hash_table_lookup(identity->by_hash, hex);
+}
+
+static struct session *session_of_bytes(
+	struct identity *identity, const char *bytes, GError **error)
+{
+	struct session *session = bytes_look(identity, bytes);
+
 	if (session == NULL || session->expires_at <= ev_time()) {
 		auth_refuse(error);
 		return NULL;
 	}
 	return session;
+}
+
+/* What of a head says who it is. */
+static const char *head_token(const struct head *head)
+{
+	return head->bearer != NULL  ? head->bearer
+	       : head->token != NULL ? head->token
+				     : head->api_key;
+}
+
+gboolean identity_may_come(const struct identity *identity, const struct head *head)
+{
+	const char *token = head_token(head);
+
+	if (token != NULL && !g_str_has_prefix(token, API_TOKEN_PREFIX))
+		return FALSE;
+	if (token == NULL)
+		token = head->cookie;
+	return token != NULL && bytes_look(identity, token) == NULL;
 }
 
 struct session *identity_find(struct identity *identity, const struct head *head, GError **error)
@@ -303,9 +328,8 @@ struct session *identity_find(struct identity *identity, const struct head *head
 			"Live updates are starting. Try again in a moment.");
 		return NULL;
 	}
-	const char *token = head->bearer != NULL  ? head->bearer
-			    : head->token != NULL ? head->token
-						  : head->api_key;
+	const char *token = head_token(head);
+
 	if (token != NULL && g_str_has_prefix(token, API_TOKEN_PREFIX))
 		return session_of_bytes(identity, token, error);
 	if (token != NULL)

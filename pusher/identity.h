@@ -37,6 +37,12 @@ void identity_change(struct identity *identity, const char *data);
 /* MUSTER_ERROR_AUTH, _BUSY. Borrowed; session_add_client() keeps it. */
 struct session *identity_find(struct identity *identity, const struct head *head, GError **error);
 
+/*
+ * Whether one that identity_find() refused may be known soon: what came is a cookie or an API token
+ * that the mirror does not have.
+ */
+gboolean identity_may_come(const struct identity *identity, const struct head *head);
+
 const char *session_account(const struct session *session);
 const char *session_organization(const struct session *session);
 const char *session_role(const struct session *session);

@@ -9,6 +9,7 @@ pusher_muster_pusher_SOURCES = \
 	pusher/dialect.h \
 	pusher/dialect_audit.c \
 	pusher/dialect_dashboard.c \
+	pusher/dialect_run.c \
 	pusher/dialect_stream.c \
 	pusher/event_row.c \
 	pusher/event_row.h \
@@ -29,6 +30,8 @@ pusher_muster_pusher_SOURCES = \
 	pusher/replay.h \
 	pusher/reports.c \
 	pusher/reports.h \
+	pusher/run.c \
+	pusher/run.h \
 	pusher/head.c \
 	pusher/head.h \
 	pusher/snapshot.c \

@@ -21,6 +21,7 @@
 #include "pusher/log_reader.h"
 #include "pusher/replay.h"
 #include "pusher/reports.h"
+#include "pusher/run.h"
 #include "pusher/snapshot.h"
 
 /*
@@ -41,6 +42,7 @@ struct pusher {
 	struct log_reader *reader;
 	struct replay *replay;
 	struct snapshot *snapshot;
+	struct runs *runs;
 	struct reports *reports;
 	struct ws *ws;
 	struct gate *gate;
@@ -66,8 +68,19 @@ static void snapshot_call(gpointer data, struct client *client, gboolean is_full
 	snapshot_add(((struct pusher *)data)->snapshot, client, is_full);
 }
 
+static void run_status_call(gpointer data, struct client *client)
+{
+	run_ask_status(((struct pusher *)data)->runs, client);
+}
+
+static void run_log_call(gpointer data, struct client *client)
+{
+	run_ask_log(((struct pusher *)data)->runs, client);
+}
+
 static void forget_call(gpointer data, struct client *client)
 {
+	run_forget(client);
 	replay_remove(((struct pusher *)data)->replay, client);
 	snapshot_remove(client);
 }
@@ -208,8 +221,8 @@ static gboolean pusher_start(struct pusher *pusher, GError **error)
 	if (pusher->key == NULL || !run_folder_take(pusher, error))
 		return FALSE;
 	pusher->hub = hub_new(pusher->loop, pusher->conf);
-	pusher->hub->calls = (struct hub_calls){
-		replay_call, replay_end_call, snapshot_call, forget_call, pusher};
+	pusher->hub->calls = (struct hub_calls){replay_call, replay_end_call, snapshot_call,
+		run_status_call, run_log_call, forget_call, pusher};
 	pusher->work = lane_make(pusher, "work", FALSE, &work_calls, pusher, error);
 	if (pusher->work == NULL)
 		return FALSE;
@@ -221,6 +234,7 @@ static gboolean pusher_start(struct pusher *pusher, GError **error)
 		return FALSE;
 	pusher->replay = replay_new(pusher->hub, pusher->work);
 	pusher->snapshot = snapshot_new(pusher->hub, pusher->work);
+	pusher->runs = runs_new(pusher->hub, pusher->work);
 	pusher->reports = reports_new(pusher->loop, pusher->conf, pusher->reader, error);
 	if (pusher->reports == NULL)
 		return FALSE;
@@ -260,6 +274,7 @@ static void pusher_stop(struct pusher *pusher)
 	reports_free(pusher->reports);
 	replay_free(pusher->replay);
 	snapshot_free(pusher->snapshot);
+	runs_free(pusher->runs);
 	log_reader_free(pusher->reader);
 	identity_free(pusher->identity);
 	hub_free(pusher->hub);

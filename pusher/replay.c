@@ -27,21 +27,16 @@ void replay_remove(struct replay *replay, struct client *client)
 /* One page for one client. next_id is the first event after the page that may exist. */
 static void page_give(struct client *client, GPtrArray *frames)
 {
-	struct hub *hub = client->hub;
-
 	for (guint i = 0; i < frames->len && !client->is_ended; i++) {
 		struct frame *frame = frames->pdata[i];
 		if (frame->id <= client->cursor)
 			continue;
-		if (frame->audience == client->audience && (frame->type_bit & client->types) != 0 &&
-			(client->project == NULL ||
-				g_strcmp0(client->project, frame->project) == 0)) {
+		if (client_wants(client, frame)) {
 			if (client->transport->is_choked(client))
 				return;
-			gboolean is_replay = frame->id <= client->replay_until;
-			client->transport->write(
-				client, frame, client->form + (is_replay ? FORM_REPLAY : 0));
-			hub->delivered++;
+			client_give(client, frame);
+			if (client->is_waiting)
+				return;
 		}
 		client->cursor = frame->id;
 	}
@@ -70,6 +65,10 @@ static void page_take(struct replay *replay, struct client *client, const struct
 	if (client->cursor < page->after)
 		return; /* came while the page was read */
 	page_give(client, page->frames);
+	if (client->is_waiting) {
+		client_drain(client);
+		return;
+	}
 	if (client->is_ended || client->transport->is_choked(client)) {
 		client->transport->want_write(client);
 		return;
@@ -126,7 +125,8 @@ void replay_run(struct replay *replay)
 		return;
 	for (GList *link = replay->waiting.head; link != NULL; link = link->next) {
 		struct client *client = link->data;
-		if (!client->is_ended && !client->transport->is_choked(client))
+		if (!client->is_ended && !client->is_waiting &&
+			!client->transport->is_choked(client))
 			after = after < 0 ? client->cursor : MIN(after, client->cursor);
 	}
 	if (after < 0)

@@ -256,7 +256,7 @@ static const struct lws_protocols protocols[] = {
 };
 
 void ws_open_client(struct ws *ws, int fd, const struct head *head, const struct dialect *dialect,
-	struct session *session, gint64 after)
+	struct session *session, gint64 after, gint64 run)
 {
 	struct ws_client *self = g_new0(struct ws_client, 1);
 	struct client *client = &self->client;
@@ -282,6 +282,11 @@ void ws_open_client(struct ws *ws, int fd, const struct head *head, const struct
 		return;
 	}
 	client->address = g_strdup(head->address);
+	client->run = run;
+	const char *log_after = head_argument(head, "log_after");
+	if (log_after == NULL ||
+		!g_ascii_string_to_signed(log_after, 10, 0, G_MAXINT32, &client->log_at, NULL))
+		client->log_at = 0;
 	self->is_started = TRUE;
 	client_start(client, after);
 }

@@ -23,8 +23,8 @@ struct ws;
 struct ws *ws_new(struct hub *hub, GError **error);
 void ws_free(struct ws *ws);
 
-/* Takes fd over. */
+/* Takes fd over. run: the one that it watches, 0 for none. */
 void ws_open_client(struct ws *ws, int fd, const struct head *head, const struct dialect *dialect,
-	struct session *session, gint64 after);
+	struct session *session, gint64 after, gint64 run);
 
 #endif

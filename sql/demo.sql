@@ -212,7 +212,7 @@ end
 $$;
 update muster.finding f set first_seen_at = r.created_at, changed_at = r.created_at
   from muster.run r where r.id = f.run_id;
-update muster.finding_state s set at = f.first_seen_at from muster.finding f where f.id = s.finding_id;
+update muster.finding_state s set at = f.first_seen_at, found_at = f.first_seen_at from muster.finding f where f.id = s.finding_id;
 
 -- What people decided about them.
 select pg_temp.act('jane@nxzen.com', 'nxzen');

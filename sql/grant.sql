@@ -24,10 +24,8 @@ begin
 	end loop;
 
 	if exists (select from pg_roles where rolname = 'muster_api') then
-		grant select on muster.organization, muster.membership, muster.project, muster.root,
-			muster.repo, muster.audit, muster.event, muster.run, muster.job, muster.setting,
-			muster.trail to muster_api;
-		grant insert on muster.run, muster.job, muster.trail to muster_api;
+		grant select on muster.organization, muster.project, muster.root, muster.repo, muster.audit,
+			muster.event, muster.run to muster_api;
 	end if;
 
 	for v_grant in
@@ -36,16 +34,16 @@ begin
 				'session_remove', 'account_me', 'overview_get', 'overview_announce', 'report_get', 'audit_history',
 				'audit_history_get', 'audit_csv', 'audit_list', 'audit_add', 'repo_list', 'repo_get', 'repo_place',
 				'repo_add', 'repo_update', 'repo_archive', 'repo_unarchive', 'repo_remove', 'repo_restore',
-				'audit_get', 'audit_diff', 'finding_export', 'analysis_scan_add', 'analysis_scan_list',
+				'audit_get', 'audit_diff', 'finding_export', 'analysis_scan_add', 'scan_add', 'analysis_scan_list',
 				'analysis_scan_get', 'analysis_pull_request', 'analysis_metrics',
 				'event_list', 'event_bounds', 'stream_position', 'sequence_events',
-				'health_get', 'health_queue', 'health_connections', 'health_metrics',
+				'health_get', 'health_queue', 'health_jobs', 'health_connections', 'health_metrics',
 				'rate_take', 'idempotency_take', 'idempotency_keep',
 				'token_list', 'token_add', 'token_remove',
 				'finding_list', 'finding_get', 'finding_update', 'finding_bulk', 'finding_history',
 				'finding_occurrences', 'finding_summary', 'comment_list', 'comment_add', 'comment_remove',
 				'remediation_clone', 'remediation_commit', 'remediation_discard', 'remediation_fix_remote',
-				'remediation_delete', 'remediation_batch', 'remediation_mismatch', 'summary_letter',
+				'remediation_delete', 'remediation_batch', 'remediation_mismatch', 'summary_letter', 'summary_list', 'summary_get',
 				'member_email', 'statistics_dashboard', 'statistics_runs', 'statistics_categories',
 				'statistics_severity', 'statistics_health', 'statistics_top',
 				'deployment_list', 'deployment_get', 'deployment_new', 'deployment_update',
@@ -70,7 +68,15 @@ begin
 				'rule_list', 'rule_get', 'rule_update', 'waiver_list', 'waiver_add', 'waiver_remove',
 				'saved_search_list', 'saved_search_add', 'saved_search_update', 'saved_search_remove']),
 			('muster_api', array['search_all', 'search_facets', 'search_suggest', 'search_bulk']),
+			('muster_api', array['queue_list', 'queue_get', 'queue_attempt_list', 'queue_log_list', 'queue_cancel',
+				'queue_retry', 'queue_redrive', 'queue_pause', 'queue_resume', 'queue_pause_list', 'queue_status',
+				'admin_queue_list', 'admin_queue_status', 'admin_queue_redrive', 'admin_queue_pause',
+				'admin_queue_resume', 'admin_queue_pause_list', 'admin_worker_list']),
 			('muster_api', array['forge_check', 'forge_known', 'repo_import']),
+			('muster_api', array['fetch_get', 'fetch_new', 'credential_list', 'credential_add', 'credential_remove']),
+			('muster_jobs', array['job_login', 'fetch_done']),
+			('muster_api', array['schedule_list', 'schedule_get', 'schedule_new', 'schedule_update', 'schedule_remove',
+				'schedule_run', 'schedule_preview']),
 			-- what those that run as their caller use
 			('muster_api', array['iso', 'json_int', 'json_text', 'json_time', 'byte_at', 'status_code',
 				'status_name', 'status_rank', 'organization_need', 'cursor_format', 'cursor_parse',
@@ -78,16 +84,16 @@ begin
 				'repo_said', 'audit_json', 'repo_active', 'root_audit',
 				'file_name', 'summary_join', 'health_worst', 'health_family', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
-			('muster_jobs', array['job_add', 'job_schedule_audits', 'job_claim', 'job_renew',
-				'job_progress', 'job_usage', 'job_complete', 'job_complete_all', 'job_fail', 'job_snooze', 'job_release',
-				'job_step', 'job_cancel', 'job_retry', 'job_redrive', 'job_pause', 'job_resume', 'job_kind_set',
-				'job_due', 'job_why', 'job_attempts', 'job_status',
-				'finding_import', 'waiver_expire',
-				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position', 'prune',
-				'prune_hourly',
+			('muster_jobs', array['job_add', 'schedule_tick', 'job_claim', 'job_cycle', 'job_renew',
+				'job_progress', 'job_log', 'job_usage', 'job_complete', 'job_complete_all', 'job_fail', 'job_snooze',
+				'job_step', 'job_kind_set',
+				'job_status', 'remediation_done', 'repo_bring_back', 'repo_ask',
+				'worker_renew', 'worker_remove', 'finding_import', 'scan_record',
+				'report_ingest', 'sequence_events', 'event_bounds', 'stream_position',
+				'prune_hourly', 'reconcile_record', 'letter_take', 'letter_done',
 				'root_add', 'root_list', 'root_remove']),
 			('muster_push', array['report_ingest', 'report_feed', 'sequence_events', 'event_bounds',
-				'event_read', 'event_feed', 'stream_position', 'push_sessions', 'push_report'])) g (role, functions)
+				'event_read', 'event_feed', 'stream_position', 'push_sessions', 'push_report', 'push_run', 'push_run_log'])) g (role, functions)
 	loop
 		continue when not exists (select from pg_roles where rolname = v_grant.role);
 		foreach v_function in array v_grant.functions loop

@@ -39,14 +39,36 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0033_state.sql \
 	sql/migration/0034_search.sql \
 	sql/migration/0035_step.sql \
+	sql/migration/0036_worker.sql \
+	sql/migration/0037_sum.sql \
+	sql/migration/0038_scan.sql \
+	sql/migration/0039_try.sql \
+	sql/migration/0040_say.sql \
+	sql/migration/0041_setup.sql \
+	sql/migration/0042_health.sql \
+	sql/migration/0043_figure.sql \
+	sql/migration/0044_schedule.sql \
+	sql/migration/0045_lane.sql \
+	sql/migration/0046_wait.sql \
+	sql/migration/0047_attempt.sql \
+	sql/migration/0048_first.sql \
+	sql/migration/0049_summary.sql \
+	sql/migration/0050_reconcile.sql \
+	sql/migration/0051_tested.sql \
+	sql/migration/0052_retry.sql \
+	sql/migration/0053_credential.sql \
+	sql/migration/0054_mirror.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \
 	sql/api/audit_diff.sql \
 	sql/api/base.sql \
+	sql/api/credential.sql \
+	sql/api/cron.sql \
 	sql/api/dashboard.sql \
 	sql/api/deployment.sql \
 	sql/api/event.sql \
+	sql/api/fetch.sql \
 	sql/api/finding.sql \
 	sql/api/identity.sql \
 	sql/api/health.sql \
@@ -57,6 +79,8 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/organization.sql \
 	sql/api/overview.sql \
 	sql/api/project.sql \
+	sql/api/queue.sql \
+	sql/api/reconcile.sql \
 	sql/api/remediation.sql \
 	sql/api/removal.sql \
 	sql/api/repo.sql \
@@ -68,13 +92,17 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/rule.sql \
 	sql/api/run.sql \
 	sql/api/saved_search.sql \
+	sql/api/scan.sql \
+	sql/api/schedule.sql \
 	sql/api/search.sql \
 	sql/api/self.sql \
 	sql/api/session.sql \
 	sql/api/setting.sql \
 	sql/api/statistics.sql \
+	sql/api/summary.sql \
 	sql/api/tally.sql \
 	sql/api/test_run.sql \
 	sql/api/token.sql \
 	sql/api/totp.sql \
-	sql/api/waiver.sql
+	sql/api/waiver.sql \
+	sql/api/worker.sql

@@ -24,6 +24,7 @@ check_PROGRAMS += \
 	t/unit/input \
 	t/unit/json \
 	t/unit/log \
+	t/unit/mapped \
 	t/unit/quote \
 	t/unit/repo_clone \
 	t/unit/report \
@@ -53,6 +54,7 @@ t_unit_audit_run_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_audit_remote_LDADD = t/unit/libcheck.a $(AUDIT_LIBS)
 t_unit_repo_clone_SOURCES = t/unit/repo_clone.c jobs/repo_clone.c
 t_unit_input_LDADD = t/unit/libcheck.a cgi/libmuster-api.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
+t_unit_mapped_LDADD = t/unit/libcheck.a cgi/libmuster-api.a lib/libmuster.a $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_http_LDADD = t/unit/libcheck.a lib/libmuster-http.a lib/libmuster.a $(CURL_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 t_unit_db_LDADD = t/unit/libcheck.a lib/libmuster-db.a lib/libmuster.a $(PQ_LIBS) $(JSON_LIBS) $(SODIUM_LIBS) $(GLIB_LIBS)
 
@@ -191,4 +193,5 @@ check-local: check-programs
 	$(MAKE) $(AM_MAKEFLAGS) check-only
 
 include t/bench/local.mk
+include t/chaos/local.mk
 include t/jobs/local.mk

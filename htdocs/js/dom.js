@@ -14,7 +14,7 @@
  */
 const SVG = "http://www.w3.org/2000/svg";
 const SVG_TAGS = new Set(["svg", "g", "path", "rect", "line", "circle", "polyline"]);
-const PROPERTIES = new Set(["value", "checked", "disabled", "selected", "open", "hidden"]);
+const PROPERTIES = new Set(["value", "defaultValue", "checked", "disabled", "selected", "open", "hidden"]);
 const drawn = new WeakMap(); /* element → what it was drawn from */
 
 export function h(tag, attrs, ...kids) {

@@ -83,6 +83,16 @@ export function ago_format(at, now) {
 	return age === NONE || age === "now" ? age : `${age} ago`;
 }
 
+/* How long until then; what has come is "now". */
+export function until_format(at, now) {
+	const ms = time_parse(at);
+
+	if (ms === null)
+		return NONE;
+	const age = age_format(now, ms);
+	return age === "now" ? age : `in ${age}`;
+}
+
 /* local time, to the second: "21 Nov 2026, 04:05:06" */
 export function time_format(at) {
 	const ms = time_parse(at);

@@ -6,12 +6,12 @@
 export const page = {
 	session: undefined,    /* { account, csrf_token }; null: nobody is signed in; undefined: not known yet */
 	live: null,            /* js/live.js */
-	runs: new Map(),       /* run id → { repo, status }: runs asked for here that are not over */
+	runs: new Map(),       /* run id → { kind, repo, status }: runs asked for here that are not over */
 	go() {},               /* (url, { replace }) → shows another address */
 	draw() {},             /* () → draws the view again from the data it has */
 	update() {},           /* (data) → replaces the view's data and draws it */
 	refresh() {},          /* () → loads the view's data again; a promise */
-	run() {},              /* (repo or null) → asks for an audit now */
+	run() {},              /* (repo or null, "audit" or "scan") → asks for it now */
 	toast() {},            /* (text, { tone }) → a passing message */
 	say() {},              /* (text) → for screen readers only */
 	signed_in() {},        /* (the server's answer, url) → somebody signed in: go on there */

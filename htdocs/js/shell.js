@@ -18,7 +18,7 @@ import { api_get, api_on_sign_out, api_send, csrf_set } from "./api.js";
 import { backoff_delay } from "./backoff.js";
 import { h, patch } from "./dom.js";
 import { id_is_after } from "./event.js";
-import { ago_format } from "./format.js";
+import { ago_format, count_format, until_format } from "./format.js";
 import { Live } from "./live.js";
 import { link_follow, page } from "./page.js";
 import { header } from "./parts/header.js";
@@ -33,6 +33,11 @@ const VIEW = {
 	repo: () => import("./views/repo.js"),
 	audit_list: () => import("./views/audit_list.js"),
 	audit: () => import("./views/audit.js"),
+	job_list: () => import("./views/job_list.js"),
+	job: () => import("./views/job.js"),
+	schedule_list: () => import("./views/schedule_list.js"),
+	schedule: () => import("./views/schedule.js"),
+	run: () => import("./views/run.js"),
 	account: () => import("./views/account.js"),
 	sign_in: () => import("./views/sign_in.js"),
 	sign_in_return: () => import("./views/sign_in_return.js"),
@@ -294,24 +299,34 @@ page.say = (text) => {
 	document.getElementById("say").textContent = text;
 };
 
-/* An audit now, shown at once as pending and taken back when the server refuses. */
-page.run = async (repo = null) => {
-	const mine = { repo: repo?.id ?? null, name: repo?.name ?? null, status: "pending", at: Date.now() };
+const ASKED = {
+	audit: { path: "/api/v1/audits", noun: "audit", done: "was audited" },
+	scan: { path: "/api/v1/scans", noun: "scan", done: "was scanned" },
+};
+
+/* An audit or a scan now, shown at once as pending and taken back when the server refuses. */
+page.run = async (repo = null, kind = "audit") => {
+	const mine = { kind, repo: repo?.id ?? null, name: repo?.name ?? null, status: "pending", at: Date.now() };
 	const key = Symbol("asked");
 
 	page.runs.set(key, mine);
 	draw();
 	try {
-		const { body, position } = await api_send("POST", "/api/v1/audits", repo ? { repo: repo.id } : {});
+		const { body, position } = await api_send("POST", ASKED[kind].path, repo ? { repo: repo.id } : {});
 		page.runs.delete(key);
-		page.runs.set(String(body.run_id), { ...mine, status: body.status ?? "pending" });
+		if (body.run_id)
+			page.runs.set(String(body.run_id), { ...mine, status: body.status ?? "pending" });
+		else
+			page.toast(`${count_format(body.repositories, "repository", "repositories")} will be scanned. Jobs shows how far that is.`,
+				{ tone: "clean" });
 		for (const event of recent)
 			run_take(event);
 		if (position)
 			page.live.seen(position);
+		reload_soon();
 	} catch (problem) {
 		page.runs.delete(key);
-		page.toast(`The audit was not started. ${problem.message}. ${problem.detail ?? ""}`
+		page.toast(`The ${ASKED[kind].noun} was not started. ${problem.message}. ${problem.detail ?? ""}`
 			+ (problem.request_id ? ` (request ${problem.request_id})` : ""), { tone: "error" });
 	}
 	draw();
@@ -324,13 +339,14 @@ function run_take(event) {
 
 	if (type !== "status_change" || !run)
 		return;
+	const { noun, done } = ASKED[run.kind];
 	run.status = data.status;
 	if (data.status === "completed") {
-		page.toast(run.name ? `${run.name} was audited` : "The audit is complete", { tone: "clean" });
+		page.toast(run.name ? `${run.name} ${done}` : `The ${noun} is complete`, { tone: "clean" });
 		page.runs.delete(id);
 		reload_soon();
 	} else if (data.status === "failed" || data.status === "cancelled") {
-		page.toast(`The audit ${data.status === "failed" ? "failed" : "was cancelled"}. ${data.error ?? ""}`,
+		page.toast(`The ${noun} ${data.status === "failed" ? "failed" : "was cancelled"}. ${data.error ?? ""}`,
 			{ tone: "error" });
 		page.runs.delete(id);
 	}
@@ -383,8 +399,8 @@ function clock_tick() {
 	if (document.hidden)
 		return;
 	const now = Date.now();
-	for (const time of document.querySelectorAll("time[data-ago]")) {
-		const text = ago_format(time.dateTime, now);
+	for (const time of document.querySelectorAll("time[data-ago], time[data-until]")) {
+		const text = (time.dataset.until === undefined ? ago_format : until_format)(time.dateTime, now);
 		if (time.firstChild && time.firstChild.data !== text)
 			time.firstChild.data = text;
 	}

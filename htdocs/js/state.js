@@ -39,6 +39,53 @@ const CHECK = {
 	pass: { word: "Pass", tone: "clean", shape: "clean", rank: 3 },
 };
 
+/* jobs of the queue, in the order of filters */
+export const JOB = [
+	{ id: "queued", word: "Waiting", tone: "plain", shape: "polling", help: "Waits for its turn" },
+	{ id: "running", word: "Running", tone: "extra", shape: "play", help: "Is being done" },
+	{ id: "done", word: "Done", tone: "clean", shape: "clean", help: "Was done" },
+	{ id: "dead", word: "Given up", tone: "error", shape: "error", help: "Failed for good" },
+	{ id: "cancelled", word: "Cancelled", tone: "plain", shape: "off", help: "Was ended, or a newer one took its place" },
+];
+
+const RUN = [
+	{ id: "pending", word: "Waiting", tone: "plain", shape: "polling", help: "Waits for its turn" },
+	{ id: "in_progress", word: "Running", tone: "extra", shape: "play", help: "Is being done" },
+	{ id: "completed", word: "Completed", tone: "clean", shape: "clean", help: "Came to its end" },
+	{ id: "failed", word: "Failed", tone: "error", shape: "error", help: "Did not come to its end" },
+	{ id: "cancelled", word: "Cancelled", tone: "plain", shape: "off", help: "Was ended" },
+];
+
+const WORKER = [
+	{ id: "claiming", word: "Works", tone: "clean", shape: "live", help: "Takes jobs" },
+	{ id: "waiting", word: "Stands by", tone: "plain", shape: "polling", help: "Another runner of this host takes jobs" },
+	{ id: "minding", word: "Ends", tone: "plain", shape: "off", help: "Takes no more jobs, and waits for those it has" },
+	{ id: "draining", word: "Stops", tone: "dirty", shape: "off", help: "Was told to stop, and waits for its jobs" },
+	{ id: "stopping", word: "Stops", tone: "dirty", shape: "off", help: "Was told to stop, as were its jobs" },
+	{ id: "lost", word: "Lost", tone: "error", shape: "error", help: "Was not heard of for half a minute" },
+];
+
+/* what became of a time of a schedule */
+const TICK = [
+	{ id: "queued", word: "Queued", tone: "clean", shape: "clean", help: "Its jobs were queued" },
+	{ id: "skipped", word: "Skipped", tone: "plain", shape: "off", help: "There was nothing to do, or the last time was not done yet" },
+	{ id: "missed", word: "Missed", tone: "dirty", shape: "dirty", help: "Nobody looked when its time was there, and it was too long ago to be made up for" },
+];
+
+const SCHEDULE = {
+	on: { word: "On", tone: "clean", shape: "live", help: "Is followed" },
+	off: { word: "Paused", tone: "plain", shape: "off", help: "Is not followed" },
+	error: { word: "Error", tone: "error", shape: "error", help: "Cannot be followed" },
+};
+
+const OUTCOME = [
+	{ id: "done", word: "Done", tone: "clean", shape: "clean", help: "Was done" },
+	{ id: "failed", word: "Failed", tone: "error", shape: "error", help: "Ended with an error" },
+	{ id: "crashed", word: "Crashed", tone: "error", shape: "error", help: "Its process died" },
+	{ id: "lost", word: "Lost", tone: "error", shape: "missing", help: "Its runner was not heard of any more" },
+	{ id: "cancelled", word: "Cancelled", tone: "plain", shape: "off", help: "Was ended" },
+];
+
 export const SEVERITY = ["critical", "high", "medium", "low", "info"];
 
 function unknown_new(id) {
@@ -48,6 +95,31 @@ function unknown_new(id) {
 
 export function status_get(id) {
 	return STATUS.find((row) => row.id === id) ?? unknown_new(id === "unknown" ? "" : id);
+}
+
+export function job_get(id) {
+	return JOB.find((row) => row.id === id) ?? unknown_new(id);
+}
+
+export function run_get(id) {
+	return RUN.find((row) => row.id === id) ?? unknown_new(id);
+}
+
+export function tick_get(id) {
+	return TICK.find((row) => row.id === id) ?? unknown_new(id);
+}
+
+export function schedule_get({ enabled, error }) {
+	return SCHEDULE[!enabled ? "off" : error ? "error" : "on"];
+}
+
+/* Of an attempt: null while it is under way. */
+export function outcome_get(id) {
+	return id === null ? job_get("running") : OUTCOME.find((row) => row.id === id) ?? unknown_new(id);
+}
+
+export function worker_get(id) {
+	return WORKER.find((row) => row.id === id) ?? unknown_new(id);
 }
 
 export function health_get(id) {

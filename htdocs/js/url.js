@@ -8,7 +8,7 @@
  *	// { view: "repo", params: { repo: "muster", action: "diff", diff: "" } }
  *	url_format("repo_list", { status: "dirty" })        // "/repos?status=dirty"
  */
-import { STATUS } from "./state.js";
+import { JOB, STATUS } from "./state.js";
 
 const SORTS = ["name", "-name", "status", "health", "-health", "last_commit", "-last_commit"];
 const ACTIONS = ["", "view", "diff", "clone", "review", "delete", "commit", "fix_remote"];
@@ -22,6 +22,11 @@ const ROUTE = [
 	  query: { action: ACTIONS, diff: ["", "split", "unified"] } },
 	{ view: "audit_list", path: /^\/audits\/?$/, base: "/audits", query: {} },
 	{ view: "audit", path: /^\/audits\/(?<file>[^/]+)\/?$/, base: "/audits/:file", query: {} },
+	{ view: "job_list", path: /^\/jobs\/?$/, base: "/jobs", query: { state: ["", ...JOB.map((row) => row.id)] } },
+	{ view: "job", path: /^\/jobs\/(?<job>[0-9]{1,18})\/?$/, base: "/jobs/:job", query: {} },
+	{ view: "schedule_list", path: /^\/schedules\/?$/, base: "/schedules", query: { add: ["", "1"] } },
+	{ view: "schedule", path: /^\/schedules\/(?<schedule>[0-9a-f-]{36})\/?$/, base: "/schedules/:schedule", query: {} },
+	{ view: "run", path: /^\/runs\/(?<run>[0-9]{1,18})\/?$/, base: "/runs/:run", query: {} },
 	{ view: "account", path: /^\/account\/?$/, base: "/account", query: {} },
 	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null }, outside: true },
 	/* back from an issuer, with a query that is its own */

@@ -3,6 +3,7 @@
 #include "jobs/audit/audit.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "jobs/audit/cache.h"
 #include "jobs/audit/facts.h"
@@ -53,10 +54,14 @@ void audit_result_clear(struct audit_result *result)
 static void inspect_one(struct run *run, const struct find_repo *found)
 {
 	const struct audit_progress *progress = run->progress;
+	const struct audit_options *options = run->options;
+	int lock = options->lock != NULL ? options->lock(found->path, options->lock_data) : -1;
 	struct audit_facts *facts = inspect_repo(found, &run->inspect);
 
-	row_judge(facts, run->options->remote);
-	json_object *row = row_new(facts, run->options->checks);
+	if (lock >= 0)
+		close(lock);
+	row_judge(facts, options->remote);
+	json_object *row = row_new(facts, options->checks);
 	audit_facts_free(facts);
 
 	g_mutex_lock(&run->lock);

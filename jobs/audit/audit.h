@@ -52,6 +52,14 @@ struct audit_options {
 	 */
 	const char *repo_id;
 	json_object *previous;
+
+	/*
+	 * Taken while a repository is looked at, so that nobody writes in it meanwhile: a
+	 * descriptor that is closed afterwards, -1 when there is none. Called from the audit's
+	 * threads. NULL: what changes meanwhile is seen as it happens to be.
+	 */
+	int (*lock)(const char *path, gpointer data);
+	gpointer lock_data;
 };
 
 /* Fills in what the configuration says; strings are borrowed from conf. */

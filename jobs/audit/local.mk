@@ -14,6 +14,7 @@ jobs_libaudit_a_SOURCES = \
 	jobs/audit/report.c jobs/audit/report.h \
 	jobs/audit/row.c jobs/audit/row.h \
 	jobs/audit/score.c jobs/audit/score.h \
+	jobs/git/change.c jobs/git/change.h \
 	jobs/git/commit.c jobs/git/commit.h \
 	jobs/git/diff.c jobs/git/diff.h \
 	jobs/git/head.c jobs/git/head.h \

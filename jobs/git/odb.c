@@ -17,8 +17,14 @@ struct odb {
 	git_odb *handle;
 };
 
-/* Once a process; libgit2 is never asked about global configuration or owners by us. */
-static gboolean library_start(void)
+static const char *last_message(void)
+{
+	const git_error *last = git_error_last();
+
+	return last != NULL && last->message != NULL ? last->message : "unknown error of libgit2";
+}
+
+gboolean odb_library_start(GError **error)
 {
 	static gsize is_started;
 
@@ -35,14 +41,11 @@ static gboolean library_start(void)
 		git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
 		g_once_init_leave(&is_started, result);
 	}
-	return is_started == 1;
-}
-
-static const char *last_message(void)
-{
-	const git_error *last = git_error_last();
-
-	return last != NULL && last->message != NULL ? last->message : "unknown error of libgit2";
+	if (is_started == 1)
+		return TRUE;
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_IO, "libgit2 does not start: %s", last_message());
+	return FALSE;
 }
 
 struct odb *odb_open(const char *commondir, GError **error)
@@ -50,11 +53,8 @@ struct odb *odb_open(const char *commondir, GError **error)
 	g_autofree char *objects = g_build_filename(commondir, "objects", NULL);
 	git_odb *handle;
 
-	if (!library_start()) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO, "libgit2 does not start: %s",
-			last_message());
+	if (!odb_library_start(error))
 		return NULL;
-	}
 	if (git_odb_open(&handle, objects) != 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 			"the object store cannot be opened: %s", last_message());

@@ -24,6 +24,9 @@
 struct odb;
 typedef struct odb Odb; /* for g_autoptr */
 
+/* Once a process; afterwards libgit2 asks about no global configuration and no owner. */
+gboolean odb_library_start(GError **error);
+
 struct odb *odb_open(const char *commondir, GError **error);
 void odb_free(struct odb *odb);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Odb, odb_free)

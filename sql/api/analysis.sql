@@ -2,19 +2,30 @@
 -- Analysis as its clients know it: scans are runs, vulnerabilities are findings.
 --
 --   analysis_scan_add(p_repo, p_commit, p_branch, p_type, p_pull_request) → scan: a run of that kind, the one
---       that waits already when it was asked for before. p_type: security, quality or dependency.
---       p_pull_request: the number of the one that it is of. MU404, MU409.
+--       that waits or runs already when it was asked for before; a newer commit of the same branch or pull
+--       request takes the place of an older one. p_type: security, quality or dependency. There is nothing yet
+--       that looks for the last two: such a run has failed at once, and says so. All of history is scanned:
+--       p_commit and p_branch must be there, or the run fails. p_pull_request: the number of the one that it is
+--       of. MU404, MU409.
 --   analysis_scan_list(p_repo, p_status, p_type, p_limit, p_cursor) → {"items": [scan], "next"}, newest first
 --   analysis_scan_get(p_run) → scan + "results": what it was the first to find, at most 100. MU404.
 --   analysis_pull_request(p_pull_request, p_repo) → {pull_request, scans, findings}: the scans that named it,
 --       the newest first, at most 50, of any repository without p_repo; and what these were the first to
 --       find, the worst first, at most 200. MU404: no scan named it.
+--   analysis_begin(p_repo, p_root, p_kind, p_priority) → the run that was queued of a repository on its host; null:
+--       one waits or runs already, or there is nothing to look at. Internal.
+--   scan_add(p_repo) → {"run_id", "status", "repositories"}: as analysis_scan_add(), or without p_repo all that
+--       there are, a hundred in a second, each without being asked for twice. MU404, MU409.
+--   repo_ask(p_organization: slug, p_kind: audit or scan, p_repo) → audit_add() or scan_add(), for an administrator
+--       of the host.
+--   analysis_first() → (organization, jobs): what scan_add() asked for, and what audits have found since, if the
+--       setting scan.first says so, was queued. Internal.
 --   analysis_metrics(p_repo) → what is known of a repository: {repository, timestamp, health, activity,
 --       security}; null where nobody has looked yet. MU404, MU409.
 --
 -- A scan: {id, scan_id, repository_id, repository, scan_type, commit_sha, branch, pull_request, status,
 -- progress, error, findings_count, critical_count, high_count, medium_count, low_count, created_at, started_at,
--- completed_at}. Counts are of what it was the first to find, null until it has completed.
+-- completed_at}. Counts are of what it saw and is neither ignored nor resolved, null until it has completed.
 
 create function muster.analysis_kind(p_type text) returns text
 language sql immutable parallel safe
@@ -28,27 +39,105 @@ create function muster.analysis_scan_json(p_run muster.run) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_is_done boolean := (p_run).status = 'completed';
-	v_counts record;
+	v_counts jsonb := case when v_is_done and (p_run).counts is not null
+			       then '{"critical": 0, "high": 0, "medium": 0, "low": 0}'::jsonb || (p_run).counts end;
 begin
-	if v_is_done then
-		select count(*) as n, count(*) filter (where severity = 'critical') as critical,
-		       count(*) filter (where severity = 'high') as high,
-		       count(*) filter (where severity = 'medium') as medium,
-		       count(*) filter (where severity = 'low') as low into v_counts
-		  from muster.finding where run_id = (p_run).id and organization_id = (p_run).organization_id;
-	else
-		select null::bigint as n, null::bigint as critical, null::bigint as high, null::bigint as medium,
-		       null::bigint as low into v_counts;
-	end if;
 	return jsonb_build_object('id', (p_run).id, 'scan_id', (p_run).id, 'repository_id', (p_run).repo_id,
 		'repository', muster.repo_brief((p_run).repo_id), 'scan_type', muster.analysis_type((p_run).kind),
 		'commit_sha', (p_run).request -> 'commit', 'branch', (p_run).request -> 'branch',
 		'pull_request', (p_run).pull_request,
 		'status', (p_run).status, 'progress', (p_run).progress, 'error', (p_run).error,
-		'findings_count', v_counts.n, 'critical_count', v_counts.critical, 'high_count', v_counts.high,
-		'medium_count', v_counts.medium, 'low_count', v_counts.low,
+		'findings_count', case when v_is_done then (p_run).total_results end,
+		'critical_count', v_counts -> 'critical', 'high_count', v_counts -> 'high',
+		'medium_count', v_counts -> 'medium', 'low_count', v_counts -> 'low',
 		'created_at', muster.iso((p_run).created_at), 'started_at', muster.iso((p_run).started_at),
 		'completed_at', muster.iso((p_run).completed_at));
+end
+$$;
+
+-- What is asked for twice is one job: of a repository, or of one branch or pull request of it.
+create function muster.analysis_key(p_repo uuid, p_branch text default null, p_pull_request integer default null)
+returns text
+language sql immutable parallel safe
+-- A branch may have any letters, and is long.
+return format('repo:%s:%s', p_repo, md5(jsonb_build_array(p_branch, p_pull_request)::text));
+
+create function muster.analysis_queue(p_run muster.run, p_repo muster.repo, p_root muster.root, p_key text,
+				      p_priority integer) returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	-- What is fetched knows nothing of a push before. Where that fails it is scanned as it is, if it was ever
+	-- there.
+	v_fetch bigint := muster.fetch_add(p_repo);
+	v_is_mirror boolean := muster.mirror_url(p_repo, p_root) is not null;
+	v_mirror muster.mirror;
+begin
+	select * into v_mirror from muster.mirror where repo_id = (p_repo).id;
+	return muster.job_add((p_repo).organization_id, (p_run).kind, p_key,
+		jsonb_build_object('commit', null, 'branch', null) || coalesce((p_run).request, '{}')
+		|| jsonb_build_object('repo_id', (p_repo).id, 'name', (p_repo).name, 'path', (p_repo).path,
+			'root', (p_root).slug, 'root_path', (p_root).path, 'organization_id', (p_repo).organization_id,
+			'fetch', v_fetch, 'mirror', v_is_mirror),
+		p_host => case when v_is_mirror then v_mirror.host else (p_root).host end,
+		p_run => (p_run).id, p_priority => p_priority, p_attempts_max => 3,
+		p_mode => 'supersede',
+		p_wait_for => array_remove(array[v_fetch], null),
+		p_wait_any => not v_is_mirror or v_mirror.repo_id is not null,
+		-- What is known of a repository is kept by one scan at a time.
+		p_limit_key => 'scan:' || (p_repo).id, p_limit_running => 1);
+end
+$$;
+
+create function muster.analysis_begin(p_repo muster.repo, p_root muster.root, p_kind text, p_priority integer)
+returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_key text := muster.analysis_key((p_repo).id);
+	v_run muster.run;
+begin
+	if (p_repo).removed_at is not null or (p_repo).archived_at is not null or not muster.repo_is_here(p_repo, p_root)
+	   or exists (select from muster.job j
+		       where j.organization_id = (p_repo).organization_id and j.kind = p_kind and j.key = v_key
+			 and j.state in ('queued', 'running')) then
+		return null;
+	end if;
+	insert into muster.run (organization_id, project_id, repo_id, kind)
+	values ((p_repo).organization_id, (p_repo).project_id, (p_repo).id, p_kind)
+	returning * into v_run;
+	perform muster.analysis_queue(v_run, p_repo, p_root, v_key, p_priority);
+	return v_run.id;
+end
+$$;
+
+create function muster.analysis_first() returns table (organization text, jobs integer)
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_root muster.root;
+	v_repo muster.repo;
+	v_from integer;
+begin
+	for v_root in
+		select * from muster.root t where t.scan_from is not null order by t.id limit 5 for update skip locked
+	loop
+		jobs := 0;
+		v_from := null;
+		if v_root.watched and exists (select from muster.job_kind where name = 'scan') and not
+		   exists (select from muster.organization o
+			    where o.id = v_root.organization_id and o.removed_at is not null) then
+			for v_repo in
+				select * from muster.repo r where r.root_id = v_root.id and r.ordinal >= v_root.scan_from
+				 order by r.ordinal limit 100
+			loop
+				jobs := jobs + (muster.analysis_begin(v_repo, v_root, 'scan', -1) is not null)::integer;
+				v_from := v_repo.ordinal + 1;
+			end loop;
+		end if;
+		update muster.root set scan_from = case when v_from < next_ordinal then v_from end where id = v_root.id;
+		if jobs > 0 then
+			organization := (select o.slug from muster.organization o where o.id = v_root.organization_id);
+			return next;
+		end if;
+	end loop;
 end
 $$;
 
@@ -71,29 +160,71 @@ begin
 	v_repo := muster.repo_find(p_repo);
 	select * into v_root from muster.root where id = v_repo.root_id and organization_id = v_organization;
 	perform muster.repo_active(v_repo);
-	if not v_root.watched or v_repo.status in ('missing', 'not_git') then
+	if (not v_root.watched or v_repo.status in ('missing', 'not_git')) and muster.mirror_url(v_repo, v_root) is null then
 		raise exception using errcode = 'MU409',
-			message = format('%s is no repository on a host of ours that could be scanned.', v_repo.name);
+			message = format('%s is no repository on a host of ours, nor has it an https address to fetch it from.', v_repo.name);
 	end if;
-	v_key := left(concat_ws(':', 'repo', v_repo.id, v_request ->> 'commit', v_request ->> 'branch',
-			       'pull_request ' || p_pull_request), 300);
+	v_key := muster.analysis_key(v_repo.id, v_request ->> 'branch', p_pull_request);
 	perform pg_advisory_xact_lock(19802, hashtext(v_kind || v_key));
 	select r.* into v_run from muster.job j join muster.run r on r.id = j.run_id
 	 where j.organization_id = v_organization and j.kind = v_kind and j.key = v_key
-	   and j.state in ('queued', 'running');
-	if v_run.id is null then
-		insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request, pull_request)
-		values (v_organization, v_repo.project_id, v_repo.id, muster.account(), v_kind, v_request, p_pull_request)
-		returning * into v_run;
-		insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
-		values (v_organization, v_run.id, v_kind, v_key, v_root.host, 10, 3,
-			v_request || jsonb_build_object('repo_id', v_repo.id, 'name', v_repo.name, 'path', v_repo.path,
-				'root', v_root.slug, 'root_path', v_root.path, 'organization_id', v_organization));
-		insert into muster.trail (organization_id, account_id, action, subject, data)
-		values (v_organization, muster.account(), 'scan.add', v_repo.id::text,
-			jsonb_build_object('run_id', v_run.id, 'name', v_repo.name, 'kind', v_kind));
+	   and j.state in ('queued', 'running')
+	   and (v_request -> 'commit' = 'null' or r.request -> 'commit' = v_request -> 'commit')
+	 order by j.id desc limit 1;
+	if v_run.id is not null then
+		return muster.analysis_scan_json(v_run);
 	end if;
+	insert into muster.run (organization_id, project_id, repo_id, account_id, kind, request, pull_request,
+				status, error, completed_at)
+	select v_organization, v_repo.project_id, v_repo.id, muster.account(), v_kind, v_request, p_pull_request,
+	       case when k.missing is null then 'pending' else 'failed' end, k.missing,
+	       case when k.missing is not null then now() end
+	  from (select case v_kind when 'analyze' then 'Nothing here analyzes code yet: only scans for secrets are done.'
+				   when 'deps' then 'Nothing here looks at dependencies yet: only scans for secrets are done.'
+		       end as missing) k
+	returning * into v_run;
+	if v_run.status = 'pending' then
+		perform muster.analysis_queue(v_run, v_repo, v_root, v_key, 10);
+	end if;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (v_organization, muster.account(), 'scan.add', v_repo.id::text,
+		jsonb_build_object('run_id', v_run.id, 'name', v_repo.name, 'kind', v_kind));
 	return muster.analysis_scan_json(v_run);
+end
+$$;
+
+create function muster.scan_add(p_repo text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_scan jsonb;
+	v_repos bigint;
+begin
+	if coalesce(p_repo, '') <> '' then
+		v_scan := muster.analysis_scan_add(p_repo);
+		return jsonb_build_object('run_id', v_scan -> 'id', 'status', v_scan -> 'status', 'repositories', 1);
+	end if;
+	select count(*) into v_repos
+	  from muster.repo r join muster.root t on t.id = r.root_id
+	 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
+	   and t.watched and r.status not in ('missing', 'not_git');
+	if v_repos = 0 then
+		raise exception using errcode = 'MU409',
+			message = 'There is no repository on a host of ours that could be scanned.';
+	end if;
+	update muster.root set scan_from = 0 where organization_id = v_organization and watched;
+	insert into muster.trail (organization_id, account_id, action, data)
+	values (v_organization, muster.account(), 'scan.add', jsonb_build_object('repositories', v_repos));
+	return jsonb_build_object('run_id', null, 'status', 'pending', 'repositories', v_repos);
+end
+$$;
+
+create function muster.repo_ask(p_organization text, p_kind text, p_repo text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	-- Names mean what they mean there.
+	perform set_config('muster.organization', muster.organization_find(p_organization)::text, true);
+	return case p_kind when 'scan' then muster.scan_add(p_repo) else muster.audit_add(p_repo) end;
 end
 $$;
 
@@ -108,12 +239,9 @@ declare
 	v_cursor jsonb := muster.cursor_parse(p_cursor, 1);
 	v_before bigint := coalesce(muster.json_int(v_cursor -> 0, 0, 9223372036854775807), 9223372036854775807);
 	v_status text[] := string_to_array(nullif(p_status, ''), ',');
-	v_kinds text[] := coalesce(array[muster.analysis_kind(p_type)], array['scan', 'analyze', 'deps']);
+	v_kinds text[] := case when p_type is null then array['scan', 'analyze', 'deps'] else array[muster.analysis_kind(p_type)] end;
 	v_repo uuid := muster.repo_id(p_repo);
 begin
-	if p_type is null then
-		v_kinds := array['scan', 'analyze', 'deps'];
-	end if;
 	return (select jsonb_build_object('items',
 			coalesce(jsonb_agg(muster.analysis_scan_json(x.r) order by x.k) filter (where x.k <= v_limit), '[]'),
 			'next', case when count(*) > v_limit then muster.cursor_format(
@@ -185,11 +313,7 @@ begin
 		'timestamp', muster.iso(v_repo.updated_at),
 		'health', jsonb_build_object('status', v_repo.status, 'score', v_repo.health_score,
 			'uncommitted_changes', v_repo.staged + v_repo.unstaged + v_repo.untracked,
-			'stale_tags', muster.json_int(case jsonb_typeof(v_repo.report -> 'staleTags')
-				when 'array' then to_jsonb(jsonb_array_length(v_repo.report -> 'staleTags'))
-				else v_repo.report -> 'staleTags' end, 0, 2147483647),
-			'missing_files', case when jsonb_typeof(v_repo.report -> 'missingFiles') = 'array'
-					      then jsonb_array_length(v_repo.report -> 'missingFiles') end),
+			'stale_tags', v_repo.stale_tags, 'missing_files', v_repo.missing_files),
 		'activity', jsonb_build_object('last_commit_at', muster.iso(v_repo.last_commit_at),
 			'commits', muster.json_int(v_repo.report -> 'commits', 0, 2147483647),
 			'commits_24h', muster.json_int(v_repo.report -> 'commits_24h', 0, 2147483647),

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The figures of a dashboard, of the organisation or of one project (p_project: slug or id). Each is
--- computed from rows at the moment it is asked for; what has no source is null.
+-- computed from rows at the moment it is asked for, or from counts that change with them (tally.sql); what
+-- has no source is null. Days are those of UTC, and the last of them is today; a week is seven of them.
 --
 --   dashboard_overview(p_project) → {project_id, repositories {total, clean, attention, stale, archived,
 --       scanned}, health {average, status}, open_findings {severity: n}, runs {active, failed_7_days},
@@ -31,25 +32,41 @@ set plan_cache_mode = force_custom_plan set jit = off as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_project uuid := muster.dashboard_project(p_project);
-	v_today timestamptz := date_trunc('day', now(), 'UTC');
+	v_today date := now() at time zone 'UTC';
 	v_repos jsonb;
+	v_open jsonb;
+	v_failed bigint;
+	v_deployed bigint;
+	v_rate numeric;
 	v_done integer;
 	v_total integer;
 	v_risk text;
 begin
 	select jsonb_build_object('total', count(*),
-			'clean', count(*) filter (where status = 'clean'),
-			'attention', count(*) filter (where status <> 'clean'),
-			'stale', count(*) filter (where stale),
+			'clean', count(*) filter (where r.status = 'clean'),
+			'attention', count(*) filter (where r.status <> 'clean'),
+			'stale', count(*) filter (where r.stale),
 			'archived', (select count(*) from muster.repo
 				      where organization_id = v_organization and removed_at is null
 					and archived_at is not null and (v_project is null or project_id = v_project)),
-			'scanned', count(*) filter (where scanned_at is not null),
-			'average', round(avg(health_score), 1))
-	  into v_repos
-	  from muster.repo
-	 where organization_id = v_organization and removed_at is null and archived_at is null
-	   and (v_project is null or project_id = v_project);
+			'scanned', count(*) filter (where r.scanned_at is not null),
+			'average', round(avg(r.health_score), 1)),
+	       jsonb_build_object('critical', coalesce(sum(s.n[1] + s.n[6]), 0), 'high', coalesce(sum(s.n[2] + s.n[7]), 0),
+			'medium', coalesce(sum(s.n[3] + s.n[8]), 0), 'low', coalesce(sum(s.n[4] + s.n[9]), 0),
+			'info', coalesce(sum(s.n[5] + s.n[10]), 0))
+	  into v_repos, v_open
+	  from muster.repo r left join muster.finding_sum s on s.repo_id = r.id
+	 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
+	   and (v_project is null or r.project_id = v_project);
+	select coalesce(sum(n) filter (where what = 'run'), 0),
+	       coalesce(sum(n) filter (where what = 'deployment' and day = v_today), 0),
+	       round(100.0 * coalesce(sum(n) filter (where what = 'test' and key = 'passed'), 0)
+		     / nullif(sum(n) filter (where what = 'test' and key in ('passed', 'failed')), 0), 1)
+	  into v_failed, v_deployed, v_rate
+	  from muster.tally
+	 where organization_id = v_organization and span = 'day' and day > v_today - 7 and day <= v_today
+	   and what in ('run', 'deployment', 'test') and (what <> 'run' or key like '% failed')
+	   and (project_id = v_project or (v_project is null and project_id is null));
 	select sum(completed_tasks) filter (where total_tasks is not null), sum(total_tasks),
 	       (array['none', 'low', 'medium', 'high', 'critical'])[max(array_position(
 			array['none', 'low', 'medium', 'high', 'critical'], risk))]
@@ -63,118 +80,80 @@ begin
 			'status', case when (v_repos ->> 'average') is null then null
 				       when (v_repos ->> 'average')::numeric >= 80 then 'green'
 				       when (v_repos ->> 'average')::numeric >= 60 then 'yellow' else 'red' end),
-		'open_findings', case when (v_repos ->> 'scanned')::bigint > 0 then (
-			select jsonb_object_agg(s.severity, coalesce(c.n, 0))
-			  from unnest(array['critical', 'high', 'medium', 'low', 'info']) s (severity)
-			  left join (select f.severity, sum(f.n) as n
-				       from muster.finding_count f join muster.repo r on r.id = f.repo_id
-				      where f.organization_id = v_organization and f.state in ('open', 'in_progress')
-					and r.removed_at is null and r.archived_at is null
-					and (v_project is null or r.project_id = v_project)
-				      group by f.severity) c on c.severity = s.severity) end,
+		'open_findings', case when (v_repos ->> 'scanned')::bigint > 0 then v_open end,
 		'runs', jsonb_build_object(
 			'active', (select count(*) from muster.run
 				    where organization_id = v_organization and status in ('pending', 'in_progress')
 				      and (v_project is null or project_id = v_project)),
-			'failed_7_days', (select count(*) from muster.run
-					   where organization_id = v_organization and status = 'failed'
-					     and created_at >= now() - interval '7 days'
-					     and (v_project is null or project_id = v_project))),
-		'deployments', jsonb_build_object(
-			'today', (select count(*) from muster.deployment
-				   where organization_id = v_organization and created_at >= v_today
-				     and (v_project is null or project_id = v_project)),
+			'failed_7_days', v_failed),
+		'deployments', jsonb_build_object('today', v_deployed,
 			'in_progress', (select count(*) from muster.deployment
 					 where organization_id = v_organization and status = 'in_progress'
 					   and (v_project is null or project_id = v_project))),
-		'test_pass_rate', (select round(100.0 * sum(passed) / nullif(sum(passed + failed), 0), 1)
-				     from muster.test_run
-				    where organization_id = v_organization and at >= now() - interval '7 days'
-				      and (v_project is null or project_id = v_project)),
+		'test_pass_rate', v_rate,
 		'completed_tasks', v_done, 'total_tasks', v_total,
 		'progress_percentage', muster.project_progress(v_done, v_total), 'risk', v_risk);
 end
 $$;
 
--- Figures of one stretch of time.
-create function muster.dashboard_period(p_organization uuid, p_project uuid, p_since timestamptz,
-					p_until timestamptz)
-returns table (place integer, name text, unit text, value numeric)
+create function muster.dashboard_metrics(p_project text default null, p_days integer default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan set jit = off as $$
-#variable_conflict use_column
-begin
-	return query
-	select v.place, v.name, v.unit, round(v.value::numeric, 2) from (
-		select 1 as place, 'deployment_frequency' as name, 'per day' as unit, case when exists (
-				select from muster.deployment x where x.organization_id = p_organization)
-			then count(*) / (extract(epoch from p_until - p_since) / 86400) end as value
-		  from muster.deployment d
-		 where d.organization_id = p_organization and d.created_at >= p_since and d.created_at < p_until
-		   and (p_project is null or d.project_id = p_project)
-		union all
-		select 2, 'deployment_failure_rate', 'percent',
-		       100.0 * count(*) filter (where d.status in ('failed', 'rolled_back'))
-		       / nullif(count(*) filter (where d.status in ('completed', 'failed', 'rolled_back')), 0)
-		  from muster.deployment d
-		 where d.organization_id = p_organization and d.created_at >= p_since and d.created_at < p_until
-		   and (p_project is null or d.project_id = p_project)
-		union all
-		(with t as (select sum(passed) as passed, sum(failed) as failed, avg(coverage) as coverage
-			      from muster.test_run
-			     where organization_id = p_organization and at >= p_since and at < p_until
-			       and (p_project is null or project_id = p_project))
-		 select 3, 'test_pass_rate', 'percent', 100.0 * passed / nullif(passed + failed, 0) from t
-		 union all
-		 select 4, 'test_coverage', 'percent', coverage from t)
-		union all
-		(with r as (select count(*) filter (where status = 'failed') as failed,
-				   count(*) filter (where status in ('completed', 'failed')) as ended,
-				   avg(extract(epoch from completed_at - started_at))
-					filter (where status = 'completed') as seconds
-			      from muster.run
-			     where organization_id = p_organization and created_at >= p_since and created_at < p_until
-			       and (p_project is null or project_id = p_project))
-		 select 5, 'run_failure_rate', 'percent', 100.0 * failed / nullif(ended, 0) from r
-		 union all
-		 select 6, 'run_duration', 'seconds', seconds from r)
-		union all
-		(with s as (select count(*) filter (where s.after in ('open', 'in_progress')
-						      and coalesce(s.before, '') not in ('open', 'in_progress')) as found,
-				   count(*) filter (where s.after = 'resolved') as resolved,
-				   avg(extract(epoch from s.at - (select f.first_seen_at from muster.finding f
-								   where f.id = s.finding_id)) / 3600)
-					filter (where s.after = 'resolved') as hours
-			      from muster.finding_state s
-			     where s.organization_id = p_organization and s.at >= p_since and s.at < p_until
-			       and (p_project is null or exists (
-				select from muster.finding f join muster.repo r on r.id = f.repo_id
-				 where f.id = s.finding_id and r.project_id = p_project))),
-		      seen as (select exists (select from muster.repo r
-					       where r.organization_id = p_organization and r.removed_at is null
-						 and r.scanned_at is not null
-						 and (p_project is null or r.project_id = p_project)) as is_scanned)
-		 select 7, 'findings_found', 'findings', case when is_scanned then found end from s, seen
-		 union all
-		 select 8, 'findings_resolved', 'findings', case when is_scanned then resolved end from s, seen
-		 union all
-		 select 9, 'resolution_time', 'hours', hours from s)) v;
-end
-$$;
-
-create function muster.dashboard_metrics(p_project text default null, p_days integer default null) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_project uuid := muster.dashboard_project(p_project);
-	v_days interval := make_interval(days => muster.limit_check(p_days, 30, 365));
+	v_days integer := muster.limit_check(p_days, 30, 365);
+	v_today date := now() at time zone 'UTC';
+	v_is_deployed boolean := exists (select from muster.deployment where organization_id = v_organization);
+	v_is_scanned boolean := exists (select from muster.repo
+					 where organization_id = v_organization and removed_at is null
+					   and scanned_at is not null and (v_project is null or project_id = v_project));
 begin
-	return jsonb_build_object('next', null, 'items', (
-		select jsonb_agg(jsonb_build_object('name', n.name, 'unit', n.unit, 'value', n.value,
-				'before', b.value) order by n.place)
-		  from muster.dashboard_period(v_organization, v_project, now() - v_days, now()) n
-		  join muster.dashboard_period(v_organization, v_project, now() - 2 * v_days, now() - v_days) b
-			on b.place = n.place));
+	return (with counted as (
+			select what, key, day > v_today - v_days as is_now, sum(n) as n, sum(amount) as amount
+			  from muster.tally
+			 where organization_id = v_organization and span = 'day'
+			   and day > v_today - 2 * v_days and day <= v_today
+			   and what in ('deployment', 'test', 'run', 'run.time', 'came', 'resolved')
+			   and (project_id = v_project or (v_project is null and project_id is null))
+			 group by 1, 2, 3
+		), summed as (
+			select p.is_now,
+			       coalesce(sum(n) filter (where what = 'deployment'), 0) as deployed,
+			       coalesce(sum(n) filter (where what = 'deployment' and key in ('failed', 'rolled_back')), 0)
+					as deployed_badly,
+			       sum(n) filter (where what = 'deployment' and key in ('completed', 'failed', 'rolled_back'))
+					as deployed_through,
+			       coalesce(sum(n) filter (where what = 'test' and key = 'passed'), 0) as passed,
+			       sum(n) filter (where what = 'test' and key in ('passed', 'failed')) as tested,
+			       sum(n) filter (where what = 'test' and key = 'coverage') as covered,
+			       sum(amount) filter (where what = 'test' and key = 'coverage') as coverage,
+			       coalesce(sum(n) filter (where what = 'run' and key like '% failed'), 0) as failed,
+			       sum(n) filter (where what = 'run' and key similar to '% (completed|failed)') as ended,
+			       sum(n) filter (where what = 'run.time') as timed,
+			       sum(amount) filter (where what = 'run.time') as run_s,
+			       coalesce(sum(n) filter (where what = 'came'), 0) as came,
+			       coalesce(sum(n) filter (where what = 'resolved'), 0) as resolved,
+			       sum(amount) filter (where what = 'resolved') as known_s
+			  from (values (true), (false)) p (is_now) left join counted using (is_now)
+			 group by p.is_now
+		), figure as (
+			select s.is_now, f.place, f.name, f.unit, round(f.value, 2) as value
+			  from summed s
+			 cross join lateral (values
+				(1, 'deployment_frequency', 'per day', case when v_is_deployed then s.deployed / v_days end),
+				(2, 'deployment_failure_rate', 'percent', 100 * s.deployed_badly / nullif(s.deployed_through, 0)),
+				(3, 'test_pass_rate', 'percent', 100 * s.passed / nullif(s.tested, 0)),
+				(4, 'test_coverage', 'percent', s.coverage / nullif(s.covered, 0)),
+				(5, 'run_failure_rate', 'percent', 100 * s.failed / nullif(s.ended, 0)),
+				(6, 'run_duration', 'seconds', s.run_s / nullif(s.timed, 0)),
+				(7, 'findings_found', 'findings', case when v_is_scanned then s.came end),
+				(8, 'findings_resolved', 'findings', case when v_is_scanned then s.resolved end),
+				(9, 'resolution_time', 'hours', s.known_s / 3600 / nullif(s.resolved, 0))) f (place, name, unit, value))
+		select jsonb_build_object('next', null, 'items', jsonb_agg(jsonb_build_object('name', n.name,
+				'unit', n.unit, 'value', n.value, 'before', b.value) order by n.place))
+		  from figure n join figure b on b.place = n.place and not b.is_now
+		 where n.is_now);
 end
 $$;
 
@@ -210,16 +189,22 @@ begin
 			    and (v_project is null or r.project_id = v_project)
 			  order by r.status, lower(r.name) limit v_limit)
 			union all
-			(select 'findings', c.severity, format('%s open %s of severity %s.', c.n,
+			select 'findings', c.severity, format('%s open %s of severity %s.', c.n,
 				case when c.n = 1 then 'finding' else 'findings' end, c.severity),
-				r.id::text, r.name, r.project_id, r.scanned_at
-			   from (select f.repo_id, f.severity, sum(f.n) as n from muster.finding_count f
-				  where f.organization_id = v_organization and f.state in ('open', 'in_progress')
-				    and f.severity in ('critical', 'high')
-				  group by f.repo_id, f.severity having sum(f.n) > 0) c
-			   join muster.repo r on r.id = c.repo_id and r.removed_at is null and r.archived_at is null
-			  where v_project is null or r.project_id = v_project
-			  order by c.severity, c.n desc, lower(r.name) limit v_limit)
+				c.id::text, c.name, c.project_id, c.scanned_at
+			  from ((select 'critical' as severity, s.n[1] + s.n[6] as n, r.id, r.name, r.project_id, r.scanned_at
+				   from muster.finding_sum s
+				   join muster.repo r on r.id = s.repo_id and r.removed_at is null and r.archived_at is null
+				  where s.organization_id = v_organization and s.n[1] + s.n[6] > 0
+				    and (v_project is null or r.project_id = v_project)
+				  order by s.n[1] + s.n[6] desc, lower(r.name) limit v_limit)
+				union all
+				(select 'high', s.n[2] + s.n[7], r.id, r.name, r.project_id, r.scanned_at
+				   from muster.finding_sum s
+				   join muster.repo r on r.id = s.repo_id and r.removed_at is null and r.archived_at is null
+				  where s.organization_id = v_organization and s.n[2] + s.n[7] > 0
+				    and (v_project is null or r.project_id = v_project)
+				  order by s.n[2] + s.n[7] desc, lower(r.name) limit v_limit)) c
 			union all
 			(select 'run', 'medium', 'The run failed: ' || left(coalesce(r.error, 'nobody knows why.'), 300),
 				r.id::text, r.kind, r.project_id, r.completed_at
@@ -284,59 +269,50 @@ set plan_cache_mode = force_custom_plan set jit = off as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_project uuid := muster.dashboard_project(p_project);
-	v_since timestamptz := now() - make_interval(days => muster.limit_check(p_days, 30, 365));
+	v_since date := (now() at time zone 'UTC')::date - (muster.limit_check(p_days, 30, 365) - 1);
 	v_limit integer := muster.limit_check(p_limit, 50, 200);
 begin
 	return jsonb_build_object('next', null, 'items', (
-		with done as (
-			select s.account_id, 'resolved' as what from muster.finding_state s
-			 where s.organization_id = v_organization and s.at >= v_since and s.after = 'resolved'
-			   and s.account_id is not null
-			   and (v_project is null or exists (
-				select from muster.finding f join muster.repo r on r.id = f.repo_id
-				 where f.id = s.finding_id and r.project_id = v_project))
-			union all
-			select c.account_id, 'comments' from muster.comment c
-			 where c.organization_id = v_organization and c.created_at >= v_since
-			   and c.account_id is not null
-			   and (v_project is null or exists (
-				select from muster.finding f join muster.repo r on r.id = f.repo_id
-				 where f.id = c.finding_id and r.project_id = v_project))
-			union all
-			select x.account_id, 'runs' from muster.run x
-			 where x.organization_id = v_organization and x.created_at >= v_since
-			   and x.account_id is not null and (v_project is null or x.project_id = v_project)
-			union all
-			select d.account_id, 'deployments' from muster.deployment d
-			 where d.organization_id = v_organization and d.created_at >= v_since
-			   and d.account_id is not null and (v_project is null or d.project_id = v_project)
-		), summed as (
-			select account_id, count(*) as n, count(*) filter (where what = 'resolved') as resolved,
-			       count(*) filter (where what = 'comments') as comments,
-			       count(*) filter (where what = 'runs') as runs,
-			       count(*) filter (where what = 'deployments') as deployments
-			  from done group by account_id
+		with summed as (
+			select d.key::uuid as account_id, sum(d.n) as n,
+			       sum(d.n) filter (where d.what = 'by.resolved') as resolved,
+			       sum(d.n) filter (where d.what = 'by.comments') as comments,
+			       sum(d.n) filter (where d.what = 'by.runs') as runs,
+			       sum(d.n) filter (where d.what = 'by.deployments') as deployments
+			  from muster.tally_since(v_organization, v_project, array['by.resolved', 'by.comments', 'by.runs',
+						  'by.deployments'], v_since) d
+			 group by d.key
 		), waiting as (
-			select f.assignee_id, count(*) as n
+			select f.assignee_id as account_id, count(*) as waiting
 			  from muster.finding f
 			 where f.organization_id = v_organization and f.assignee_id is not null
 			   and f.state in ('open', 'in_progress')
 			   and (v_project is null or exists (
 				select from muster.repo r where r.id = f.repo_id and r.project_id = v_project))
 			 group by f.assignee_id
+		), busy as materialized (
+			select m.account_id, m.role, d.resolved, d.comments, d.runs, d.deployments, d.waiting,
+			       row_number() over (order by d.n desc nulls last, d.waiting desc nulls last, m.created_at,
+						  m.account_id) as k
+			  from (summed full join waiting using (account_id)) d
+			  join muster.membership m on m.organization_id = v_organization and m.account_id = d.account_id
+			 order by k limit v_limit
+		), idle as (
+			select m.account_id, m.role
+			  from muster.membership m
+			 where m.organization_id = v_organization and (select count(*) from busy) < v_limit
+			   and not exists (select from busy b where b.account_id = m.account_id)
+			 order by m.created_at, m.account_id limit v_limit
 		)
 		select coalesce(jsonb_agg(jsonb_build_object('account', muster.person_json(t.account_id), 'role', t.role,
 				'resolved', coalesce(t.resolved, 0), 'comments', coalesce(t.comments, 0),
 				'runs', coalesce(t.runs, 0), 'deployments', coalesce(t.deployments, 0),
 				'assigned', coalesce(t.waiting, 0)) order by t.k), '[]')
-		  from (select m.account_id, m.role, s.resolved, s.comments, s.runs, s.deployments, w.n as waiting,
-			       row_number() over (order by coalesce(s.n, 0) desc, coalesce(w.n, 0) desc, m.created_at,
-						  m.account_id) as k
-			  from muster.membership m
-			  left join summed s on s.account_id = m.account_id
-			  left join waiting w on w.assignee_id = m.account_id
-			 where m.organization_id = v_organization
-			 order by k limit v_limit) t));
+		  from (select * from busy
+			union all
+			select i.account_id, i.role, null, null, null, null, null, 1000 + row_number() over ()
+			  from idle i
+			 limit v_limit) t));
 end
 $$;
 

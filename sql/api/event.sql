@@ -151,13 +151,13 @@ $$;
 -- Without settings of its own, so that it becomes a part of the statements that use it.
 create function muster.event_rows(p_after bigint, p_limit integer)
 returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
-	       is_internal boolean, envelope text)
+	       is_internal boolean, envelope text, subject text)
 language sql stable rows 100 as $$
 select s.floor, s.head, e.id, e.organization_id, e.type, e.project_id,
        coalesce(e.labels @> '{"internal": true}', false),
        case when e.labels @> '{"internal": true}' then e.data::text
 	    else json_build_object('type', e.type, 'event_id', e.id::text, 'timestamp', muster.iso(e.at),
-		'project_id', e.project_id, 'channel', e.channel, 'data', e.data)::text end
+		'project_id', e.project_id, 'channel', e.channel, 'data', e.data)::text end, e.subject
   from muster.stream s
   left join (select * from muster.event x where x.id > p_after
 	      order by x.id limit least(greatest(p_limit, 1), 10000)) e on true
@@ -166,7 +166,7 @@ $$;
 
 create function muster.event_feed(p_after bigint, p_limit integer)
 returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
-	       is_internal boolean, envelope text)
+	       is_internal boolean, envelope text, subject text)
 language plpgsql stable security definer rows 100 set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin

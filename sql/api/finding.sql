@@ -16,6 +16,8 @@
 --       who waits for him. Internal.
 --   finding_list(…) → {"items", "next"}: filters are ANDed; state, severity and kind take several.
 --       p_sort    severity (worst first, within it the newest), newest, oldest
+--       It looks through 8 000 findings at a time: where few of very many match, a page may be short, even
+--       empty, and go on.
 --   finding_get(p_finding) → one, with its data, rule and repository. MU404.
 --   finding_update(p_finding, p_state, p_reason, p_assignee, p_if_match) → it. Team leads and above
 --       may ignore. MU400, MU403, MU404, MU412.
@@ -56,6 +58,7 @@ create function muster.finding_store(p_repo uuid, p_kind text, p_run bigint, p_f
 language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid;
+	v_project_id uuid;
 	v_project text;
 	v_scanned_at timestamptz;
 	v_seen bigint;
@@ -64,7 +67,7 @@ declare
 	v_gone bigint;
 begin
 	perform muster.finding_lock((select organization_id from muster.repo where id = p_repo), array[p_repo]);
-	select r.organization_id, p.slug, r.scanned_at into v_organization, v_project, v_scanned_at
+	select r.organization_id, p.id, p.slug, r.scanned_at into v_organization, v_project_id, v_project, v_scanned_at
 	  from muster.repo r join muster.project p on p.id = r.project_id where r.id = p_repo;
 
 	create temporary table seen on commit drop as
@@ -95,7 +98,7 @@ begin
 	create temporary table wanted on commit drop as
 	select s.*, coalesce(r.severity, s.severity) as now_severity,
 	       case when not r.enabled then 'rule' when s.ignored is not null then 'repository' end as now_ignored,
-	       f.id, f.state as before, f.data ->> 'places' is distinct from s.data ->> 'places' as moved,
+	       f.id, f.first_seen_at, f.state as before, f.data ->> 'places' is distinct from s.data ->> 'places' as moved,
 	       case when not r.enabled or s.ignored is not null
 		    then case when f.id is null or f.state in ('open', 'in_progress')
 				   or (f.state = 'resolved' and f.gone_at is not null)
@@ -106,7 +109,11 @@ begin
 		    else f.state end as after
 	  from seen s
 	  join muster.rule r on r.organization_id = v_organization and r.kind = p_kind and r.key = s.rule
-	  left join muster.finding f on f.repo_id = p_repo and f.kind = p_kind and f.fingerprint = s.fingerprint;
+	  -- Each by its key, for a repository that was new a moment ago has as good as none in the statistics, and
+	  -- then all of its would be compared with all.
+	  left join lateral (
+		select * from muster.finding h
+		 where h.repo_id = p_repo and h.kind = p_kind and h.fingerprint = s.fingerprint offset 0) f on true;
 
 	update muster.finding f
 	   set rule = w.rule, title = w.title, severity = w.now_severity,
@@ -149,8 +156,8 @@ begin
 	 cross join lateral jsonb_array_elements(w.places) with ordinality p (place, number)
 	 where w.moved and p.number <= 1000;
 
-	insert into muster.finding_state (organization_id, finding_id, before, after, reason)
-	select v_organization, w.id, w.before, w.after,
+	insert into muster.finding_state (organization_id, project_id, finding_id, found_at, before, after, reason)
+	select v_organization, v_project_id, w.id, coalesce(w.first_seen_at, now()), w.before, w.after,
 	       case when w.before is null then null when w.after = 'open' then 'seen again' else w.ignored end
 	  from wanted w where w.before is distinct from w.after;
 	select count(*) filter (where w.before is null),
@@ -162,7 +169,8 @@ begin
 		with gone as (
 			select f.id, f.state from muster.finding f
 			 where f.repo_id = p_repo and f.kind = p_kind and f.gone_at is null
-			   and not exists (select from seen s where s.fingerprint = f.fingerprint)
+			   -- Hashed, for the same reason.
+			   and f.id not in (select w.id from wanted w)
 			   for update
 		), closed as (
 			update muster.finding f
@@ -170,10 +178,11 @@ begin
 			       state = case when g.state = 'ignored' then 'ignored' else 'resolved' end,
 			       reason = case when g.state in ('open', 'in_progress') then 'gone' else f.reason end
 			  from gone g where f.id = g.id
-			returning f.id, g.state as before, f.state as after
+			returning f.id, f.first_seen_at, g.state as before, f.state as after
 		), told as (
-			insert into muster.finding_state (organization_id, finding_id, before, after, reason)
-			select v_organization, c.id, c.before, c.after, 'gone' from closed c where c.before <> c.after
+			insert into muster.finding_state (organization_id, project_id, finding_id, found_at, before, after, reason)
+			select v_organization, v_project_id, c.id, c.first_seen_at, c.before, c.after, 'gone'
+			  from closed c where c.before <> c.after
 		)
 		select count(*) into v_gone from closed;
 	end if;
@@ -297,6 +306,21 @@ language sql stable security definer set search_path = pg_catalog, muster, pg_te
 return (select muster.finding_body(p_finding, r.name, r.scanned_at, muster.person_json((p_finding).assignee_id))
 	  from muster.repo r where r.id = (p_finding).repo_id);
 
+-- What lists show of these, in this order. Planned once a session.
+create function muster.finding_items(p_ids bigint[]) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_generic_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+begin
+	return (select coalesce(jsonb_agg(muster.finding_body(f, r.name, r.scanned_at,
+				case when f.assignee_id is not null then muster.person_json(f.assignee_id) end) order by p.k), '[]')
+		  from unnest(p_ids) with ordinality p (id, k)
+		  join muster.finding f on f.id = p.id and f.organization_id = v_organization
+		  join muster.repo r on r.id = f.repo_id);
+end
+$$;
+
 -- About how many match, of all organisations, by the planner's statistics.
 create function muster.finding_estimate(p_like text) returns numeric
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
@@ -309,13 +333,12 @@ end
 $$;
 
 -- Each combination of a state and a severity is one walk along an index that ends after a page; the
--- page is the best of them. So a list costs the same among ten findings and among a million.
-create function muster.finding_list(p_repo text default null, p_state text default null,
-				    p_severity text default null, p_kind text default null,
-				    p_rule text default null, p_q text default null,
-				    p_assignee text default null, p_in_head boolean default null,
-				    p_sort text default null, p_limit integer default null,
-				    p_cursor text default null) returns jsonb
+-- page is the best of them. So a list costs the same among ten findings and among a million. Where such a
+-- walk meets others as well, it goes on by pieces of more and more findings, and at most p_budget are looked
+-- at (null: all): the page may be short, or empty, and its cursor says how far that was. Internal.
+create function muster.finding_page(p_budget integer, p_repo text, p_state text, p_severity text, p_kind text,
+				    p_rule text, p_q text, p_assignee text, p_in_head boolean, p_sort text,
+				    p_limit integer, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
@@ -333,25 +356,49 @@ declare
 			    then muster.repo_id(p_repo) end;
 	v_assignee uuid := case when p_assignee = 'me' then muster.account()
 				else nullif(p_assignee, '')::uuid end;
+	v_rule text := nullif(p_rule, '');
 	v_q text := '%' || regexp_replace(lower(nullif(p_q, '')), '([\\%_])', '\\\1', 'g') || '%';
+	v_top bigint := case when v_sort = 'oldest' then 0 else 9223372036854775807 end;
 	v_rank smallint := 5;
-	v_id bigint := case when coalesce(nullif(p_sort, ''), 'severity') = 'oldest' then 0
-			    else 9223372036854775807 end;
+	v_id bigint := v_top;
 	v_order text := case v_sort when 'severity' then 'f.rank desc, f.id desc' when 'newest' then 'f.id desc'
 				    else 'f.id' end;
+	v_walk text := case v_sort when 'oldest' then 'f.id' else 'f.id desc' end;
 	-- Where the last page ended; within the walk of one severity that is a bound on the id.
 	v_beyond text := case v_sort
 		when 'severity' then 'f.id < case when r.rank < $10 then 9223372036854775807 else $11 end'
 		when 'newest' then 'f.id < $11' else 'f.id > $11' end;
-	v_filter text := case when v_repo is not null then 'and f.repo_id = $5 ' else '' end
-		|| case when nullif(p_rule, '') is not null then 'and f.rule = $6 ' else '' end
-		|| case when v_q is not null then 'and f.search like $7 ' else '' end
-		|| case when v_assignee is not null then 'and f.assignee_id = $13 ' else '' end;
-	v_walk text := case v_sort when 'oldest' then 'f.id' else 'f.id desc' end;
-	v_from text;
 	v_is_rare boolean := false;
-	v_is_deep boolean;
-	v_items jsonb;
+	-- What is of one repository, one person or one rule has an index, and so have kinds when it is of all.
+	v_is_own boolean := coalesce(v_repo, v_assignee) is not null or v_rule is not null;
+	v_is_deep boolean := not v_is_own and (v_kinds is not null or p_in_head is not null);
+	v_list text := concat_ws(' ',
+		case when v_repo is not null then 'and f.repo_id = $5' when v_assignee is not null then 'and f.assignee_id = $12'
+		     when v_rule is not null then 'and f.rule = $6' end,
+		case when v_is_deep then 'and f.kind = t.kind and coalesce(f.in_head::integer, 2) = h.head' end);
+	v_filter text := concat_ws(' ',
+		case when v_repo is not null and v_assignee is not null then 'and f.assignee_id = $12' end,
+		case when coalesce(v_repo, v_assignee) is not null and v_rule is not null then 'and f.rule = $6' end,
+		case when v_is_own and v_kinds is not null then 'and f.kind = any ($4)' end,
+		case when v_is_own and p_in_head is not null then 'and f.in_head = $8' end,
+		case when v_q is not null then 'and f.search like $7' end);
+	v_lists text := $part$
+			(select distinct unnest($2) as state) s
+			 cross join (select distinct unnest($3) as rank) r$part$
+		|| case when v_is_deep then $part$
+			 cross join (select distinct unnest(coalesce($4, array['secret', 'dependency', 'code'])) as kind) t
+			 cross join (select unnest(case when $8 is null then array[0, 1, 2]
+							else array[$8::integer] end) as head) h$part$ else '' end;
+	v_within text := case v_sort when 'oldest' then '<=' else '>=' end;
+	v_bound text := '';
+	v_from text;
+	v_step smallint[];
+	v_piece integer := 600;
+	v_left integer := coalesce(p_budget, 2147483647);
+	v_seen integer;
+	v_found bigint[];
+	v_far bigint;
+	v_ids bigint[] := '{}';
 	v_next text;
 begin
 	if v_cursor is not null then
@@ -360,52 +407,122 @@ begin
 		if v_cursor ->> 0 is distinct from v_sort or v_rank is null or v_id is null then
 			perform muster.field_error('cursor', 'is not one that this list gave');
 		end if;
+		v_ranks := case v_sort when 'severity' then array(select x from unnest(v_ranks) x where x <= v_rank) else v_ranks end;
 	end if;
 	if v_q is not null and v_repo is null then
-		v_is_rare := muster.finding_estimate(v_q) <= 20000;
+		v_is_rare := muster.finding_estimate(v_q) <= 15000;
 	end if;
-	-- Put together from these constants alone, never from the request's text.
-	v_from := case
-		-- What few have is read at once, instead of looked for in each walk.
-		when v_is_rare then $part$
-			(select f.id, f.rank from muster.finding f
-			  where f.organization_id = $1 and f.state = any ($2) and f.rank = any ($3)
-			    %1$s and ($4 is null or f.kind = any ($4))
-			    and ($8 is null or f.in_head = $8) offset 0) f
-			 cross join lateral (select f.rank) r
-			 where %2$s$part$
-		else $part$
-			(select distinct unnest($2) as state) s
-			 cross join (select distinct unnest($3) as rank) r
-			 %4$s
-			 cross join lateral (
-				select f.id, f.rank from muster.finding f
-				 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank
-				   %1$s %5$s and %2$s
-				 order by %3$s limit $9 + 1) f
-			 where true$part$ end;
-	v_is_deep := not v_is_rare and coalesce(v_repo, v_assignee) is null and nullif(p_rule, '') is null
-		     and (v_kinds is not null or p_in_head is not null);
-	v_from := format(v_from, v_filter, v_beyond, v_walk,
-		case when v_is_deep then $part$
-			 cross join (select distinct unnest(coalesce($4, array['secret', 'dependency', 'code'])) as kind) t
-			 cross join (select unnest(case when $8 is null then array[0, 1, 2]
-							else array[$8::integer] end) as head) h$part$ end,
-		case when v_is_deep then 'and f.kind = t.kind and coalesce(f.in_head::integer, 2) = h.head'
-		     else 'and ($4 is null or f.kind = any ($4)) and ($8 is null or f.in_head = $8)' end);
-	execute format($query$
-		with page as materialized (
-			select f.id, f.rank, row_number() over (order by %1$s) as k
-			  from %2$s and ($12 <> 'severity' or r.rank <= $10)
-			 order by %1$s limit $9 + 1)
-		select coalesce(jsonb_agg(muster.finding_json(f) order by p.k) filter (where p.k <= $9), '[]'),
-		       case when count(*) > $9 then muster.cursor_format((
-				select jsonb_build_array($12::text, l.rank, l.id) from page l where l.k = $9)) end
-		  from page p join muster.finding f on f.id = p.id$query$, v_order, v_from)
-	   into v_items, v_next
-	  using v_organization, v_states, v_ranks, v_kinds, v_repo, p_rule, v_q, p_in_head, v_limit, v_rank, v_id,
-		v_sort, v_assignee;
-	return jsonb_build_object('items', v_items, 'next', v_next);
+	-- Statements are put together from these constants alone, never from the request's text.
+	if v_is_rare or v_filter = '' then
+		v_from := case
+			-- What few have is read at once, instead of looked for in each walk.
+			when v_is_rare then $part$
+				(select f.id, f.rank from muster.finding f
+				  where f.organization_id = $1 and f.state = any ($2) and f.rank = any ($3)
+				    and f.search like $7 and ($4 is null or f.kind = any ($4))
+				    and ($8 is null or f.in_head = $8) and ($6 is null or f.rule = $6)
+				    and ($12 is null or f.assignee_id = $12) offset 0) f
+				 cross join lateral (select f.rank) r
+				 where %2$s$part$
+			else v_lists || $part$
+				 cross join lateral (
+					select f.id, f.rank from muster.finding f
+					 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank
+					   %1$s and %2$s
+					 order by %3$s limit $9 + 1) f
+				 where true$part$ end;
+		execute format('select coalesce(array_agg(f.id order by %2$s), ''{}'')
+				  from (select f.id, f.rank from %1$s order by %2$s limit $9 + 1) f',
+			       format(v_from, v_list, v_beyond, v_walk), v_order)
+		   into v_ids
+		  using v_organization, v_states, v_ranks, v_kinds, v_repo, v_rule, v_q, p_in_head, v_limit, v_rank, v_id,
+			v_assignee;
+	else
+		-- What is known is what all walks have passed: the first of those that did not come to an end. Where the
+		-- index alone can say which that will be, none goes further.
+		if not v_is_deep and v_repo is null then
+			v_bound := format($part$
+				bound as materialized (
+					select coalesce(%1$s(w.far) filter (where w.n = $13), %2$s) as far
+					  from %3$s
+					 cross join lateral (
+						select %4$s(x.id) as far, count(*) as n
+						  from (select f.id from muster.finding f
+							 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank %5$s and %6$s
+							 order by %7$s limit $13) x) w),$part$,
+				case v_sort when 'oldest' then 'min' else 'max' end,
+				case v_sort when 'oldest' then '9223372036854775807' else '0' end, v_lists,
+				case v_sort when 'oldest' then 'max' else 'min' end, v_list, v_beyond, v_walk);
+		end if;
+		<<steps>>
+		-- The worst first: with a page of them, nobody looks among the others.
+		for v_step in
+			select array_agg(x.rank) from (select distinct unnest(v_ranks) as rank) x
+			 group by case when v_sort = 'severity' then x.rank end
+			 order by 1 desc
+		loop
+			if v_sort = 'severity' and v_step[1] < v_rank then
+				v_rank := v_step[1];
+				v_id := v_top;
+			end if;
+			loop
+				if v_left < 500 and v_left < p_budget then
+					v_next := muster.cursor_format(jsonb_build_array(v_sort, v_rank, v_id));
+					exit steps;
+				end if;
+				execute format($query$
+					with %9$s walked as materialized (
+						select w.* from %1$s
+						 cross join lateral (
+							select array_agg(x.id) filter (where x.is_found) as ids, %2$s(x.id) as far, count(*) as n
+							  from (select f.id, true %3$s as is_found from muster.finding f
+								 where f.organization_id = $1 and f.state = s.state and f.rank = r.rank
+								   %4$s and %5$s %10$s
+								 order by %6$s limit $13) x) w
+					), reached as (
+						select %7$s(far) filter (where n = $13) as far, sum(n)::integer as n from walked
+					)
+					select array(select f.id from walked w cross join unnest(w.ids) f (id)
+						      where r.far is null or f.id %8$s r.far
+						      order by %6$s limit $9 + 1 - cardinality($14)), r.far, r.n
+					  from reached r$query$, v_lists,
+					case v_sort when 'oldest' then 'max' else 'min' end, v_filter, v_list, v_beyond, v_walk,
+					case v_sort when 'oldest' then 'min' else 'max' end,
+					v_within, v_bound,
+					case when v_bound <> '' then 'and f.id ' || v_within || ' (select b.far from bound b)' end)
+				   into v_found, v_far, v_seen
+				  using v_organization, v_states, v_step, v_kinds, v_repo, v_rule, v_q, p_in_head, v_limit, v_rank, v_id,
+					v_assignee, least(v_piece, v_left) / (cardinality(v_states) * cardinality(v_step)
+						* case when v_is_deep then 3 else 1 end) + 10, v_ids;
+				v_ids := v_ids || v_found;
+				exit steps when cardinality(v_ids) > v_limit;
+				exit when v_far is null;
+				v_id := v_far;
+				v_left := v_left - v_seen;
+				v_piece := least(4 * v_piece, 40000);
+			end loop;
+			v_left := v_left - v_seen;
+		end loop;
+	end if;
+	if cardinality(v_ids) > v_limit then
+		select muster.cursor_format(jsonb_build_array(v_sort, f.rank, f.id)) into v_next
+		  from muster.finding f where f.id = v_ids[v_limit];
+	end if;
+	return jsonb_build_object('items', muster.finding_items(v_ids[1:v_limit]), 'next', v_next);
+end
+$$;
+
+create function muster.finding_list(p_repo text default null, p_state text default null,
+				    p_severity text default null, p_kind text default null,
+				    p_rule text default null, p_q text default null,
+				    p_assignee text default null, p_in_head boolean default null,
+				    p_sort text default null, p_limit integer default null,
+				    p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+begin
+	return muster.finding_page(8000, p_repo, p_state, p_severity, p_kind, p_rule, p_q, p_assignee, p_in_head, p_sort,
+				   p_limit, p_cursor);
 end
 $$;
 
@@ -485,11 +602,12 @@ begin
 		   and (f.state is distinct from coalesce(v_state, f.state)
 			or (v_state is not null and f.reason is distinct from p_reason)
 			or (p_assignee is not null and f.assignee_id is distinct from v_assignee))
-		returning f.id, o.state as before, f.state as after
+		returning f.id, f.repo_id, f.first_seen_at, o.state as before, f.state as after
 	), told as (
-		insert into muster.finding_state (organization_id, finding_id, account_id, before, after, reason)
-		select v_organization, c.id, muster.account(), c.before, c.after, p_reason
-		  from changed c where c.before <> c.after
+		insert into muster.finding_state (organization_id, project_id, finding_id, found_at, account_id, before,
+			after, reason)
+		select v_organization, r.project_id, c.id, c.first_seen_at, muster.account(), c.before, c.after, p_reason
+		  from changed c join muster.repo r on r.id = c.repo_id where c.before <> c.after
 	)
 	select count(*) into v_count from changed;
 	return v_count;
@@ -624,8 +742,10 @@ declare
 	v_finding muster.finding := muster.finding_find(p_finding);
 	v_comment muster.comment;
 begin
-	insert into muster.comment (organization_id, finding_id, account_id, text)
-	values (v_finding.organization_id, v_finding.id, muster.account(), p_text)
+	-- Not while the repository goes to another project.
+	insert into muster.comment (organization_id, project_id, finding_id, account_id, text)
+	select v_finding.organization_id, r.project_id, v_finding.id, muster.account(), p_text
+	  from muster.repo r where r.id = v_finding.repo_id for share
 	returning * into v_comment;
 	return muster.comment_json(v_comment);
 end

@@ -173,6 +173,8 @@ declare
 	v_organization uuid := muster.organization_need();
 	v_identity muster.identity;
 begin
+	-- One at a time: of two removals each would see what the other takes away.
+	perform from muster.account where id = muster.account() for no key update;
 	select * into v_identity from muster.identity
 	 where id = p_identity and account_id = muster.account() for update;
 	if v_identity.id is null then

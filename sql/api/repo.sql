@@ -18,8 +18,9 @@
 --   repo_find(p_repo) → its row, by the same rule; repo_id(p_repo) → its id, null when none is named.
 --   repo_place(p_repo) → name, path, root_path, host, watched: where it lies, for the program that
 --       makes its diff. Errors as repo_get.
---   root_add(p_organization, p_host, p_path, p_slug, p_project) → {id, slug, path, new}: watched from
---       now on. p_slug null: "default" when free on that host, else made of the folder's name.
+--   root_add(p_organization, p_host, p_path, p_slug, p_project, p_is_audited) → {id, slug, path, new}: watched from
+--       now on, and audited at once if p_is_audited. p_slug null: "default" when free on that host, else
+--       made of the folder's name.
 --   root_list(p_organization) · root_remove(p_organization, p_host, p_slug): for the runner's programs.
 
 create function muster.repo_compact(p_repo muster.repo) returns jsonb
@@ -34,8 +35,7 @@ return jsonb_build_object('id', (p_repo).id, 'name', (p_repo).name, 'status', (p
 				      'unmerged', muster.json_int((p_repo).report #> '{counts,unmerged}', 0,
 								  2147483647)),
 	'stashes', (p_repo).stashes, 'stale', (p_repo).stale,
-	'missing_files', case when jsonb_typeof((p_repo).report -> 'missingFiles') = 'array'
-			      then jsonb_array_length((p_repo).report -> 'missingFiles') end,
+	'missing_files', (p_repo).missing_files,
 	'updated_at', muster.iso((p_repo).updated_at));
 
 -- What people say of it.
@@ -253,7 +253,8 @@ language sql stable set search_path = pg_catalog, muster, pg_temp as $$
 $$;
 
 create function muster.root_add(p_organization text, p_host text, p_path text,
-				p_slug text default null, p_project text default 'default')
+				p_slug text default null, p_project text default 'default',
+				p_is_audited boolean default true)
 returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -290,8 +291,12 @@ begin
 		 order by s.k limit 1;
 	end if;
 	v_root := muster.root_take(v_organization, p_host, coalesce(v_root.slug, v_slug, 'root'), p_project);
-	update muster.root set path = p_path, watched = true, next_audit_at = now()
-	 where id = v_root.id returning * into v_root;
+	update muster.root set path = p_path, watched = true where id = v_root.id returning * into v_root;
+	perform muster.schedule_begin(v_organization);
+	-- One that is under way may have looked elsewhere.
+	if p_is_audited then
+		perform muster.root_queue(v_root, p_mode => 'replace');
+	end if;
 	return jsonb_build_object('id', v_root.id, 'slug', v_root.slug, 'path', v_root.path, 'new', v_new);
 end
 $$;

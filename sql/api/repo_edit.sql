@@ -18,6 +18,7 @@
 --       MU409: no such token.
 --   repo_restore(p_repo: id) → the same, "restored", or "queued": the run that brings the folder back.
 --       MU404; MU409: there is nothing to undo.
+--   repo_bring_back(p_organization: slug, p_repo: id or name) → the same, for an administrator of the host.
 
 -- A page with lists hears that it came or went.
 create function muster.repo_tell(p_repo muster.repo, p_is_there boolean) returns void
@@ -60,9 +61,9 @@ $$;
 create function muster.url_fault(p_url text, p_is_private boolean) returns text
 language plpgsql immutable set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_host text := rtrim(lower(coalesce(
+	v_host text := lower(coalesce(
 		(regexp_match(p_url, '^(?:https|ssh)://(?:[^/@]*@)?(\[[0-9A-Fa-f:.]+\]|[^/:@\[\]]+)(?::\d+)?/.'))[1],
-		(regexp_match(p_url, '^(?:[^/:@]+@)?([^/:@]+):(?!:)(?!//).'))[1])), '.');
+		(regexp_match(p_url, '^(?:[^/:@]+@)?([^/:@]+):(?!:)(?!//).'))[1]));
 begin
 	if p_url !~ '^[!-~]+$' then
 		return 'holds a space or a character that is not ASCII';
@@ -70,11 +71,24 @@ begin
 		return 'holds a name or a password, which would be stored and shown';
 	elsif v_host is null or p_url ~ '^-' or v_host ~ '^-' then
 		return 'is no https or ssh address of a repository';
+	elsif v_host ~ '[^a-z0-9._:[\]-]|\.$' then
+		return 'names a host with characters that none has, or a dot at its end';
 	elsif not p_is_private and (v_host ~ '^(localhost|.*\.localhost|\[.*|\d+|0x.*|.*\.internal|.*\.local)$'
 	      or v_host ~ '^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.') then
 		return 'leads into a private network';
 	end if;
 	return null;
+end
+$$;
+
+-- ssh shows the keys of the server's own account, which open more than one organisation is to see.
+create function muster.url_check_role(p_url text) returns void
+language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if p_url !~ '^https:' and current_setting('muster.role', true) is distinct from 'platform_admin' then
+		raise exception using errcode = 'MU403',
+			message = 'What is cloned by ssh, with the keys of this server, is for its administrator to say.';
+	end if;
 end
 $$;
 
@@ -92,17 +106,15 @@ declare
 	v_is_private boolean := muster.setting_value('repo.private_addresses', null) = '"yes"';
 	v_fault text := muster.url_fault(p_url, v_is_private);
 	v_key text := muster.remote_key(p_url);
+	-- A key is short, and an address need not be.
+	v_job_key text := 'url:' || case when length(p_url) <= 250 then p_url else left(p_url, 250) || ':' || md5(p_url) end;
 	v_repo text;
 	v_run bigint;
 begin
 	if v_fault is not null then
 		perform muster.field_error('url', v_fault);
 	end if;
-	-- ssh shows the keys of the server's own account, which open more than one organisation is to see.
-	if p_url !~ '^https:' and current_setting('muster.role', true) is distinct from 'platform_admin' then
-		raise exception using errcode = 'MU403',
-			message = 'What is cloned by ssh, with the keys of this server, is for its administrator to say.';
-	end if;
+	perform muster.url_check_role(p_url);
 	-- One at a time, or two would both see room for one.
 	select * into v_organization from muster.organization where id = (p_project).organization_id
 	   for no key update;
@@ -114,7 +126,7 @@ begin
 		raise exception using errcode = 'MU409', message = format('It is there already: %s.', v_repo);
 	end if;
 	select run_id into v_run from muster.job
-	 where organization_id = v_organization.id and kind = 'clone' and key = 'url:' || left(p_url, 290)
+	 where organization_id = v_organization.id and kind = 'clone' and key = v_job_key
 	   and state in ('queued', 'running');
 	if v_run is not null then
 		return v_run;
@@ -131,10 +143,10 @@ begin
 	values (v_organization.id, (p_project).id, muster.account(), 'remediate',
 		jsonb_build_object('operation', 'add', 'url', p_url))
 	returning id into v_run;
-	insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
-	values (v_organization.id, v_run, 'clone', 'url:' || left(p_url, 290), p_host, 10, 3,
+	perform muster.job_add(v_organization.id, 'clone', v_job_key,
 		jsonb_build_object('organization', v_organization.slug, 'organization_id', v_organization.id,
-				   'project', (p_project).slug, 'url', p_url, 'private', v_is_private));
+				   'project', (p_project).slug, 'url', p_url, 'private', v_is_private),
+		p_host, v_run, 10, p_attempts_max => 3);
 	return v_run;
 end
 $$;
@@ -164,7 +176,8 @@ begin
 					 v_root.slug, v_root.path);
 	elsif v_root.id is null then
 		-- A statement of its own: none sees what it adds itself.
-		v_added := (muster.root_add(v_organization.slug, p_host, p_path, null, (p_project).slug) ->> 'id')::bigint;
+		v_added := (muster.root_add(v_organization.slug, p_host, p_path, null, (p_project).slug,
+			false) ->> 'id')::bigint;
 		select * into v_root from muster.root where id = v_added;
 	end if;
 	slug := v_root.slug;
@@ -215,10 +228,15 @@ create function muster.repo_update(p_repo text, p_description text default null,
 				   p_tags jsonb default null, p_if_match text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_repo muster.repo := muster.repo_lock(p_repo);
+	v_repo muster.repo;
 	v_project muster.project;
 	v_tags text[] := array(select distinct lower(t) from jsonb_array_elements_text(p_tags) t order by 1);
 begin
+	if p_project is not null then
+		-- Its findings go along (0043_figure.sql), and are taken before it, as a scan does.
+		perform muster.finding_lock(muster.organization_need(), array[(muster.repo_find(p_repo)).id]);
+	end if;
+	v_repo := muster.repo_lock(p_repo);
 	perform muster.match_check(p_if_match, muster.repo_get(v_repo.id::text));
 	if exists (select from unnest(v_tags) t where t !~ '^[a-z0-9][a-z0-9._:/-]{0,49}$') then
 		perform muster.field_error('tags', 'have letters, digits and ._:/- inside');
@@ -340,6 +358,7 @@ begin
 	end if;
 	perform muster.confirmation_use('repo:' || v_repo.id, p_confirm);
 	if v_has_files then
+		perform muster.repo_alone(v_repo);
 		v_run := muster.remediation_queue('delete', v_repo, v_root, '{}');
 	else
 		update muster.repo set removed_at = now(), updated_at = now() where id = v_repo.id;
@@ -390,5 +409,23 @@ begin
 		jsonb_build_object('name', v_repo.name, 'run_id', v_run));
 	return muster.repo_removal_json(case when v_run is null then 'restored' else 'queued' end, v_repo, null,
 					null, v_run);
+end
+$$;
+
+create function muster.repo_bring_back(p_organization text, p_repo text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := (select id from muster.organization where slug = p_organization);
+	v_repo uuid;
+begin
+	-- One that is gone, before another that has its name by now.
+	select id into v_repo from muster.repo
+	 where organization_id = v_organization and (id::text = lower(p_repo) or name = p_repo)
+	 order by removed_at is null, removed_at desc limit 1;
+	if v_repo is null then
+		raise exception using errcode = 'MU404', message = format('There is no repository %s.', p_repo);
+	end if;
+	perform set_config('muster.organization', v_organization::text, true);
+	return muster.repo_restore(v_repo);
 end
 $$;

@@ -576,7 +576,10 @@ begin
 	update muster.root t
 	   set report = v_report - 'repos', report_id = v_report_id, report_hash = v_hash,
 	       report_bytes = octet_length(p_report), reported_at = v_at, ingested_at = now(),
-	       audit_id = a.id, next_ordinal = greatest(next_ordinal, length(v_seen.statuses))
+	       audit_id = a.id, next_ordinal = greatest(next_ordinal, length(v_seen.statuses)),
+	       scan_from = case when watched and length(v_seen.statuses) > next_ordinal
+				 and muster.setting_value('scan.first', v_organization) = '"yes"'
+				then coalesce(scan_from, next_ordinal) else scan_from end
 	  from added a where t.id = v_root.id
 	returning a.id into v_audit;
 
@@ -615,7 +618,7 @@ $$;
 create function muster.report_feed(p_organization text, p_host text, p_root text, p_report text,
 				   p_after bigint, p_limit integer)
 returns table (floor bigint, head bigint, id bigint, organization_id uuid, type text, project_id text,
-	       is_internal boolean, envelope text, is_left boolean)
+	       is_internal boolean, envelope text, subject text, is_left boolean)
 language plpgsql security definer rows 10 set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 begin

@@ -4,12 +4,13 @@
 --   prune_hourly() → what prune() says and {"organizations"}: how many were put into the queue; null
 --       when somebody did it in the last hour: whoever runs may call it each minute, on every host.
 --       Waivers end with it.
---   prune() → {"jobs", "sessions", "partitions"}: how many went of what ends by itself, in all
+--   prune() → {"sessions", "partitions"}: how many went of what ends by itself, in all
 --       organisations. Harmless at any time.
 --   prune_step(p_job) → whether there is more: one piece of what is older than the organisation's
 --       settings retention.<table>_days say. What went is counted in the job, and when nothing is left
 --       in the trail. For job_step().
---   prune_table(p_organization, p_table, p_before) → {table: rows}: one piece of one table. Internal.
+--   prune_table(p_organization, p_table, p_before) → {table: rows}: one piece of one table; of the trash,
+--       which is files, jobs see to it. Internal.
 --   count_add({table: rows}, {table: rows}) → their sums. Internal.
 --
 -- The latest audit of a root always stays, and so does the latest deployment of each place. The floor
@@ -48,8 +49,6 @@ begin
 		v_findings := array(select id from muster.finding where repo_id = any (v_repos) limit 1000);
 		if cardinality(v_findings) > 0 then
 			v_table := 'finding';
-			-- By one statement, which is counted once, and not by one for each finding.
-			delete from muster.finding_state where finding_id = any (v_findings);
 			delete from muster.finding where id = any (v_findings);
 		else
 			delete from muster.repo where id = any (v_repos);
@@ -70,7 +69,6 @@ begin
 		perform muster.finding_lock(p_organization);
 		v_findings := array(select id from muster.finding
 				     where organization_id = p_organization and gone_at < p_before limit 1000);
-		delete from muster.finding_state where finding_id = any (v_findings);
 		delete from muster.finding where id = any (v_findings);
 	elsif p_table = 'deployment' then
 		delete from muster.deployment where id = any (array(
@@ -85,6 +83,37 @@ begin
 		delete from muster.test_run where id = any (array(
 			select id from muster.test_run
 			 where organization_id = p_organization and at < p_before limit 1000));
+	elsif p_table = 'trash' then
+		perform muster.trash_prune(p_organization, p_before);
+		return '{}';
+	elsif p_table in ('job', 'job_dead') then
+		v_table := 'job';
+		delete from muster.job where id = any (array(
+			with recursive kind as (
+				(select j.kind from muster.job j where j.organization_id = p_organization order by j.kind limit 1)
+				union all
+				select (select j.kind from muster.job j
+					 where j.organization_id = p_organization and j.kind > k.kind order by j.kind limit 1)
+				  from kind k where k.kind is not null)
+			select o.id from kind k
+			 cross join unnest(case p_table when 'job' then array['done', 'cancelled'] else array['dead'] end) s (state)
+			 cross join lateral (select j.id, j.finished_at from muster.job j
+					      where j.organization_id = p_organization and j.kind = k.kind and j.state = s.state
+					      order by j.id limit 1000) o
+			 where o.finished_at < p_before
+			 limit 1000));
+	elsif p_table = 'job_attempt' then
+		delete from muster.job_attempt where ctid = any (array(
+			select ctid from muster.job_attempt
+			 where organization_id = p_organization and ended_at < p_before limit 1000));
+	elsif p_table = 'schedule_tick' then
+		delete from muster.schedule_tick where ctid = any (array(
+			select ctid from muster.schedule_tick
+			 where organization_id = p_organization and at < p_before limit 1000));
+	elsif p_table = 'summary' then
+		delete from muster.summary where id = any (array(
+			select id from muster.summary
+			 where organization_id = p_organization and created_at < p_before order by id limit 1000));
 	elsif p_table = 'metric' then
 		delete from muster.metric where id = any (array(
 			select id from muster.metric
@@ -140,13 +169,6 @@ declare
 	v_floor bigint;
 	v_part record;
 begin
-	delete from muster.job where id = any (array(
-		select id from muster.job
-		 where finished_at < now() - case state when 'dead' then interval '30 days' else interval '1 day' end
-		 limit 10000));
-	get diagnostics v_count = row_count;
-	v_done := v_done || jsonb_build_object('jobs', v_count);
-
 	delete from muster.session where id = any (array(
 		select id from muster.session where expires_at < now() limit 10000));
 	get diagnostics v_count = row_count;

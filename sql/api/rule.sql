@@ -72,12 +72,13 @@ begin
 		 where f.organization_id = v_organization and f.rule = v_rule.key and f.kind = v_rule.kind
 		   and case when v_rule.enabled then f.ignored_by = 'rule'
 			    else f.state in ('open', 'in_progress') end
-		returning f.id, f.state
+		returning f.id, f.repo_id, f.first_seen_at, f.state
 	)
-	insert into muster.finding_state (organization_id, finding_id, account_id, before, after, reason)
-	select v_organization, c.id, muster.account(), case when c.state = 'ignored' then 'open' else 'ignored' end,
+	insert into muster.finding_state (organization_id, project_id, finding_id, found_at, account_id, before, after, reason)
+	select v_organization, r.project_id, c.id, c.first_seen_at, muster.account(),
+	       case when c.state = 'ignored' then 'open' else 'ignored' end,
 	       c.state, case when v_rule.enabled then 'its rule is on again' else 'its rule is off' end
-	  from changed c;
+	  from changed c join muster.repo r on r.id = c.repo_id;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (v_organization, muster.account(), 'rule.update', v_rule.key,
 		jsonb_strip_nulls(jsonb_build_object('severity', p_severity, 'enabled', p_enabled)));

@@ -9,7 +9,12 @@
 --       project_id}], "next"}, the newest first.
 --   run_detail(p_run) → one of these, with "results": what it was the first to find, at most 100. MU404.
 --   run_cancel(p_run) → it. MU404, MU409: it is over.
+--   run_log_add(p_run, p_text): a piece of what it prints, cut at 64 Ki characters. A run that is null or gone
+--       has no log. An event run_log {run_id, number} says how far it reaches (run_log_change() in migration 0040).
 --   run_log_list(p_run, p_after) → {"items": [{number, text, at}], "next": null}: what it printed.
+--   push_run(p_organization, p_run) → (head, envelope, number) for the pusher: how it stands as the message
+--       status_change, the head of the log of events by then, and how far its own log reaches. No row: there is none.
+--   push_run_log(p_organization, p_run, p_after, p_limit) → (piece, envelope): pieces of it as messages run_log.
 --   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
 --       watched root. Asked again while it is waiting or running: the same run; asked for a second
 --       repository of a root meanwhile: the whole root, so that neither report undoes the other.
@@ -127,6 +132,16 @@ begin
 end
 $$;
 
+create function muster.run_log_add(p_run bigint, p_text text) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	insert into muster.run_log (organization_id, run_id, number, text)
+	select r.organization_id, r.id,
+	       coalesce((select max(l.number) from muster.run_log l where l.run_id = r.id), 0) + 1, left(p_text, 65536)
+	  from muster.run r where r.id = p_run;
+end
+$$;
+
 create function muster.run_log_list(p_run bigint, p_after integer default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -141,26 +156,53 @@ begin
 end
 $$;
 
--- The run that audits one root now, or one of its repositories.
-create function muster.root_audit(p_root bigint, p_repo uuid default null) returns bigint
+create function muster.push_run(p_organization uuid, p_run bigint)
+returns table (head bigint, envelope text, number integer)
+language plpgsql stable security definer rows 1 set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return query
+	select s.head, (jsonb_build_object('type', 'status_change', 'event_id', s.head::text,
+			'timestamp', muster.iso(now()), 'project_id', p.slug) || muster.run_status(r.id))::text,
+	       (select coalesce(max(l.number), 0) from muster.run_log l where l.run_id = r.id)
+	  from muster.run r
+	  join muster.project p on p.id = r.project_id
+	 cross join muster.stream s
+	 where r.id = p_run and r.organization_id = p_organization;
+end
+$$;
+
+create function muster.push_run_log(p_organization uuid, p_run bigint, p_after bigint, p_limit integer)
+returns table (piece integer, envelope text)
+language plpgsql stable security definer rows 8 set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return query
+	select l.number, json_build_object('type', 'run_log', 'run_id', l.run_id, 'number', l.number, 'text', l.text,
+			'timestamp', muster.iso(l.at))::text
+	  from muster.run_log l
+	 where l.run_id = p_run and l.organization_id = p_organization and l.number > p_after
+	 order by l.number limit least(greatest(p_limit, 1), 100);
+end
+$$;
+
+-- The run that audits a root, or one of its repositories. p_is_after: something was done there just now,
+-- which an audit that is under way may have passed already. Internal.
+create function muster.root_audit_add(p_root bigint, p_repo uuid, p_account uuid, p_is_after boolean default false)
+returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_root muster.root;
 	v_run bigint;
 	v_key text := 'root:' || p_root || ':now';
 	v_repo uuid := p_repo;
+	v_states text[] := case when p_is_after then array['queued'] else array['queued', 'running'] end;
 begin
-	select * into v_root from muster.root
-	 where id = p_root and organization_id = muster.organization_need() and watched;
-	if v_root.id is null then
-		raise exception using errcode = 'MU404', message = 'There is no such root.';
-	end if;
+	select * into v_root from muster.root where id = p_root;
 	-- A key of its own: a scheduled audit that is under way may have passed the very place.
 	-- The lock holds back a second click until this one's job can be seen.
 	perform pg_advisory_xact_lock(19798, p_root::integer);
 	select run_id into v_run from muster.job
 	 where organization_id = v_root.organization_id and kind = 'audit'
-	   and key in (v_key, v_key || ':all') and state in ('queued', 'running')
+	   and key in (v_key, v_key || ':all') and state = any (v_states)
 	   and (payload ->> 'repo' is null or payload ->> 'repo' = p_repo::text)
 	 order by id limit 1;
 	if v_run is not null then
@@ -168,20 +210,38 @@ begin
 	end if;
 	if exists (select from muster.job
 		    where organization_id = v_root.organization_id and kind = 'audit' and key = v_key
-		      and state in ('queued', 'running')) then
+		      and state = any (v_states)) then
 		v_key := v_key || ':all';
 		v_repo := null;
 	end if;
 	insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
-	values (v_root.organization_id, v_root.project_id, p_repo, muster.account(), 'audit')
+	values (v_root.organization_id, v_root.project_id, p_repo, p_account, 'audit')
 	returning id into v_run;
-	insert into muster.job (organization_id, run_id, kind, key, host, priority, attempts_max, payload)
-	select v_root.organization_id, v_run, 'audit', v_key, v_root.host, 10, 3,
-	       jsonb_build_object('organization', o.slug, 'organization_id', o.id, 'root', v_root.slug,
-				  'path', v_root.path, 'host', v_root.host, 'repo', v_repo)
-	  from muster.organization o where o.id = v_root.organization_id;
+	-- None of the key waits; one that works may, and this one follows.
+	perform muster.job_add(v_root.organization_id, 'audit', v_key,
+			jsonb_build_object('organization', o.slug, 'organization_id', o.id, 'root', v_root.slug,
+				'path', v_root.path, 'host', v_root.host, 'repo', v_repo),
+			v_root.host, v_run, 10, p_mode => 'replace', p_limit_key => 'audit:' || p_root, p_limit_running => 1)
+	   from muster.organization o where o.id = v_root.organization_id;
+	return v_run;
+end
+$$;
+
+create function muster.root_audit(p_root bigint, p_repo uuid default null) returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_root muster.root;
+	v_run bigint;
+begin
+	select * into v_root from muster.root
+	 where id = p_root and organization_id = muster.organization_need() and watched;
+	if v_root.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such root.';
+	end if;
+	v_run := muster.root_audit_add(v_root.id, p_repo, muster.account());
 	insert into muster.trail (organization_id, account_id, action, subject)
-	values (v_root.organization_id, muster.account(), 'audit.add', coalesce(p_repo::text, v_root.slug));
+	select v_root.organization_id, muster.account(), 'audit.add', coalesce(p_repo::text, v_root.slug)
+	  from muster.run where id = v_run and created_at = now(); -- and is not one that waited already
 	return v_run;
 end
 $$;

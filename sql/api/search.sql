@@ -2,31 +2,38 @@
 -- Searching repositories and findings at once, with what the answer consists of.
 --
 --   search_all(p_q, p_type, p_status, p_tags, p_project, p_severity, p_state, p_uncommitted_changes,
---       p_stale, p_last_activity_days, p_sort, p_direction, p_limit, p_include_facets, p_fuzzy,
---       p_highlight) → {"query", "repositories": [compact + what people say + project_id, findings_open,
+--       p_stale, p_stale_tags, p_last_activity_days, p_compliance, p_pipeline_status, p_templates, p_sort,
+--       p_direction, p_limit, p_offset, p_include_facets, p_fuzzy, p_highlight) → {"query", "repositories": [compact + what people say + project_id, findings_open,
 --       matched], "findings": [as in finding_list()], "total": {repositories, findings}, "facets",
 --       "highlights"}. p_type: repositories or findings; null: both. All filters are ANDed; those of
 --       repositories restrict findings to these, and a filter of findings restricts repositories to those
 --       that have such. The best match first, or by p_sort: name, status, health_score, last_commit,
 --       findings. total.findings is null: there may be a million of them. matched: which texts have p_q.
+--       p_limit, p_offset of repositories; of findings there are the first 200 at most, and
+--       finding_list() goes on.
+--       p_compliance       compliant: no file that its audit asks for is missing; non_compliant, unknown
+--       p_pipeline_status  of the latest tests that were reported of it: passed, failed; unknown: none were
+--       p_templates        names of templates: nothing is made of templates here, so that none has any
 --       p_fuzzy       also the repositories whose names are most like p_q, at most 200, after the others
 --       p_highlight   → highlights {"repositories", "findings"}: lists of {id, field, ranges [[first,
---                     length], …]}: where p_q is in the texts, in characters from 0; of a name that is only
---                     alike, what both have. Else null.
+--                     length], …]}: where p_q is in the texts, in characters of Unicode from 0; of a name
+--                     that is only alike, what both have. Else null.
 --   search_facets(… the same filters) → {status, project, tag, stale, severity, state, kind}: each a list of
 --       {value, count}, the most frequent first, at most 50. Repositories that match are counted, and the
 --       findings in them.
 --   search_suggest(p_q, p_limit) → {"items": [{kind, text, id}], "next": null}: repositories, tags,
 --       projects and rules that begin so.
 --   search_bulk(p_action, p_repositories, p_tags) → {"action", "results": [{repo, success, error,
---       run_id}]}: each by itself. run_audit, run_scan, tag_repositories (adds; team leads). MU400, MU403.
+--       run_id, data}]}: each by itself. run_audit, run_scan, tag_repositories (adds; team leads), export_data
+--       (data: as search_all() shows it, with its report). MU400, MU403; MU422 for apply_templates: there
+--       are none.
 
 -- The repositories that match: p_filter has search_all()'s filters by their names. ids: the first p_limit in
--- order, or all in none. p_part: facets, counts (of their findings, places as in table finding_sum) or null:
+-- order behind p_offset of them, or all in none. p_part: facets, counts (of their findings, places as in table finding_sum) or null:
 -- neither.
 create function muster.search_repos(p_filter jsonb, p_sort text, p_direction text, p_limit integer,
-				    p_part text, out ids uuid[], out total bigint, out facets jsonb,
-				    out counts bigint[])
+				    p_part text, p_offset integer default 0, out ids uuid[], out total bigint,
+				    out facets jsonb, out counts bigint[])
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan set enable_seqscan = off set jit = off as $$
 declare
@@ -37,6 +44,8 @@ declare
 	v_tags text[] := string_to_array(lower(nullif(p_filter ->> 'tags', '')), ',');
 	v_severity text[] := string_to_array(nullif(p_filter ->> 'severity', ''), ',');
 	v_state text[] := string_to_array(nullif(p_filter ->> 'state', ''), ',');
+	v_compliance text[] := string_to_array(nullif(p_filter ->> 'compliance', ''), ',');
+	v_pipeline text[] := string_to_array(nullif(p_filter ->> 'pipeline_status', ''), ',');
 	v_project uuid := (case when nullif(p_filter ->> 'project', '') is not null
 				then muster.project_own(p_filter ->> 'project') end).id;
 	v_since timestamptz := now() - make_interval(days => (p_filter ->> 'last_activity_days')::integer);
@@ -48,6 +57,7 @@ declare
 	v_sorted text;
 	v_facets text;
 	v_join text;
+	v_direction text := case when p_direction = 'desc' and p_sort = 'name' then 'desc' end;
 	v_counts text;
 	v_sums text := (select string_agg(format('sum(f.n[%s])', k), ', ' order by k) from generate_series(1, 23) k);
 	v_is_counted boolean := p_part is not null or p_sort = 'findings' or v_severity is not null or v_state is not null;
@@ -86,6 +96,15 @@ begin
 		case p_filter -> 'uncommitted_changes'
 			when 'true' then 'and coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) > 0'
 			when 'false' then 'and coalesce(r.staged, 0) + coalesce(r.unstaged, 0) + coalesce(r.untracked, 0) = 0' end,
+		case p_filter -> 'stale_tags' when 'true' then 'and r.stale_tags > 0' when 'false' then 'and r.stale_tags = 0' end,
+		case when v_compliance is not null then
+			'and case when r.missing_files = 0 then ''compliant'' when r.missing_files > 0 then ''non_compliant''
+			     else ''unknown'' end = any ($10)' end,
+		case when v_pipeline is not null then
+			'and (' || concat_ws(' or ', case when 'failed' = any (v_pipeline) then 't.has_failed' end,
+				case when 'passed' = any (v_pipeline) then 'not t.has_failed' end,
+				case when 'unknown' = any (v_pipeline) then 't.repo_id is null' end, 'false') || ')' end,
+		case when nullif(p_filter ->> 'templates', '') is not null then 'and false' end,
 		case p_filter -> 'stale' when 'true' then 'and r.stale' when 'false' then 'and r.stale is not true' end,
 		case when v_since is not null then 'and r.last_commit_at >= $6' end,
 		'and (' || v_having || ')');
@@ -127,8 +146,23 @@ begin
 			  from ranked r where r.name = w.name and r.k <= 50))
 		  from unnest(array['status', 'project', 'tag', 'stale', 'severity', 'state', 'kind']) w (name))$part$
 	     else 'null::jsonb' end;
-	v_join := case when v_is_counted then 'left join muster.finding_sum n on n.repo_id = r.id' end;
+	v_join := concat_ws(' ', case when v_is_counted then 'left join muster.finding_sum n on n.repo_id = r.id' end,
+		case when v_pipeline is not null then 'left join muster.test_latest t on t.repo_id = r.id' end);
 	v_counts := case when p_part = 'counts' then '(select array[' || v_sums || '] from found f)' else 'null::bigint[]' end;
+	if v_order is null and p_part is null and p_limit is not null then
+		-- By its name alone a page is a walk along an index.
+		execute format($query$
+			select array(select r.id from muster.repo r %1$s
+				      where r.organization_id = $1 and r.removed_at is null and r.archived_at is null %2$s
+				      order by lower(r.name) %3$s, r.id limit $8 offset $11),
+			       (select count(*) from muster.repo r %1$s
+				 where r.organization_id = $1 and r.removed_at is null and r.archived_at is null %2$s)$query$,
+			v_join, v_where, v_direction)
+		   into ids, total
+		  using v_organization, v_q, v_status, v_tags, v_project, v_since, v_alike, p_limit, v_like, v_compliance,
+			p_offset;
+		return;
+	end if;
 	execute format($query$
 		with found as materialized (
 			select r.id, lower(r.name) as name, (%1$s)::numeric as rank %2$s
@@ -136,10 +170,11 @@ begin
 			 %6$s
 			 where r.organization_id = $1 and r.removed_at is null and r.archived_at is null %3$s
 		)
-		select array(select f.id from found f %4$s limit $8), (select count(*) from found), %5$s, %7$s$query$,
+		select array(select f.id from found f %4$s limit $8 offset $11), (select count(*) from found), %5$s, %7$s$query$,
 		coalesce(v_order, '0'), v_columns, v_where, v_sorted, v_facets, v_join, v_counts)
 	   into ids, total, facets, counts
-	  using v_organization, v_q, v_status, v_tags, v_project, v_since, v_alike, p_limit, v_like;
+	  using v_organization, v_q, v_status, v_tags, v_project, v_since, v_alike, p_limit, v_like, v_compliance,
+		p_offset;
 end
 $$;
 
@@ -217,6 +252,9 @@ declare
 begin
 	return (select coalesce(jsonb_agg(muster.repo_compact(r) || muster.repo_said(r) || jsonb_build_object(
 			'project_id', (select p.slug from muster.project p where p.id = r.project_id),
+			'stale_tags', r.stale_tags, 'pipeline_status', (
+				select case when t.has_failed then 'failed' else 'passed' end
+				  from muster.test_latest t where t.repo_id = r.id),
 			'findings_open', case when r.scanned_at is not null then coalesce((
 				select sum(x)::bigint from muster.finding_sum n, unnest(n.n[1:10]) x
 				 where n.repo_id = r.id), 0) end,
@@ -232,8 +270,8 @@ begin
 end
 $$;
 
--- Of a list of such objects, the ranges of these members.
-create function muster.search_marks(p_items jsonb, p_fields text[], p_q text) returns jsonb
+-- Of a list of such objects, the ranges of these members. p_fuzzy: a name may be there for being alike.
+create function muster.search_marks(p_items jsonb, p_fields text[], p_q text, p_fuzzy boolean) returns jsonb
 language sql immutable set search_path = pg_catalog, muster, pg_temp
 begin atomic
 	select coalesce(jsonb_agg(jsonb_build_object('id', i.item -> 'id', 'field', f.name, 'ranges', m.ranges)
@@ -241,7 +279,7 @@ begin atomic
 	  from jsonb_array_elements(p_items) with ordinality i (item, k)
 	 cross join unnest(p_fields) with ordinality f (name, k)
 	 cross join lateral (select muster.search_ranges(i.item ->> f.name, p_q,
-				f.name = 'name' and i.item -> 'matched' = '[]') as ranges) m
+				p_fuzzy and f.name = 'name' and i.item -> 'matched' = '[]') as ranges) m
 	 where m.ranges is not null;
 end;
 
@@ -266,7 +304,8 @@ declare
 	v_total bigint;
 	v_with bigint := case when v_q is not null then muster.finding_estimate(v_q) end;
 	v_walk numeric;
-	v_chosen bigint[];
+	v_chosen bigint[] := '{}';
+	v_rank smallint;
 begin
 	with cell as (
 		select s.name as state, muster.severity_rank(v.name) as rank,
@@ -290,7 +329,7 @@ begin
 		* case when v_q is null then 1
 		       else (select greatest(sum(reltuples), 1) from pg_class where oid = 'muster.finding'::regclass)::numeric
 			    / greatest(v_with, 1) end;
-	if v_with <= 20000 and v_with * 2 < least(v_total, v_walk) then
+	if v_with <= 40000 and v_with * 2 < least(v_total, v_walk) then
 		with had as materialized (
 			select f.id, f.repo_id, f.state, f.rank from muster.finding f
 			 where f.organization_id = v_organization and f.search like v_q
@@ -305,20 +344,25 @@ begin
 			 cross join lateral (
 				select f.id, f.rank from muster.finding f
 				 where f.repo_id = r.id and f.state = any (v_states) and f.rank = any (v_ranks)
-				   and (v_q is null or f.search like v_q) offset 0) f
+				   -- Not by the index of words, which would be asked for each repository.
+				   and (v_q is null or f.search || '' like v_q) offset 0) f
 			 order by f.rank desc, f.id desc limit p_limit) x;
 	else
-		select array_agg(x.id) into v_chosen
-		  from (select f.id from unnest(v_states, v_ranks) w (state, rank)
-			 cross join lateral (
-				select f.id, f.rank from muster.finding f
-				 where f.organization_id = v_organization and f.state = w.state and f.rank = w.rank
-				   and f.repo_id = any (v_ids) and (v_q is null or f.search like v_q)
-				 order by f.id desc limit p_limit) f
-			 order by f.rank desc, f.id desc limit p_limit) x;
+		-- The worst first: with enough of them, nobody looks among the others.
+		foreach v_rank in array array(select distinct x from unnest(v_ranks) x order by x desc) loop
+			select v_chosen || array(
+				select f.id from unnest(v_states, v_ranks) w (state, rank)
+				 cross join lateral (
+					select f.id from muster.finding f
+					 where f.organization_id = v_organization and f.state = w.state and f.rank = w.rank
+					   and f.repo_id = any (v_ids) and (v_q is null or f.search like v_q)
+					 order by f.id desc limit p_limit) f
+				 where w.rank = v_rank order by f.id desc limit p_limit - cardinality(v_chosen)) into v_chosen;
+			exit when cardinality(v_chosen) >= p_limit;
+		end loop;
 	end if;
-	return (select coalesce(jsonb_agg(muster.finding_json(f) order by f.rank desc, f.id desc), '[]')
-		  from muster.finding f where f.id = any (v_chosen) and f.organization_id = v_organization);
+	return muster.finding_items(array(select f.id from muster.finding f where f.id = any (v_chosen)
+					   order by f.rank desc, f.id desc));
 end
 $$;
 
@@ -326,20 +370,25 @@ create function muster.search_all(p_q text default null, p_type text default nul
 				  p_tags text default null, p_project text default null,
 				  p_severity text default null, p_state text default null,
 				  p_uncommitted_changes boolean default null, p_stale boolean default null,
-				  p_last_activity_days integer default null, p_sort text default null,
+				  p_stale_tags boolean default null, p_last_activity_days integer default null,
+				  p_compliance text default null, p_pipeline_status text default null,
+				  p_templates text default null, p_sort text default null,
 				  p_direction text default null, p_limit integer default null,
-				  p_include_facets boolean default null, p_fuzzy boolean default null,
+				  p_offset integer default null, p_include_facets boolean default null, p_fuzzy boolean default null,
 				  p_highlight boolean default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set plan_cache_mode = force_custom_plan as $$
 declare
-	v_limit integer := muster.limit_check(p_limit, 20, 200);
+	v_limit integer := muster.limit_check(p_limit, 20, 1000);
 	v_q text := lower(nullif(p_q, ''));
 	v_filter jsonb := jsonb_build_object('status', p_status, 'tags', p_tags, 'project', p_project,
 		'severity', p_severity, 'state', p_state, 'uncommitted_changes', p_uncommitted_changes,
-		'stale', p_stale, 'last_activity_days', p_last_activity_days);
+		'stale', p_stale, 'last_activity_days', p_last_activity_days, 'stale_tags', p_stale_tags,
+		'compliance', p_compliance, 'pipeline_status', p_pipeline_status, 'templates', p_templates);
 	v_is_limited boolean := num_nonnulls(nullif(p_status, ''), nullif(p_tags, ''), nullif(p_project, ''),
-					     p_uncommitted_changes, p_stale, p_last_activity_days) > 0;
+					     p_uncommitted_changes, p_stale, p_last_activity_days, p_stale_tags,
+					     nullif(p_compliance, ''), nullif(p_pipeline_status, ''),
+					     nullif(p_templates, '')) > 0;
 	v_found record;
 	v_total bigint;
 	v_facets jsonb;
@@ -348,7 +397,8 @@ declare
 begin
 	if p_type is distinct from 'findings' or p_include_facets then
 		v_found := muster.search_repos(v_filter || jsonb_build_object('q', p_q, 'fuzzy', p_fuzzy), p_sort,
-					       p_direction, v_limit, case when p_include_facets then 'facets' end);
+					       p_direction, v_limit, case when p_include_facets then 'facets' end,
+					       coalesce(p_offset, 0));
 		v_facets := v_found.facets;
 	end if;
 	if p_type is distinct from 'findings' then
@@ -356,32 +406,36 @@ begin
 		v_total := v_found.total;
 	end if;
 	if p_type is distinct from 'repositories' and not v_is_limited then
-		v_findings := muster.finding_list(p_state => p_state, p_severity => p_severity, p_q => p_q,
-						  p_limit => v_limit) -> 'items';
+		v_findings := muster.finding_page(null, null, p_state, p_severity, null, null, p_q, null, null, null,
+						  least(v_limit, 200), null) -> 'items';
 	elsif p_type is distinct from 'repositories' then
-		v_findings := muster.search_findings(v_filter, p_q, v_limit);
+		v_findings := muster.search_findings(v_filter, p_q, least(v_limit, 200));
 	end if;
 	return jsonb_build_object('query', p_q, 'repositories', v_repos, 'findings', v_findings,
 		'total', jsonb_build_object('findings', null, 'repositories',
 			v_total),
 		'facets', v_facets,
 		'highlights', case when p_highlight then jsonb_build_object(
-			'repositories', muster.search_marks(v_repos, array['name', 'path', 'remote', 'branch', 'description'], v_q),
-			'findings', muster.search_marks(v_findings, array['rule', 'path', 'title'], v_q)) end);
+			'repositories', muster.search_marks(v_repos, array['name', 'path', 'remote', 'branch', 'description'], v_q, p_fuzzy),
+			'findings', muster.search_marks(v_findings, array['rule', 'path', 'title'], v_q, false)) end);
 end
 $$;
 
 create function muster.search_facets(p_q text default null, p_status text default null, p_tags text default null,
 				     p_project text default null, p_severity text default null,
 				     p_state text default null, p_uncommitted_changes boolean default null,
-				     p_stale boolean default null, p_last_activity_days integer default null,
+				     p_stale boolean default null, p_stale_tags boolean default null,
+				     p_last_activity_days integer default null, p_compliance text default null,
+				     p_pipeline_status text default null, p_templates text default null,
 				     p_fuzzy boolean default null) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	return (muster.search_repos(jsonb_build_object('q', p_q, 'status', p_status, 'tags', p_tags,
 		'project', p_project, 'severity', p_severity, 'state', p_state,
 		'uncommitted_changes', p_uncommitted_changes, 'stale', p_stale,
-		'last_activity_days', p_last_activity_days, 'fuzzy', p_fuzzy), 'name', null, 0, 'facets')).facets;
+		'last_activity_days', p_last_activity_days, 'stale_tags', p_stale_tags, 'compliance', p_compliance,
+		'pipeline_status', p_pipeline_status, 'templates', p_templates, 'fuzzy', p_fuzzy),
+		'name', null, 0, 'facets')).facets;
 end
 $$;
 
@@ -427,9 +481,14 @@ declare
 	v_repo text;
 	v_locked muster.repo;
 	v_run bigint;
+	v_data jsonb;
 	v_results jsonb := '[]';
 begin
 	perform muster.organization_need();
+	if p_action = 'apply_templates' then
+		raise exception using errcode = 'MU422', message =
+			'There are no templates here. What a repository should have is said by the checks of its audit.';
+	end if;
 	if p_action = 'tag_repositories' then
 		if muster.role_rank(current_setting('muster.role')) < muster.role_rank('team_lead') then
 			raise exception using errcode = 'MU403', message = 'A team lead tags.';
@@ -450,21 +509,27 @@ begin
 	loop
 		begin
 			v_run := null;
+			v_data := null;
 			case p_action
 			when 'run_audit' then
 				v_run := (muster.audit_add(v_repo) ->> 'run_id')::bigint;
 			when 'run_scan' then
 				v_run := (muster.analysis_scan_add(v_repo) ->> 'id')::bigint;
+			when 'export_data' then
+				v_locked := muster.repo_find(v_repo);
+				v_data := muster.search_items(array[v_locked.id], null) -> 0
+					  || jsonb_build_object('report', v_locked.report);
 			else
 				-- Locked before they are read: of two that tag at once none takes back the other's.
 				v_locked := muster.repo_lock(v_repo);
 				perform muster.repo_update(v_repo, p_tags => to_jsonb(v_locked.tags) || p_tags);
 			end case;
 			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', true, 'error', null,
-								     'run_id', v_run);
+								     'run_id', v_run, 'data', v_data);
 		exception when sqlstate 'MU400' or sqlstate 'MU404' or sqlstate 'MU409' or check_violation then
 			v_results := v_results || jsonb_build_object('repo', v_repo, 'success', false, 'error',
-				case sqlstate when '23514' then 'It would have too many tags.' else sqlerrm end, 'run_id', null);
+				case sqlstate when '23514' then 'It would have too many tags.' else sqlerrm end, 'run_id', null,
+				'data', null);
 		end;
 	end loop;
 	return jsonb_build_object('action', p_action, 'results', (

@@ -21,13 +21,14 @@
 --   login_find(p_email, p_address) → always one row: account_id (null: unknown, or disabled: verify
 --       against a decoy all the same), password_hash, state, name, wait_s (> 0: refuse with 429), totp
 --       (the sealed secret when codes are asked for, else null).
---   login_try(p_email, p_address) → wait_s, as login_find() has it; when it is 0 the try is counted as a
---       wrong one before its password or code is looked at, so that of many at once no more get through
---       than one after the other. Five wrong ones for an account, twenty from an address, then a wait
---       that doubles from 1 s up to 15 min.
---   login_tried(p_email, p_address, p_ok, p_in): after it. A right one is taken back, and with p_in,
---       when nothing else is asked for, so are all of its account. A wrong one for an account that there
---       is goes on the trail of its first organisation, as session.refuse.
+--   login_try(p_email, p_address) → wait_s, as login_find() has it, is_busy. When it is 0 the try is counted
+--       before its password or code is looked at, so that of many at once no more get through than one
+--       after the other. Five wrong ones for an account, twenty from an address, then a wait that
+--       doubles from 1 s up to 15 min, and one try at a time. is_busy: nobody has to wait for wrong ones,
+--       but as many as might be wrong are being looked at.
+--   login_tried(p_email, p_address, p_ok, p_in): after it. A wrong one stays counted; with p_in, when
+--       nothing else is asked for, those of its account are forgotten. A wrong one for an account that
+--       there is goes on the trail of its first organisation, as session.refuse.
 --   session_add(p_account, p_token_hash, p_csrf, p_refresh_hash, p_organization, p_address, p_agent,
 --       p_method) → {sid, csrf_token, expires_at, account}. Hashes are sha256, 32 bytes. p_organization
 --       is a slug, null: the account's first. p_method: by what, for the trail. MU403 when the account
@@ -179,24 +180,12 @@ begin atomic
 	  left join muster.totp t on t.account_id = a.id and t.confirmed_at is not null;
 end;
 
-create function muster.login_count(p_email text, p_address text) returns void
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
-begin
-	-- A day without a wrong one starts the count again.
-	insert into muster.login_limit as l (key, failures)
-	values (muster.login_key('account', p_email), 1),
-	       (muster.login_key('address', coalesce(p_address, '-')), 1)
-	on conflict (key) do update
-	   set failures = case when l.updated_at < now() - interval '1 day' then 1
-			       else least(l.failures, 1000) + 1 end, updated_at = now();
-	update muster.login_limit l
-	   set blocked_until = now() + least(power(2, least(l.failures - f.free, 10)), 900)
-				       * interval '1 second'
-	  from (values (muster.login_key('account', p_email), 5),
-		       (muster.login_key('address', coalesce(p_address, '-')), 20)) f (key, free)
-	 where l.key = f.key and l.failures >= f.free;
-end
-$$;
+-- Of the account and of the address, in the order in which they are locked, with how many wrong ones are free.
+create function muster.login_limits(p_email text, p_address text) returns table (key bytea, free integer)
+language sql immutable
+begin atomic
+	values (muster.login_key('account', p_email), 5), (muster.login_key('address', coalesce(p_address, '-')), 20);
+end;
 
 create function muster.login_refuse(p_email text) returns void
 language sql volatile security definer set search_path = pg_catalog, muster, pg_temp
@@ -207,22 +196,27 @@ begin atomic
 	  from muster.account a where lower(a.email) = lower(p_email);
 end;
 
-create function muster.login_try(p_email text, p_address text) returns integer
+create function muster.login_try(p_email text, p_address text, out wait_s integer, out is_busy boolean)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
-declare
-	v_wait_s integer;
 begin
 	-- Both rows are there and locked, in one order, before they are read: whoever comes at the same
-	-- moment sees what this one has counted.
-	insert into muster.login_limit as l (key, failures)
-	values (muster.login_key('account', p_email), 0),
-	       (muster.login_key('address', coalesce(p_address, '-')), 0)
-	on conflict (key) do update set failures = l.failures;
-	select wait_s into v_wait_s from muster.login_find(p_email, p_address);
-	if v_wait_s = 0 then
-		perform muster.login_count(p_email, p_address);
+	-- moment sees what this one has counted. A day without a wrong one starts the count again; a try
+	-- whose program was ended is forgotten after a minute without another one.
+	insert into muster.login_limit as l (key, tried_at)
+	select f.key, now() from muster.login_limits(p_email, p_address) f
+	on conflict (key) do update
+	   set failures = case when l.updated_at < now() - interval '1 day' then 0 else l.failures end,
+	       pending = case when l.tried_at < now() - interval '1 minute' then 0 else l.pending end;
+	select f.wait_s into login_try.wait_s from muster.login_find(p_email, p_address) f;
+	is_busy := wait_s = 0 and exists (
+		select from muster.login_limits(p_email, p_address) f join muster.login_limit l on l.key = f.key
+		 where l.pending >= greatest(f.free - l.failures, 1));
+	if is_busy then
+		wait_s := 1;
+	elsif wait_s = 0 then
+		update muster.login_limit l set pending = l.pending + 1, tried_at = now()
+		  from muster.login_limits(p_email, p_address) f where l.key = f.key;
 	end if;
-	return v_wait_s;
 end
 $$;
 
@@ -230,21 +224,29 @@ create function muster.login_tried(p_email text, p_address text, p_ok boolean, p
 returns void
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_key bytea;
+	v_limit record;
 begin
-	if not p_ok then
-		perform muster.login_refuse(p_email);
-		return;
-	end if;
-	-- The account first, as login_try() locks them. The wait that this one began ends with it: who
-	-- else comes from the same address shall not wait because somebody signed in.
-	foreach v_key in array array[muster.login_key('account', p_email),
-				     muster.login_key('address', coalesce(p_address, '-'))] loop
-		update muster.login_limit set failures = greatest(failures - 1, 0), blocked_until = '-infinity'
-		 where key = v_key;
+	-- The account first, as login_try() locks them.
+	for v_limit in select f.key, f.free from muster.login_limits(p_email, p_address) f loop
+		update muster.login_limit l
+		   set pending = greatest(l.pending - 1, 0),
+		       failures = case when not p_ok then least(l.failures, 1000) + 1 else l.failures end,
+		       updated_at = case when not p_ok then now() else l.updated_at end,
+		       blocked_until = case when not p_ok and l.failures + 1 >= v_limit.free
+					    then now() + least(power(2, least(l.failures + 1 - v_limit.free, 10)), 900)
+							 * interval '1 second'
+					    else l.blocked_until end
+		 where l.key = v_limit.key;
 	end loop;
 	if p_in then
-		delete from muster.login_limit where key = muster.login_key('account', p_email);
+		update muster.login_limit set failures = 0, blocked_until = '-infinity'
+		 where key = muster.login_key('account', p_email);
+	end if;
+	if p_ok then
+		delete from muster.login_limit l using muster.login_limits(p_email, p_address) f
+		 where l.key = f.key and l.failures = 0 and l.pending = 0;
+	else
+		perform muster.login_refuse(p_email);
 	end if;
 end
 $$;

@@ -31,6 +31,8 @@ begin atomic
 		 'How much an organization that somebody makes for themselves may have done at once; null: as there is room for.'),
 		('organization.max_repositories', 'null', 'platform', 0, 1000000, null,
 		 'How many repositories such an organization may have; null: no limit.'),
+		('report.recipients', '"nobody"', 'organization', null, null, array['nobody', 'administrators', 'members'],
+		 'Who gets the daily summary as a letter.'),
 		('retention.audit_days', '30', 'organization', 1, 36500, null,
 		 'Audits are kept this long; the latest of each folder always.'),
 		('retention.deployment_days', '365', 'organization', 1, 36500, null,
@@ -39,6 +41,12 @@ begin atomic
 		 'Events are kept this long; a page that was away for longer loads everything again.'),
 		('retention.finding_days', '365', 'organization', 1, 36500, null,
 		 'Findings are kept this long after they are gone, with their history and comments.'),
+		('retention.job_attempt_days', '30', 'organization', 1, 36500, null,
+		 'What earlier tries of a job said and took is kept this long, at most as long as the job.'),
+		('retention.job_days', '1', 'organization', 1, 36500, null,
+		 'Jobs are kept this long after they were done or cancelled; their runs have a time of their own.'),
+		('retention.job_dead_days', '30', 'organization', 1, 36500, null,
+		 'Jobs that failed for good are kept this long, and can be done again.'),
 		('retention.metric_days', '90', 'organization', 1, 36500, null, 'Figures are kept this long.'),
 		('retention.repo_days', '30', 'organization', 1, 36500, null,
 		 'Repositories that are gone are kept this long, with their findings.'),
@@ -46,8 +54,16 @@ begin atomic
 		 'Runs are kept this long after they ended.'),
 		('retention.run_log_days', '14', 'organization', 1, 36500, null,
 		 'What runs printed is kept this long.'),
+		('retention.schedule_tick_days', '30', 'organization', 1, 36500, null,
+		 'What became of schedules is kept this long.'),
+		('retention.summary_days', '365', 'organization', 1, 36500, null,
+		 'Daily summaries are kept this long.'),
 		('retention.test_run_days', '365', 'organization', 1, 36500, null,
-		 'Test runs are kept this long.')) k;
+		 'Test runs are kept this long.'),
+		('retention.trash_days', '30', 'organization', 1, 36500, null,
+		 'Repositories that were deleted can be brought back for this long.'),
+		('scan.first', '"yes"', 'organization', null, null, array['no', 'yes'],
+		 'Whether a repository is scanned as soon as an audit has found it; else when a schedule says so.')) k;
 end;
 
 create function muster.setting_value(p_key text, p_organization uuid) returns jsonb

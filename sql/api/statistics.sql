@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Figures over what is stored. Each is computed from rows at the moment it is asked for, or from counts
 -- that change with them (tally.sql); what has no source yet is null. Days are those of UTC, and the last
--- of them is today.
+-- of them is today; a week is seven of them.
 --
 --   statistics_dashboard() → {deployments_today, active_scans, test_pass_rate, open_vulnerabilities,
 --       system_health, trends {deployments, test_pass_rate, open_vulnerabilities}}: a trend is today's
@@ -19,28 +19,30 @@ create function muster.statistics_dashboard() returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
-	v_today timestamptz := date_trunc('day', now(), 'UTC');
+	v_today date := now() at time zone 'UTC';
 	v_deployments bigint[];
 	v_rate numeric[];
+	v_came bigint;
 	v_open bigint;
 	v_scanned boolean;
 	v_health text;
 begin
-	select array[count(*) filter (where created_at >= v_today),
-		     count(*) filter (where created_at < v_today)] into v_deployments
-	  from muster.deployment
-	 where organization_id = v_organization and created_at >= v_today - interval '1 day';
-	select array[round(100.0 * sum(passed) filter (where at >= now() - interval '7 days')
-			   / nullif(sum(passed + failed) filter (where at >= now() - interval '7 days'), 0), 1),
-		     round(100.0 * sum(passed) filter (where at < now() - interval '7 days')
-			   / nullif(sum(passed + failed) filter (where at < now() - interval '7 days'), 0), 1)]
-	  into v_rate
-	  from muster.test_run
-	 where organization_id = v_organization and at >= now() - interval '14 days';
+	select array[coalesce(sum(n) filter (where what = 'deployment' and day = v_today), 0),
+		     coalesce(sum(n) filter (where what = 'deployment' and day = v_today - 1), 0)],
+	       array[round(100.0 * coalesce(sum(n) filter (where key = 'passed' and day > v_today - 7), 0)
+			   / nullif(sum(n) filter (where key in ('passed', 'failed') and day > v_today - 7), 0), 1),
+		     round(100.0 * coalesce(sum(n) filter (where key = 'passed' and day <= v_today - 7), 0)
+			   / nullif(sum(n) filter (where key in ('passed', 'failed') and day <= v_today - 7), 0), 1)],
+	       coalesce(sum(case what when 'came' then n when 'left' then -n end) filter (where day > v_today - 7), 0)
+	  into v_deployments, v_rate, v_came
+	  from muster.tally
+	 where organization_id = v_organization and project_id is null and span = 'day'
+	   and what in ('deployment', 'test', 'came', 'left') and day > v_today - 14 and day <= v_today;
 	select exists (select from muster.repo where organization_id = v_organization and scanned_at is not null)
 	  into v_scanned;
-	select coalesce(sum(n), 0) into v_open from muster.finding_count
-	 where organization_id = v_organization and state in ('open', 'in_progress');
+	select coalesce(sum(n), 0) into v_open from muster.tally
+	 where organization_id = v_organization and project_id is null and span = 'ever'
+	   and what in ('open.critical', 'open.high', 'open.medium', 'open.low', 'open.info');
 	select s.health_status into v_health from muster.summary_all(v_organization) s;
 	return jsonb_build_object('deployments_today', v_deployments[1],
 		'active_scans', (select count(*) from muster.run
@@ -50,42 +52,40 @@ begin
 		'system_health', v_health,
 		'trends', jsonb_build_object('deployments', v_deployments[1] - v_deployments[2],
 			'test_pass_rate', v_rate[1] - v_rate[2],
-			'open_vulnerabilities', case when v_scanned then (
-				select count(*) filter (where s.after in ('open', 'in_progress')
-							  and coalesce(s.before, '') not in ('open', 'in_progress'))
-				       - count(*) filter (where s.before in ('open', 'in_progress')
-							    and s.after not in ('open', 'in_progress'))
-				  from muster.finding_state s
-				 where s.organization_id = v_organization and s.at >= now() - interval '7 days') end));
+			'open_vulnerabilities', case when v_scanned then v_came end));
 end
 $$;
 
 create function muster.statistics_runs(p_days integer default null) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set jit = off as $$
 declare
 	v_organization uuid := muster.organization_need();
 	v_days integer := muster.limit_check(p_days, 30, 365);
-	v_since timestamptz := date_trunc('day', now(), 'UTC') - make_interval(days => v_days - 1);
+	v_today date := now() at time zone 'UTC';
 begin
 	return (with recent as materialized (
-			select status, kind, created_at, started_at, completed_at from muster.run
-			 where organization_id = v_organization and created_at >= v_since)
-		select jsonb_build_object('days', v_days, 'total', (select count(*) from recent),
+			select t.what, split_part(t.key, ' ', 1) as kind, split_part(t.key, ' ', 2) as status, t.day,
+			       sum(t.n) as n, sum(t.amount) as amount
+			  from muster.tally t
+			 where t.organization_id = v_organization and t.project_id is null and t.what in ('run', 'run.time')
+			   and t.span = 'day' and t.day > v_today - v_days
+			 group by t.what, t.key, t.day having sum(t.n) <> 0),
+		     runs as (select * from recent where what = 'run')
+		select jsonb_build_object('days', v_days, 'total', (select coalesce(sum(n), 0) from runs),
 			'by_status', (select coalesce(jsonb_object_agg(s.status, s.n), '{}')
-					from (select status, count(*) as n from recent group by 1) s),
+					from (select status, sum(n) as n from runs group by 1) s),
 			'by_kind', (select coalesce(jsonb_object_agg(k.kind, k.n), '{}')
-				      from (select kind, count(*) as n from recent group by 1) k),
-			'average_seconds', (select round(avg(extract(epoch from completed_at - started_at))::numeric, 1)
-					      from recent where status = 'completed'),
-			'failure_rate', (select round(100.0 * count(*) filter (where status = 'failed')
-						      / nullif(count(*) filter (where status in ('completed', 'failed')), 0), 1)
-					   from recent),
+				      from (select kind, sum(n) as n from runs group by 1) k),
+			'average_seconds', (select round(sum(amount) / sum(n), 1) from recent where what = 'run.time'),
+			'failure_rate', (select round(100.0 * coalesce(sum(n) filter (where status = 'failed'), 0)
+						      / sum(n) filter (where status in ('completed', 'failed')), 1)
+					   from runs),
 			'daily', (select jsonb_agg(jsonb_build_object('date', d::date, 'total', coalesce(x.total, 0),
 							'failed', coalesce(x.failed, 0)) order by d)
-				    from generate_series(v_since at time zone 'UTC', now() at time zone 'UTC', '1 day') d
-				    left join (select (created_at at time zone 'UTC')::date as day, count(*) as total,
-						      count(*) filter (where status = 'failed') as failed
-						 from recent group by 1) x on x.day = d::date)));
+				    from generate_series(v_today - v_days + 1, v_today, interval '1 day') d
+				    left join (select day, sum(n) as total, sum(n) filter (where status = 'failed') as failed
+						 from runs group by 1) x on x.day = d::date)));
 end
 $$;
 
@@ -109,7 +109,7 @@ begin
 				'title', muster.rule_title(v_organization, c.kind, c.rule),
 				'findings', c.n) order by c.n desc, c.rule, c.kind), '[]')
 		  from (select split_part(t.key, ' ', 1) as kind, substr(t.key, strpos(t.key, ' ') + 1) as rule, t.n
-			  from muster.tally_since(v_organization, null, 'found', v_since) t
+			  from muster.tally_since(v_organization, null, array['found'], v_since) t
 			 order by n desc, 2, 1 limit 50) c));
 end
 $$;

@@ -40,10 +40,12 @@ begin
 		   set state = 'ignored', ignored_by = 'waiver', waiver_id = c.waiver_id, reason = c.reason,
 		       changed_at = now()
 		  from chosen c where f.id = c.id
-		returning f.id, c.state as before, f.reason
+		returning f.id, f.repo_id, f.first_seen_at, c.state as before, f.reason
 	), told as (
-		insert into muster.finding_state (organization_id, finding_id, account_id, before, after, reason)
-		select p_organization, c.id, muster.account(), c.before, 'ignored', c.reason from changed c
+		insert into muster.finding_state (organization_id, project_id, finding_id, found_at, account_id, before,
+			after, reason)
+		select p_organization, r.project_id, c.id, c.first_seen_at, muster.account(), c.before, 'ignored', c.reason
+		  from changed c join muster.repo r on r.id = c.repo_id
 	)
 	select count(*) into v_count from changed;
 	return v_count;
@@ -59,10 +61,11 @@ begin
 		   set state = case when f.gone_at is null then 'open' else 'resolved' end, ignored_by = null,
 		       waiver_id = null, reason = p_reason, changed_at = now()
 		 where f.waiver_id = any (p_waivers) and f.state = 'ignored'
-		returning f.organization_id, f.id, f.state
+		returning f.organization_id, f.repo_id, f.id, f.first_seen_at, f.state
 	)
-	insert into muster.finding_state (organization_id, finding_id, account_id, before, after, reason)
-	select c.organization_id, c.id, muster.account(), 'ignored', c.state, p_reason from changed c;
+	insert into muster.finding_state (organization_id, project_id, finding_id, found_at, account_id, before, after, reason)
+	select c.organization_id, r.project_id, c.id, c.first_seen_at, muster.account(), 'ignored', c.state, p_reason
+	  from changed c join muster.repo r on r.id = c.repo_id;
 end
 $$;
 

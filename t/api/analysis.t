@@ -28,6 +28,20 @@ sub ask {
 		defined $body ? (body => $body) : ());
 }
 
+subtest 'a push comes while it is fetched' => sub {
+	my ($root, $slug) = @{ ($db->rows(q{select id, slug from muster.root where path = '/srv/git'}))[0] };
+	$db->sql(q{update muster.root set slug = 'clones' where id = $1}, $root);
+	my $scan = sub { ask(POST => 'scan', { repository_id => 'a', commit_sha => $_[0] })->{status} };
+	is $scan->('aaaaaa1'), 202, 'a scan waits for its fetch';
+	my $fetch = $db->value(q{select id from muster.job where kind = 'fetch'});
+	$db->rows(q{select id from muster.job_claim('localhost', '{fetch}', 1, 30)});
+	is $scan->('aaaaaa2'), 202, 'and the scan of what was pushed meanwhile';
+	is_deeply [$db->rows(q{select f.id > $1, f.state from muster.job s join muster.job f on f.id = any (s.wait_for)
+		where s.kind = 'scan' and s.state = 'queued'}, $fetch)], [['t', 'queued']], 'for another, which begins after it';
+	$db->sql(q{delete from muster.job; delete from muster.run});
+	$db->sql(q{update muster.root set slug = $2 where id = $1}, $root, $slug);
+};
+
 subtest 'a scan is asked for' => sub {
 	my $scan = ask(POST => 'scan', { repository_id => 'a', commit_sha => 'ABCDEF1', branch => 'main', scan_type => 'security' });
 	is $scan->{status}, 202, 'and taken' or diag $scan->{body};
@@ -37,8 +51,29 @@ subtest 'a scan is asked for' => sub {
 		$scan->{json}{scan_id}, 'asked twice it is one';
 	isnt ask(POST => 'scan', { repository_id => 'a', scan_type => 'dependency' })->{json}{scan_id}, $scan->{json}{scan_id},
 		'of another type it is another';
+	my $branch = 'b' x 200;
+	my %pull = map { $_ => ask(POST => 'scan', { repository_id => 'a', commit_sha => 'a' x 64, branch => $branch,
+		pull_request => $_ })->{json}{scan_id} } 12345, 12346;
+	isnt $pull{12345}, $pull{12346}, 'of another pull request, too, however long the branch is called';
+	my %name = map { $_ => ask(POST => 'scan', { repository_id => 'a', %{ $_ eq 'pull' ? { pull_request => 5 }
+		: { branch => 'pull_request 5' } } })->{json}{scan_id} } 'pull', 'branch';
+	isnt $name{pull}, $name{branch}, 'and a branch may be called as one';
+	$db->sql(q{delete from muster.job where run_id = any ($1)}, '{' . join(',', values %pull, values %name) . '}');
+	$db->sql(q{delete from muster.run where id = any ($1)}, '{' . join(',', values %pull, values %name) . '}');
 	is_deeply [$db->rows(q{select kind, host, payload->>'path' from muster.job order by id})],
-		[['scan', 'localhost', '/srv/git/a'], ['deps', 'localhost', '/srv/git/a']], 'for the host where it lies';
+		[['scan', 'localhost', '/srv/git/a']], 'for the host where it lies';
+	is ask(POST => 'scan', { repository_id => 'a', branch => 'main' })->{json}{scan_id}, $scan->{json}{scan_id},
+		'of no commit in particular it is the one that waits';
+	my $newer = ask(POST => 'scan', { repository_id => 'a', commit_sha => 'abcdef2', branch => 'main' })->{json};
+	isnt $newer->{scan_id}, $scan->{json}{scan_id}, 'of a newer commit it is another';
+	is_deeply [map { $_->{status} } ask(GET => "scan/$scan->{json}{scan_id}")->{json}], ['cancelled'], 'which takes its place';
+	is $db->value(q{select count(*) from muster.job where state = 'queued'}), 1, 'in the queue';
+	for my $type (qw(quality dependency)) {
+		my $none = ask(POST => 'scan', { repository_id => 'a', scan_type => $type });
+		is_deeply [$none->{status}, $none->{json}{status}, $none->{json}{findings_count}], [202, 'failed', undef],
+			"$type: nothing is made up";
+		like $none->{json}{error}, qr/^Nothing here .* yet/, 'and it says why';
+	}
 	is ask(POST => 'scan', { repository_id => 'gone' })->{status}, 409, 'what is missing cannot be scanned';
 	is ask(POST => 'scan', { repository_id => 'far' })->{status}, 409, 'nor what lies elsewhere';
 	is ask(POST => 'scan', { repository_id => 'none' })->{status}, 404, 'nor what is not there';
@@ -54,7 +89,8 @@ subtest 'of a pull request' => sub {
 	my $known = ask(GET => 'pr/7', undef, 'viewer')->{json};
 	is_deeply [@{$known}{qw(pull_request findings)}, [map { $_->{id} } @{ $known->{scans} }]], [7, [], [$of->{json}{id}]],
 		'and is shown with nothing known yet';
-	$db->sql(q{update muster.run set status = 'completed', completed_at = now() where id = $1}, $of->{json}{id});
+	$db->sql(q{update muster.run set status = 'completed', completed_at = now(), total_results = 2,
+		counts = '{"high": 1, "low": 1}' where id = $1}, $of->{json}{id});
 	$db->sql(q{select muster.finding_store((select id from muster.repo where name = 'a'), 'secret', $1,
 		'[{"fingerprint": "p1", "rule": "r", "title": "T", "severity": "low"},
 		  {"fingerprint": "p2", "rule": "r", "title": "T", "severity": "high"}]', false)}, $of->{json}{id});
@@ -70,8 +106,11 @@ subtest 'of a pull request' => sub {
 };
 
 subtest 'what became of it' => sub {
+	$db->sql(q{delete from muster.job; delete from muster.run where request->>'commit' = 'abcdef2'
+		or kind = 'analyze' or id < (select max(id) from muster.run where kind = 'deps') and kind = 'deps'});
 	my $id = $db->value(q{select id from muster.run where kind = 'scan'});
-	$db->sql(q{update muster.run set status = 'completed', completed_at = now() where id = $1}, $id);
+	$db->sql(q{update muster.run set status = 'completed', completed_at = now(), total_results = 2,
+		counts = '{"critical": 1, "low": 1}' where id = $1}, $id);
 	$db->sql(q{select muster.finding_store((select id from muster.repo where name = 'a'), 'secret', $1,
 		'[{"fingerprint": "f1", "rule": "r", "title": "T", "severity": "critical"},
 		  {"fingerprint": "f2", "rule": "r", "title": "T", "severity": "low"}]', true)}, $id);
@@ -80,7 +119,7 @@ subtest 'what became of it' => sub {
 	is_deeply [map { $_->{fingerprint} } @{ $scan->{results} }], ['f1', 'f2'], 'and shown';
 	is_deeply [map { $_->{scan_type} } @{ ask(GET => 'scans')->{json}{items} }], ['dependency', 'security'], 'all scans';
 	is_deeply [map { $_->{scan_type} } @{ ask(GET => 'scans?scan_type=security')->{json}{items} }], ['security'], 'of a type';
-	is_deeply ask(GET => 'scans?status=failed')->{json}{items}, [], 'of a state';
+	is_deeply [map { $_->{scan_type} } @{ ask(GET => 'scans?status=failed')->{json}{items} }], ['dependency'], 'of a state';
 	my $audit = $db->value(q{insert into muster.run (organization_id, project_id, kind)
 		select organization_id, project_id, 'audit' from muster.run limit 1 returning id});
 	is ask(GET => "scan/$audit")->{status}, 404, 'an audit is no scan';

@@ -24,7 +24,7 @@ for my $wanted ('POST /api/v1/auth/login', 'POST /api/v1/auth/logout', 'POST /ap
 	'GET /audit/diff/{repo}', 'GET /audit/export/csv', 'GET /healthz', 'GET /api/v1/openapi.json',
 	'GET /api/v1/tokens', 'POST /api/v1/tokens', 'DELETE /api/v1/tokens/{token}',
 	'GET /api/v1/findings', 'PATCH /api/v1/findings/{finding}', 'POST /api/v1/findings/bulk',
-	'POST /api/v1/waivers', 'PATCH /api/v1/rules/{rule}', 'POST /api/v1/searches') {
+	'POST /api/v1/waivers', 'POST /api/v1/schedules', 'PATCH /api/v1/rules/{rule}', 'POST /api/v1/searches') {
 	is scalar(grep { "$_->[0] $_->[1]" eq $wanted } @rows), 1, "there is one route $wanted";
 }
 is scalar(grep { @$_ != 8 || $_->[7] eq '' } @rows), 0, 'every row has a line of help';
@@ -45,9 +45,9 @@ $stack->report([ { name => 'a', status => 'clean', path => "$root/a" } ],
 	timestamp => '2026-03-01T10:00:00.000Z');
 
 my $none = '00000000-0000-4000-8000-000000000000';
-my %path = ('{repo}' => 'a', '{audit}' => 1, '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{search}' => $none,
+my %path = ('{repo}' => 'a', '{audit}' => 1, '{token}' => $none, '{rule}' => $none, '{waiver}' => $none, '{schedule}' => $none, '{credential}' => $none, '{summary}' => 1, '{search}' => $none,
 	'{organization}' => 'default', '{project}' => 'default', '{account}' => $none,
-	'{deployment}' => $none, '{run}' => 1, '{session}' => $none, '{invitation}' => $none, '{identity}' => $none,
+	'{deployment}' => $none, '{run}' => 1, '{job}' => 1, '{session}' => $none, '{invitation}' => $none, '{identity}' => $none,
 	'{issuer}' => 'none', '{key}' => 'retention.event_days', '{finding}' => 1, '{comment}' => 1, '{pull_request}' => 7,
 	'{file}' => '2026-03-01T10:00:00.000Z.json');
 

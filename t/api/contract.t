@@ -53,6 +53,8 @@ my %place = (
 	run => sub { $stack->db->value(q{insert into muster.run (organization_id, project_id, kind)
 		select organization_id, id, 'audit' from muster.project where organization_id = }
 		. default() . q{ limit 1 returning id}) },
+	job => sub { $stack->db->value(q{insert into muster.job (organization_id, kind, key) values (} . default()
+		. q{, 'audit', gen_random_uuid()) returning id}) },
 	pull_request => sub { $stack->db->value(q{insert into muster.run (organization_id, project_id, kind, pull_request)
 		select organization_id, id, 'scan', 7 from muster.project where organization_id = }
 		. default() . q{ limit 1 returning pull_request}) },
@@ -69,11 +71,19 @@ my %place = (
 		where email = $$ann@example.org$$ returning id') },
 	key => sub { 'retention.event_days' },
 	finding => sub { $stack->db->value(q{select max(id) from muster.finding}) },
-	comment => sub { $stack->db->value('insert into muster.comment (organization_id, finding_id, account_id, text)
-		select ' . default() . ', max(id), ' . ann() . q{, 'x' from muster.finding returning id}) },
+	comment => sub { $stack->db->value('insert into muster.comment (organization_id, project_id, finding_id,
+		account_id, text) select r.organization_id, r.project_id, f.id, ' . ann() . q{, 'x' from muster.finding f
+		join muster.repo r on r.id = f.repo_id order by f.id desc limit 1 returning id}) },
 	rule => sub { $stack->db->value(q{select id from muster.rule where key = 'a-rule'}) },
 	waiver => sub { $stack->db->value('insert into muster.waiver (organization_id, rule, reason) values ('
 		. default() . q{, 'none', 'x') returning id}) },
+	credential => sub { $stack->db->value(q{insert into muster.credential (id, organization_id, host, username, sealed)
+		values (gen_random_uuid(), } . default() . q{, left(gen_random_uuid()::text, 8) || '.example', 'git', 'x') returning id}) },
+	schedule => sub { $stack->db->value('insert into muster.schedule (organization_id, kind, cron, jitter_s, backfill_s,
+		next_at) values (' . default() . q{, 'audit', '@daily', 0, 60, now() + interval '1 day') returning id}) },
+	summary => sub { $stack->db->value('insert into muster.summary (organization_id, day, data) values (' . default()
+		. q{, current_date, '{"name": "x", "health_status": "green", "summary": {"total": 1, "missing": 0, "extra": 0,
+		"dirty": 0, "mismatched": 0, "clean": 1}, "findings": null, "repositories": []}') returning id}) },
 	search => sub { $stack->db->value('insert into muster.saved_search (organization_id, account_id, name, subject,
 		query) values (' . default() . ', ' . ann() . q{, gen_random_uuid(), 'repos', '{}') returning id}) },
 );
@@ -168,7 +178,7 @@ sub state {
 		query_to_xml(format('select count(*) as c from muster.%I', relname), false, true, '')))[1]), ' '
 		order by relname) from pg_class where relnamespace = 'muster'::regnamespace and relkind in ('r', 'p')
 		and not relispartition and relname not in ('session', 'refresh', 'outbox', 'event', 'login_limit',
-		'token', 'comment', 'waiver', 'saved_search', 'organization', 'project',
+		'token', 'comment', 'waiver', 'saved_search', 'schedule', 'credential', 'organization', 'project',
 		'invitation', 'identity', 'account', 'membership', 'password_reset', 'run',
 		'deployment',
 		'trail', 'migration')});

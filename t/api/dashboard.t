@@ -101,6 +101,28 @@ subtest 'how it went' => sub {
 	is_deeply [@{ metric('test_pass_rate', days => 7) }{qw(value before)}], [undef, 87.5], 'in as many days as one asks for';
 };
 
+subtest 'in days' => sub {
+	$db->sql(q{insert into muster.run (organization_id, project_id, kind, status, created_at, started_at, completed_at)
+		select organization_id, id, 'scan', 'completed', t, t, t + n * interval '1 minute' from muster.project,
+		generate_series(1, 2) n, lateral (select now() - make_interval(days => n * 3) as t) x where slug = 'web'});
+	is_deeply [@{ metric('run_duration', days => 4) }{qw(value before)}], [60, 120], 'how long runs took';
+	is_deeply [@{ metric('run_failure_rate', days => 4) }{qw(value before)}], [50, 0], 'how many failed';
+	is metric('run_duration', project_id => 'default')->{value}, undef, 'in a project';
+	is metric('deployment_frequency', days => 4)->{value}, 0.5, 'deployments a day';
+	$db->sql(q{update muster.finding_state set found_at = at - interval '3 hours' where after = 'resolved'});
+	is metric('resolution_time', days => 1)->{value}, 3, 'how long it took to resolve a finding';
+};
+
+subtest 'a repository takes what was done along' => sub {
+	is ask(PATCH => 'repos/a', '{"project_id": "default"}', 'org_admin')->{status}, 200, 'it goes';
+	is_deeply [map { metric($_->[0], project_id => $_->[1])->{value} } ['findings_resolved', 'web'], ['findings_resolved', 'default']],
+		[undef, 1], 'to another project, and nothing is known of what was left';
+	my ($first) = @{ get('dashboard/team-performance?project_id=default')->{items} };
+	is_deeply [@$first{qw(resolved comments)}], [1, 1], 'with who did it';
+	is ask(PATCH => 'repos/a', '{"project_id": "web"}', 'org_admin')->{status}, 200, 'and comes back';
+	is metric('findings_resolved', project_id => 'web')->{value}, 1, 'with it';
+};
+
 subtest 'health' => sub {
 	my $it = get('dashboard/health');
 	is_deeply [@$it{qw(average grade status scored unscored)}], [75, 'C', 'yellow', 2, 1], 'of all';

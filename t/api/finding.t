@@ -157,6 +157,21 @@ subtest 'lists' => sub {
 		}
 		is_deeply \@paged, \@ids, 'in pages, too';
 	}
+	$stack->scanned('b', [map { found("worded$_", severity => (qw(low critical medium))[$_ % 3]) } 1 .. 30], part => 1);
+	for my $limit (1, 4, 10, 30, 31) {
+		my @paged;
+		for (my $uri = "findings?repo=b&q=worded&limit=$limit"; $uri;) {
+			my $page = ask(GET => $uri)->{json};
+			cmp_ok scalar @{ $page->{items} }, '<=', $limit, 'no more than one wants' if !@paged;
+			push @paged, map { "$_->{severity} $_->{fingerprint}" } @{ $page->{items} };
+			$uri = $page->{next} && "findings?repo=b&q=worded&limit=$limit&cursor=$page->{next}";
+		}
+		is_deeply \@paged, [map { my $all = $_; $all->[0] . ' ' . $all->[1] } $db->rows(q{select f.severity, f.fingerprint
+			from muster.finding f where f.fingerprint like 'worded%' order by f.rank desc, f.id desc})],
+			"what words find, the worst first, in pages of $limit";
+	}
+	my $last = ask(GET => 'findings?repo=b&q=worded&severity=low&limit=1')->{json}{next};
+	is_deeply [list("repo=b&q=worded&severity=critical&cursor=$last")], [], 'nothing is behind the last of them';
 	is_deeply [list('repo=a&severity=critical,low')], [], 'filters are all to hold';
 	is_deeply [list('repo=a&state=open&rule=a-rule')], ['two'], 'by repository, state and rule';
 	is scalar(list('q=BULK1&limit=200')), 11, 'search is for a part, in any case';

@@ -199,6 +199,16 @@ subtest 'figures of the queue' => sub {
 	cmp_ok $now->{muster_job_wait_seconds}, '>=', 600, 'the oldest that could run';
 	is $now->{'muster_jobs_finished_hour{kind="audit",state="done"}'}, 2, 'done';
 	is $now->{'muster_job_seconds_hour{kind="audit",state="done"}'}, '3.000', 'their time';
+	is $now->{'pipeline_jobs{status="pending"}'}, 2, 'under the names of other pipelines, too';
+	is $now->{pipeline_jobs_queued_total}, 7, 'also how many there ever were';
+	is $now->{'pipeline_jobs_processed_total{kind="audit",status="failed"}'}, 2, 'and how many failed';
+	is $now->{'muster_queue_jobs{queue="default",state="queued"}'}, 2, 'by queue';
+	cmp_ok $now->{'muster_queue_wait_seconds{queue="default"}'}, '>=', 600, 'with the oldest';
+	is $now->{'muster_job_seconds_quantile_hour{kind="audit",quantile="0.5"}'}, '3.000', 'half of them took less than that';
+	is $now->{muster_workers_alive}, 0, 'nobody works';
+	my %known = map { s/\{.*//r => 1 } keys %$now;
+	my $alerts = join ' ', grep { !/summary:/ } split /\n/, slurp(src_dir() . '/contrib/prometheus/muster.yml');
+	is_deeply [grep { !$known{$_} } $alerts =~ /\b((?:pipeline|muster)_\w+)/g], [], 'the sample\'s alerts are of figures that there are';
 	is $now->{muster_pusher_up}, 0, 'nobody pushes here';
 	is $now->{muster_job_failure_ratio_hour}, '0.3333', 'the share that failed';
 	is $nobody->get('/healthz')->{json}{checks}{jobs}, 'warn', 'health says that work waits';

@@ -109,8 +109,11 @@ subtest 'the audit as a letter' => sub {
 	my $sent = ask('email-summary' => {});
 	is $sent->{json}{status}, 'Email sent successfully', 'is sent';
 	is $sent->{json}{recipient}, 'team_lead@example.org', 'to oneself';
-	my ($head, $body) = split /\n\n/, slurp($box), 2;
-	like decode_base64($body), qr/^Repositories: 5\n.*^missing\s+gone\n/ms, 'with what needs attention';
+	my ($head, @part) = split /\n--=_muster_part(?:--)?\n/, slurp($box);
+	like $head, qr/^Subject: \[GitOps Audit\] Audit Summary - (?:GREEN|YELLOW|RED) \(5 repos, 1 dirty\)\n/m, 'as what it is known by';
+	my ($text, $html) = map { decode_base64((split /\n\n/, $_, 2)[1]) } @part;
+	like $text, qr/^Repositories: 5\n.*^missing\s+gone\n/ms, 'with what needs attention';
+	like $html, qr{<td>missing</td><td>gone</td>}, 'in HTML, too';
 	is ask('email-summary' => { email => 'viewer@example.org' })->{json}{recipient}, 'viewer@example.org', 'or to a member';
 	is ask('email-summary' => { email => 'stranger@example.org' })->{status}, 400, 'but to no stranger';
 	is ask('run-comprehensive' => {})->{json}{status}, 'pending', 'and the next one is asked for';

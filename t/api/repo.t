@@ -39,6 +39,11 @@ subtest 'an address is cloned by a job' => sub {
 	is_deeply [$db->rows(q{select kind, host, payload->>'url', payload->>'organization' from muster.job
 		where kind = 'clone'})], [['clone', undef, $url, 'default']], 'for any host';
 	is ask(POST => 'repos', { url => $url }, 'team_lead')->{json}{run_id}, $added->{json}{run_id}, 'asked twice it is one';
+	my %long = map { my $name = 'l' x 300 . $_; $name => ask(POST => 'repos', { url => "https://forge.example/ours/$name.git" }, 'team_lead')->{json} } 1, 2;
+	is scalar(keys %{ { map { $_->{run_id} => 1 } values %long } }), 2, 'two long ones that end differently are two';
+	is $db->value(q{select count(*) from muster.job where kind = 'clone' and run_id = any ($1)},
+		'{' . join(',', map { $_->{run_id} } values %long) . '}'), 2, 'each with its job';
+	$db->sql(q{delete from muster.job where length(key) > 250; delete from muster.run where length(request ->> 'url') > 250});
 	is ask(POST => 'repos', { url => 'https://forge.example/ours/a' })->{status}, 409, 'one that is there is not added';
 	is ask(POST => 'repos', { url => $url }, 'developer')->{status}, 403, 'a developer adds nothing';
 	my %bad = ('http://forge.example/a.git' => 'no encryption', 'https://ann:secret@forge.example/a.git' => 'a password',
@@ -47,7 +52,8 @@ subtest 'an address is cloned by a job' => sub {
 		'https://10.1.2.3/a.git' => 'a private network', 'ssh://git@[::1]/a.git' => 'an address of version 6',
 		'https://2130706433/a.git' => 'an address as a number', '-oProxyCommand=x:y' => 'an option',
 		'ssh://-oProxyCommand=x/y' => 'a host that is an option', 'https://tok@forge.example/a.git' => 'somebody in it',
-		'git@192.168.0.1:a.git' => 'a private network by ssh', 'https://localhost./a.git' => 'this host with a dot');
+		'git@192.168.0.1:a.git' => 'a private network by ssh', 'https://localhost./a.git' => 'this host with a dot',
+		'https://forge.example./a.git' => 'a dot at the end', 'https://a%2eforge.example/a.git' => 'a host with an escape');
 	for my $bad (sort keys %bad) {
 		is ask(POST => 'repos', { url => $bad })->{status}, 400, "$bad{$bad} is refused";
 	}

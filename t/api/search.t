@@ -17,10 +17,12 @@ for my $role (qw(viewer developer team_lead)) {
 	$in{$role} = $stack->session("$role\@example.org");
 }
 $stack->root('/srv/git');
+my %tags = (api => ['v1', 'v2'], 'api-tools' => 1, 'web-api' => 0);
 my @repos = map { { name => $_->[0], status => $_->[1], path => "/srv/git/$_->[0]", healthScore => $_->[2],
 		remote => "https://forge.example/$_->[0].git", lastCommit => $_->[3], isStale => $_->[4] ? \1 : \0,
+		exists $tags{$_->[0]} ? (staleTags => $tags{$_->[0]}) : (), $_->[5] ? (missingFiles => $_->[5]) : (),
 		counts => { staged => 0, unstaged => $_->[1] eq 'dirty' ? 1 : 0, untracked => 0 } } }
-	['api', 'clean', 90, '2026-01-01T00:00:00Z', 0], ['api-tools', 'dirty', 60, '2020-01-01T00:00:00Z', 1],
+	['api', 'clean', 90, '2026-01-01T00:00:00Z', 0, []], ['api-tools', 'dirty', 60, '2020-01-01T00:00:00Z', 1, ['LICENSE']],
 	['web-api', 'clean', 80, '2025-01-01T00:00:00Z', 0], ['web', 'missing', undef, undef, 0];
 $stack->report(\@repos);
 $stack->scanned('api-tools', [{ fingerprint => 'f1', rule => 'a-token', title => 'A token of the api', severity => 'critical' },
@@ -29,6 +31,9 @@ $stack->scanned('web', [{ fingerprint => 'f3', rule => 'b-key', title => 'A key'
 my $db = $stack->db;
 $db->sql(q{update muster.repo set tags = '{core,go}' where name in ('api', 'web-api')});
 $db->sql(q{update muster.repo set tags = '{go}', description = 'Tools around it' where name = 'api-tools'});
+$db->sql(q{insert into muster.test_run (organization_id, project_id, repo_id, total, passed, failed)
+	select organization_id, project_id, id, 2, 2 - n, n from muster.repo,
+	       unnest(case name when 'api' then '{0,1}'::int[] else '{1,0}' end) n where name in ('api', 'web-api')});
 
 sub ask {
 	my ($method, $uri, $body, $who) = @_;
@@ -66,6 +71,30 @@ subtest 'filters' => sub {
 	is findings('tags=go&severity=low'), 'f2', 'and all at once';
 	is ask(GET => '?project_id=none')->{status}, 404, 'no such project';
 	is repos('last_activity_days=36500&q=web'), 'web-api', 'what had a commit';
+	is repos('stale_tags=true'), 'api api-tools', 'stale tags, counted or named';
+	is repos('stale_tags=false'), 'web-api', 'or known to have none';
+	is repos('compliance=compliant'), 'api', 'all files that are asked for';
+	is repos('compliance=non_compliant'), 'api-tools', 'not all';
+	is repos('compliance=non_compliant,unknown'), 'api-tools web web-api', 'or what nobody knows';
+	is findings('compliance=non_compliant'), 'f1 f2', 'whose findings these are';
+	is repos('pipeline_status=passed'), 'web-api', 'the latest tests';
+	is repos('pipeline_status=failed'), 'api', 'that failed';
+	is repos('pipeline_status=unknown'), 'api-tools web', 'or that nobody reported';
+	is_deeply [map { $_->{pipeline_status} } @{ ask(GET => '?q=api')->{json}{repositories} }], ['failed', undef, 'passed'],
+		'which is shown';
+	is_deeply [map { $_->{stale_tags} } @{ ask(GET => '?q=api')->{json}{repositories} }], [2, 1, 0], 'as is how many';
+	is repos('templates=node'), '', 'of templates nothing is made';
+	is facet(ask(GET => '/facets?stale_tags=true&pipeline_status=failed')->{json}, 'status'), 'clean=1', 'facets have them all';
+	is ask(GET => '?pipeline_status=running')->{status}, 400, 'of what nobody reports one cannot ask';
+};
+
+subtest 'pages' => sub {
+	is repos('sort_field=name&limit=2'), 'api api-tools', 'the first';
+	is repos('sort_field=name&limit=2&offset=2'), 'web web-api', 'the second';
+	is repos('sort_field=name&offset=4'), '', 'behind the last';
+	is ask(GET => '?sort_field=name&offset=3')->{json}{total}{repositories}, 4, 'which do not change how many there are';
+	is ask(GET => '?limit=1000')->{status}, 200, 'a thousand are a page';
+	is ask(GET => '?limit=1001')->{status}, 400, 'no more';
 };
 
 subtest 'order' => sub {
@@ -108,6 +137,7 @@ subtest 'where it is in the texts' => sub {
 	is_deeply $of->('q=e&severity=critical&type=findings', 'findings'), ['rule 5+1', 'title 5+1 13+1'], 'of findings, too';
 	is_deeply $of->('q=wbe-api&fuzzy=true&limit=1&sort_field=name&sort_direction=desc', 'repositories'), ['name 3+4'], 'what a similar name has';
 	is_deeply $of->('status=dirty', 'repositories'), [], 'nothing was looked for';
+	is_deeply $of->('q=api%20/srv', 'repositories'), [], 'what goes from one text into the next is in none';
 	$db->sql(q{update muster.repo set description = '<b>Ünïcode</b> & ünïcode' where name = 'web'});
 	my $text = ask(GET => '?highlight=true&q=code')->{json};
 	my ($mark) = @{ $text->{highlights}{repositories} };
@@ -129,6 +159,12 @@ subtest 'sums of findings' => sub {
 	is findings('state=open&status=missing'), '', 'by what they are now';
 	$db->sql(q{update muster.finding set severity = 'high', state = 'open' where fingerprint = 'f3'});
 	is $db->value($same), 0, 'and back';
+	my ($repo) = $db->value('select min(repo_id::text) from muster.finding_sum');
+	$db->sql('delete from muster.finding_sum where repo_id = $1', $repo);
+	$db->sql('update muster.finding_sum set n[2] = n[2] + 7');
+	$db->script('begin;' . slurp(src_dir() . '/sql/migration/0037_sum.sql') . 'commit;');
+	is $db->value('select count(*) from muster.finding_sum'), 2, 'one that is missing is made by the migration';
+	is $db->value($same), 0, 'and one that is wrong is mended';
 };
 
 subtest 'suggestions' => sub {
@@ -143,8 +179,10 @@ subtest 'to several at once' => sub {
 	my $done = ask(POST => '/bulk-actions', { action => 'run_audit', repositories => ['api', 'web', 'none'] })->{json};
 	is_deeply [map { [$_->{repo}, $_->{success} ? 1 : 0] } @{ $done->{results} }], [['api', 1], ['none', 0], ['web', 1]],
 		'each by itself';
-	is ask(POST => '/bulk-actions', { action => 'run_scan', repositories => ['api', 'web'] })->{json}{results}[1]{success},
-		JSON::PP::false, 'what is missing is not scanned';
+	my $scan = sub { return ask(POST => '/bulk-actions', { action => 'run_scan', repositories => ['api', 'web'] })->{json}{results}[1]{success} };
+	is $scan->(), JSON::PP::true, 'what is missing and has an address is scanned, as its mirror';
+	$db->sql(q{update muster.repo set remote = null, report = report - 'clone_url' where name = 'web'});
+	is $scan->(), JSON::PP::false, 'what is missing and has none is not';
 	is ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api'], tags => ['x'] })->{status}, 403,
 		'a developer tags nothing';
 	$done = ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api', 'web'], tags => ['New'] },
@@ -167,6 +205,12 @@ subtest 'to several at once' => sub {
 		'two who tag at once both do';
 	is ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api'] }, 'team_lead')->{status}, 400,
 		'with no tag there is nothing to do';
+	$done = ask(POST => '/bulk-actions', { action => 'export_data', repositories => ['api', 'none'] })->{json};
+	is_deeply [map { [$_->{repo}, $_->{data} && @{ $_->{data} }{qw(name stale_tags)}, $_->{data} && $_->{data}{report}{staleTags}] }
+		@{ $done->{results} }], [['api', 'api', 2, ['v1', 'v2']], ['none', undef, undef]], 'what is known of them is exported';
+	my $template = ask(POST => '/bulk-actions', { action => 'apply_templates', repositories => ['api'] });
+	is $template->{status}, 422, 'templates there are none';
+	like $template->{json}{detail}, qr/no templates/, 'which is said';
 	my @many = map { "t$_" } 1 .. 20;
 	like ask(POST => '/bulk-actions', { action => 'tag_repositories', repositories => ['api'], tags => \@many }, 'team_lead')
 		->{json}{results}[0]{error}, qr/too many tags/, 'nor with too many';

@@ -156,6 +156,10 @@ subtest 'a thousand guesses at once are no more than five' => sub {
 	is_deeply at_once(sub { login('parallel@example.org', "guess $_[0]") }), { 401 => 5, 429 => 4 },
 		'five are told that they are wrong, the others to wait';
 	forgive();
+	is_deeply at_once(sub { login('parallel@example.org', $Muster::Stack::PASSWORD) }), { 200 => 5, 429 => 4 },
+		'who is right nine times at once is asked to come again four times';
+	is login('parallel@example.org', $Muster::Stack::PASSWORD)->{status}, 200, 'and need not wait for it';
+	is $stack->db->value('select count(*) from muster.login_limit'), 0, 'for no wrong ones were counted';
 	my $session = $stack->session('parallel@example.org');
 	is_deeply at_once(sub { $stack->cgi(POST => '/api/v1/auth/password', session => $session,
 		body => { current => "guess $_[0]", password => 'my other password' }) }), { 403 => 5, 429 => 4 },

@@ -27,6 +27,11 @@ tests(async (test, assert) => {
 		assert.deepEqual([0, 5, 59, 60, 3599, 3600, 86400, 5 * 86400, 90 * 86400, 800 * 86400].map(at),
 			["now", "5 s", "59 s", "1 min", "59 min", "1 h", "24 h", "5 d", "2 mo", "2 y"]);
 	});
+	await test("what is to come is that far away", () => {
+		assert.equal(format.until_format(now + 12 * 60000, now), "in 12 min");
+		assert.equal(format.until_format(now - 5000, now), "now");
+		assert.equal(format.until_format(null, now), "–");
+	});
 	await test("a browser is called by its name and system", () => {
 		const apple = "AppleWebKit/537.36 (KHTML, like Gecko)";
 		assert.equal(format.agent_format(`Mozilla/5.0 (X11; Linux x86_64) ${apple} Chrome/140.0.0.0 Safari/537.36`), "Chrome 140, Linux");

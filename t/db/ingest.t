@@ -261,9 +261,9 @@ is $db->value(q{select length(statuses) from muster.audit order by id desc limit
 # --- the pusher's way: what it made comes back with it
 sub feed {
 	my ($text, $after) = @_;
-	return map { { floor => $_->[0], head => $_->[1], id => $_->[2], type => $_->[4],
-		event => defined $_->[7] ? $json->decode($_->[7]) : undef, is_left => $_->[8] } }
-		$db->as('muster_push')->rows(q{select * from muster.report_feed('acme', 'here', 'feed', $1, $2, 100)},
+	return map { { floor => $_->[0], head => $_->[1], id => $_->[2], type => $_->[3],
+		event => defined $_->[4] ? $json->decode($_->[4]) : undef, is_left => $_->[5] } }
+		$db->as('muster_push')->rows(q{select floor, head, id, type, envelope, is_left from muster.report_feed('acme', 'here', 'feed', $1, $2, 100)},
 		$text, $after);
 }
 my $head = $db->value('select head from muster.event_bounds()');

@@ -32,7 +32,7 @@ sub claim {
 }
 sub keys_of { return join ' ', map { $_->[2] } @_ }
 sub job { return $db->json('select to_jsonb(j) from muster.job j where id = $1', $_[0]) }
-sub why { return $jobs->value('select muster.job_why($1)', $_[0]) }
+sub why { return $db->value('select muster.job_why($1)', $_[0]) }
 sub complete { return $jobs->value('select muster.job_complete($1, $2)', $_[0][0], $_[0][1]) }
 sub begin { $db->sql('delete from muster.job; delete from muster.job_pause'); return }
 sub run_add {
@@ -143,14 +143,18 @@ subtest 'waiting for others' => sub {
 	like why($c), qr/Waits for job $b/, 'it says which it waits for';
 	is $jobs->value('select muster.job_fail($1, $2, $3, false)', @{ $claimed[1] }[0, 1], 'broken'), 'dead', 'when one is given up';
 	is_deeply [map { job($_)->{state} } $c, $d], [('cancelled') x 2], 'so is what waits for it, and what waits for that';
-	is run_status($run), 'cancelled', 'with its run';
+	is run_status($run), 'failed', 'with its run';
+	is $db->value('select error from muster.run where id = $1', $run), 'What it waited for failed: broken', 'which says why';
 	is job(add('late', wait_for => "{$b}"))->{state}, 'cancelled', 'what would wait in vain is not begun to wait';
-	is $jobs->value('select muster.job_retry($1)', $c), 't', 'taken up again';
-	is keys_of(claim(9)), '', 'it still waits';
-	like why($c), qr/Waits for job $b, which is dead/, 'and says for what';
-	$jobs->value('select muster.job_retry($1)', $b);
+	is $db->value('select muster.job_retry($1)', $c), 'f', 'it is not taken up again to wait in vain';
+	is $db->error('select muster.job_act($1, $2)', $c, 'retry'), 'MU409', 'nor at the terminal';
+	is $db->value('select muster.job_redrive($1)', $acme), 4, 'what is given up is, with what was cancelled for it';
+	is job($d)->{state}, 'queued', 'to the last';
+	is keys_of(my ($again) = claim(9)), 'b', 'which waits';
+	complete($again);
+	is keys_of(claim(9)), 'c late', 'until that is done after all';
+	complete($_) for $db->rows(q{select id, lease_id from muster.job where state = 'running'});
 	complete($_) for claim(9);
-	is keys_of(claim(9)), 'c', 'until that is done after all';
 	# Another one ends while this one is added.
 	$a = add('slow');
 	my ($slow) = claim(1);
@@ -165,6 +169,49 @@ subtest 'waiting for others' => sub {
 	add('f', wait_for => "{$a}");
 	complete(claim(1));
 	is keys_of(claim(9)), 'f', 'when it is done it is the turn of the next';
+	complete($_) for claim(9);
+	# One that only has to know that they ended.
+	($a, $b) = (add('g'), add('h'));
+	$run = run_add();
+	my $any = add('any', wait_for => "{$a,$b}", wait_any => 1, run => $run);
+	@claimed = claim(9);
+	$jobs->value('select muster.job_fail($1, $2, $3, false)', @{ $claimed[0] }[0, 1], 'broken');
+	is keys_of(claim(9)), '', 'what goes on in any case waits for all of them';
+	complete($claimed[1]);
+	is keys_of(claim(9)), 'any', 'and then goes on';
+	like $db->value('select text from muster.run_log where run_id = $1', $run), qr/failed: broken\nIt goes on/, 'as its log says';
+	is job(add('vain', wait_for => "{$a}", wait_any => 1))->{state}, 'queued', 'also when it comes too late to wait';
+	is keys_of(my ($vain) = claim(9)), 'vain', 'and does not wait then';
+	complete($vain);
+	# It is cancelled, and then that which it waits for is given up.
+	$b = add('i');
+	$any = add('patient', wait_for => "{$b}", wait_any => 1);
+	$db->value('select muster.job_cancel($1)', $any);
+	my ($claimed) = claim(1);
+	$jobs->value('select muster.job_fail($1, $2, $3, false)', @$claimed[0, 1], 'broken');
+	is $db->value('select muster.job_retry($1)', $any), 't', 'taken up again';
+	is keys_of(my ($patient) = claim(9)), 'patient', 'it does not wait for what is given up';
+	complete($patient);
+	# Behind one that is abandoned itself.
+	$a = add('j');
+	$b = add('k', wait_for => "{$a}");
+	$any = add('last', wait_for => "{$b}", wait_any => 1);
+	$db->value('select muster.job_cancel($1)', $a);
+	is_deeply [map { job($_)->{state} } $b, $any], [qw(cancelled queued)], 'nor for what was abandoned';
+	is keys_of(claim(9)), 'last', 'it goes on';
+};
+
+subtest 'what must not be what runs already' => sub {
+	begin();
+	my $first = add('a');
+	is add('a', mode => 'follow'), $first, 'one that waits will do';
+	my ($claimed) = claim(9);
+	my $second = add('a', mode => 'follow');
+	isnt $second, $first, 'one that runs is followed by another';
+	is add('a', mode => 'follow'), $second, 'by one';
+	is keys_of(claim(9)), '', 'when it is done';
+	complete($claimed);
+	is keys_of(claim(9)), 'a', 'and then it is';
 };
 
 subtest 'limits' => sub {
@@ -228,22 +275,22 @@ subtest 'held back' => sub {
 	my $f = add('f', kind => 'fetch');
 	my $s = add('s');
 	my $o = add('o', of => 'burrow');
-	is $jobs->value('select muster.job_pause($1, p_reason => $2)', 'net', 'the forge is down'), 't', 'a queue is paused';
-	is $jobs->value('select muster.job_pause($1)', 'net'), 'f', 'once';
-	$jobs->sql('select muster.job_pause(p_organization => $1)', $organization{burrow});
+	is $db->value('select muster.job_pause($1, p_reason => $2)', 'net', 'the forge is down'), 't', 'a queue is paused';
+	is $db->value('select muster.job_pause($1)', 'net'), 'f', 'once';
+	$db->sql('select muster.job_pause(p_organization => $1)', $organization{burrow});
 	is keys_of(claim(9)), 's', 'what is not paused goes on';
 	like why($f), qr/^Paused since .*: the forge is down$/, 'the other says why it does not';
 	like why($o), qr/^Paused since/, 'and so does an organization';
-	is $jobs->value('select muster.job_resume($1)', 'net'), 't', 'on again';
-	is $jobs->value('select muster.job_resume($1)', 'net'), 'f', 'once';
+	is $db->value('select muster.job_resume($1)', 'net'), 't', 'on again';
+	is $db->value('select muster.job_resume($1)', 'net'), 'f', 'once';
 	is keys_of(claim(9)), 'f', 'it is begun';
-	$jobs->sql('select muster.job_pause()');
+	$db->sql('select muster.job_pause()');
 	add('x', run_at => $db->value(q{select now() - interval '1 hour'}));
 	my $prune = add('daily', kind => 'prune');
 	is keys_of(claim(9)), '', 'all can be paused';
 	is $jobs->value('select muster.job_step()'), 'f', 'what the database does itself, too';
 	is $db->json('select muster.health_get()')->{job_wait_s}, undef, 'and nobody is alarmed that nothing is done';
-	$jobs->sql('select muster.job_resume()');
+	$db->sql('select muster.job_resume()');
 	is $jobs->value('select muster.job_step()'), 't', 'then it is done';
 	is job($prune)->{state}, 'done', 'to its end';
 	cmp_ok $db->json('select muster.health_get()')->{job_wait_s}, '>=', 3600, 'and what waited is told of';
@@ -276,23 +323,23 @@ subtest 'attempts' => sub {
 	my $other = add('c');
 	my ($failed) = claim(1);
 	$jobs->value('select muster.job_fail($1, $2, $3, true)', @$failed[0, 1], 'no');
-	$jobs->sql('select muster.job_cancel($1)', $other);
+	$db->sql('select muster.job_cancel($1)', $other);
 	is scalar @{ $db->json('select muster.job_attempts($1)', $other) }, 1, 'one that was not tried again was tried once';
-	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'fetch'), 0, 'no other kind is taken up again';
-	is $jobs->value('select muster.job_redrive(p_kind => $1)', 'scan'), 1, 'what was given up is';
+	is $db->value('select muster.job_redrive(p_kind => $1)', 'fetch'), 0, 'no other kind is taken up again';
+	is $db->value('select muster.job_redrive(p_kind => $1)', 'scan'), 1, 'what was given up is';
 	is run_status($run), 'pending', 'with its run';
 	($claimed) = claim(1);
 	is $claimed->[0], $id, 'it is done as new';
 	is complete($claimed), 't', 'and well';
 	is_deeply [map { "$_->{number} $_->{outcome}" } @{ $db->json('select muster.job_attempts($1)', $id) }],
 		['1 failed', '2 failed', '3 done'], 'with all that was before';
-	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'what is done is not done again';
+	is $db->value('select muster.job_retry($1)', $id), 'f', 'what is done is not done again';
 	$id = add('b');
-	$jobs->sql('select muster.job_cancel($1)', $id);
+	$db->sql('select muster.job_cancel($1)', $id);
 	$other = add('b');
-	is $jobs->value('select muster.job_retry($1)', $id), 'f', 'nor what another does';
-	$jobs->sql('select muster.job_cancel($1)', $other);
-	is $jobs->value('select muster.job_retry($1)', $id), 't', 'what was cancelled may be';
+	is $db->value('select muster.job_retry($1)', $id), 'f', 'nor what another does';
+	$db->sql('select muster.job_cancel($1)', $other);
+	is $db->value('select muster.job_retry($1)', $id), 't', 'what was cancelled may be';
 };
 
 subtest 'many at once' => sub {
@@ -305,6 +352,75 @@ subtest 'many at once' => sub {
 	is scalar(() = $jobs->rows('select muster.job_complete_all($1)', $said)), 99, 'and completed, but for whom another has';
 	is job($claimed[5][0])->{cpu_ms}, 3, 'with what they took';
 	is job($claimed[99][0])->{state}, 'running', 'that one goes on';
+};
+
+subtest 'a row that somebody holds keeps nobody from the others' => sub {
+	begin();
+	my ($held, $free) = map { add("of a run $_", run => run_add()) } 1 .. 2;
+	my $run_held = job($held)->{run_id};
+	my $holder = $db->session;
+	# Who waits for a lock is refused after a quarter of a second, and that is an error here.
+	my $quick = sub { $db->value("set statement_timeout = '5s'; $_[0]") };
+	$holder->ask("begin; select from muster.run where id = $run_held for update");
+	is $quick->(q{select array_agg(id) from muster.job_claim('here', '{scan}', 2, 30)}), "{$free}",
+		'the job whose run is held is left for later';
+	is job($held)->{state}, 'queued', 'and not begun';
+	is job($held)->{attempt}, 0, 'nor counted as tried';
+	$holder->ask('rollback');
+	$db->sql('update muster.job set run_at = now() where id = $1', $held);
+	my @claimed = $jobs->rows(q{select id, lease_id from muster.job_claim('here', '{scan}', 2, 30)});
+	is $claimed[0][0], $held, 'once it is free it is begun';
+	my $lease = job($free)->{lease_id};
+	$holder->ask("begin; select from muster.run where id = $run_held for update");
+	my $said = qq([{"id": $held, "lease": "$claimed[0][1]"}, {"id": $free, "lease": "$lease"}]);
+	is $quick->("select array_agg(x) from muster.job_complete_all('$said') x"), "{$free}", 'of two that are done the one is';
+	is $jobs->error('select muster.job_complete($1, $2)', $held, $claimed[0][1]), '55P03', 'the other one is told apart from one that is lost';
+	$db->sql(q{update muster.job set leased_until = now() - interval '1 second' where id = $1}, $held);
+	is $quick->('select muster.job_release()'), 0, 'and not taken away, either';
+	is job($held)->{state}, 'running', 'by anybody';
+	$holder->ask('rollback');
+	is $jobs->value('select muster.job_complete($1, $2)', $held, $claimed[0][1]), 't', 'it is done in the end';
+	is $db->value('select status from muster.run where id = $1', $run_held), 'completed', 'and so is its run';
+	begin();
+	my $doomed = add('doomed', attempts_max => 1);
+	my ($lost) = claim(1);
+	my $waits = add('waits', wait_for => "{$doomed}");
+	my $other = add('other');
+	$db->sql(q{update muster.job set leased_until = now() - interval '1 second' where id = $1}, $doomed);
+	$holder->ask("begin; select from muster.job where id = $waits for update");
+	is $quick->(q{select array_agg(id) from muster.job_claim('here', '{scan}', 5, 30)}), "{$other}",
+		'who holds what waits for a job that was lost keeps nobody from the others, either';
+	$holder->ask('rollback');
+	$db->value('select muster.job_release()');
+	is_deeply [map { job($_)->{state} } $doomed, $waits], ['dead', 'cancelled'], 'once it is free both end';
+};
+
+subtest 'what waits does not slow down what may go' => sub {
+	begin();
+	# The first claim of a session plans, and for that looks at much that is not the queue's.
+	my $touched = sub {
+		my $runner = $jobs->session;
+		$runner->ask(q{select from muster.job_claim('here', '{scan,fetch}', 0, 30)});
+		my ($all) = $runner->ask(q{explain (analyze, buffers, timing off)
+			select from muster.job_claim('here', '{scan,fetch}', 4, 30)}) =~ /shared hit=(\d+)/;
+		$runner->close;
+		return $all;
+	};
+	my $many = sub {
+		my ($kind, $more) = @_;
+		$jobs->sql(qq{select count(muster.job_add('$acme', '$kind', 'many$kind' || i || 'x'$more)) from generate_series(1, 2000) i});
+	};
+	add('first');
+	my $without = $touched->();
+	$many->('scan', q{ || 'later', p_run_at => now() + interval '1 hour'});
+	$many->('scan', q{, p_host => 'there'});
+	$many->('fetch', '');
+	$db->sql(q{select muster.job_pause(p_kind => 'fetch', p_organization => $1)}, $acme);
+	add('go');
+	# Whether somebody has gathered statistics meanwhile or not.
+	$db->sql('delete from pg_statistic where starelid = $1::regclass', 'muster.job');
+	cmp_ok $touched->(), '<', $without + 100, 'a claim walks over nothing that is not due, is another host\'s or is held back';
+	is $db->value(q{select state from muster.job where key = 'go'}), 'running', 'and finds what may go';
 };
 
 done_testing;

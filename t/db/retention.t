@@ -57,8 +57,8 @@ for my $it ($acme, $other) {
 	$db->sql(q{update muster.repo set removed_at = now() - interval '40 days' where organization_id = $1
 		and removed_at is not null}, $it->{id});
 }
-$db->sql(q{insert into muster.comment (organization_id, finding_id, text) select organization_id, id, 'x'
-	from muster.finding});
+$db->sql(q{insert into muster.comment (organization_id, project_id, finding_id, text)
+	select r.organization_id, r.project_id, f.id, 'x' from muster.finding f join muster.repo r on r.id = f.repo_id});
 $db->sql(q{insert into muster.setting (organization_id, key, value) values ($1, 'retention.metric_days', '10'),
 	($1, 'retention.test_run_days', '10'), (null, 'retention.test_run_days', '1000')}, $acme->{id});
 $db->sql(q{insert into muster.finding (organization_id, repo_id, kind, fingerprint, rule, title, severity)
@@ -95,6 +95,32 @@ pruned();
 is $db->value(q{select count(*) from muster.trail where action = 'retention.prune'}), 2,
 	'a day on which nothing went leaves no line';
 
+# --- jobs
+my $job = sub {
+	my ($it, $state, $days, $key) = @_;
+	my $id = $db->value(q{insert into muster.job (organization_id, kind, key, state, finished_at)
+		values ($1, 'audit', $2, $3, now() - make_interval(days => $4)) returning id}, $it->{id}, $key, $state, $days);
+	$db->sql(q{insert into muster.job_attempt (job_id, number, organization_id, outcome, started_at, ended_at)
+		select $1, n, $2, 'failed', now(), now() - make_interval(days => $3 * n) from generate_series(1, 2) n}, $id,
+		$it->{id}, $days);
+};
+my $left = sub {
+	return $db->value(q{select string_agg(key, ' ' order by key) from muster.job where organization_id = $1 and kind = 'audit'},
+		$_[0]{id});
+};
+$db->sql(q{insert into muster.setting (organization_id, key, value) values ($1, 'retention.job_days', '10'),
+	($1, 'retention.job_attempt_days', '7')}, $acme->{id});
+for my $it ($acme, $other) {
+	$job->($it, 'done', 0, 'a'), $job->($it, 'done', 5, 'b'), $job->($it, 'cancelled', 20, 'c');
+	$job->($it, 'dead', 5, 'd'), $job->($it, 'dead', 40, 'e');
+}
+due();
+pruned();
+is $left->($acme), 'a b d', 'an organization keeps jobs as long as it wants';
+is $left->($other), 'a d', 'another as long as is usual; those that failed for good longer';
+is $db->value('select count(*) from muster.job_attempt where organization_id = $1', $_->[0]{id}), $_->[1],
+	"tries go with the job or before it ($_->[0]{slug})" for [$acme, 4], [$other, 4];
+
 # --- the latest deployment of a place is not old
 $db->sql(q{update muster.deployment set created_at = now() - interval '1000 days'});
 due();
@@ -106,13 +132,13 @@ $db->sql(q{insert into muster.setting (organization_id, key, value) values ($1, 
 	$acme->{id});
 due();
 pruned();
-like $db->value(q{select error from muster.job where state = 'queued' and organization_id = $1}, $acme->{id}), qr/many/,
+like $db->value(q{select error from muster.job where kind = 'prune' and state = 'queued' and organization_id = $1}, $acme->{id}), qr/many/,
 	'a job that fails says why';
-is $db->value(q{select count(*) from muster.job where state = 'queued'}), 1, 'and keeps no other from being done';
+is $db->value(q{select count(*) from muster.job where state = 'queued' and kind = 'prune'}), 1, 'and keeps no other from being done';
 is $jobs->value('select muster.job_step()'), 'f', 'it is not tried again at once';
 $db->sql(q{update muster.job set run_at = now() where state = 'queued'; delete from muster.setting where value = '"many"'});
 pruned();
-is $db->value(q{select count(*) from muster.job where state = 'queued'}), 0, 'but later, and then it is done';
+is $db->value(q{select count(*) from muster.job where state = 'queued' and kind = 'prune'}), 0, 'but later, and then it is done';
 
 # --- a time limit
 my $timid = "set statement_timeout = '200ms'; select muster.job_step()";
@@ -125,6 +151,26 @@ like $db->value(q{select error from muster.job where state = 'queued' and attemp
 is $db->value(q{select bool_and(run_at > now()) from muster.job where attempt = 1}), 't', 'which others now go before';
 $lock->ask('rollback');
 pruned();
+
+due();
+$lock->ask('begin; lock table muster.run');
+my $began = time;
+is $jobs->value('select muster.job_step()'), 't', 'who holds what it needs';
+cmp_ok time - $began, '<', 5, 'is not waited for';
+like $db->value(q{select error from muster.job where state = 'queued' and attempt = 0 and run_at > now()}), qr/lock timeout/,
+	'nor did anything go wrong';
+$lock->ask('rollback');
+$db->sql(q{update muster.job set run_at = now() where state = 'queued'});
+pruned();
+
+# Where nothing is watched any more something may lie in the trash.
+$db->sql(q{update muster.root set watched = false, host = 'left' where organization_id = $1}, $acme->{id});
+$jobs->sql(q{select muster.worker_renew('11111111-1111-4111-8111-111111111111', 'never', 1, '1', 'claiming', 2, null, '{}')});
+$db->sql(q{delete from muster.job where kind = 'remediate'});
+$db->sql(q{select muster.trash_prune($1, now())}, $acme->{id});
+is join(' ', map { $_->[0] } $db->rows(q{select host from muster.job where kind = 'remediate' order by 1})), 'left never',
+	'the trash of each host is emptied, watched or not';
+$db->sql(q{delete from muster.job where kind = 'remediate'});
 
 $db->sql(q{select muster.job_add(id, 'remove', 'organization', jsonb_build_object('organizations', jsonb_build_array(id)),
 	p_attempts_max => 1) from muster.organization where id = $1}, $other->{id});

@@ -134,7 +134,7 @@ my @waits = map { guess($next->{email}, '10.0.0.1');
 is_deeply [@waits[0 .. 3]], [0, 0, 0, 0], 'four wrong passwords are forgiven';
 ok $waits[4] >= 1 && $waits[7] > $waits[5], "then one has to wait, longer and longer (@waits)";
 is $row->($other->{people}{team_lead}{email}, '10.0.0.2')->{wait_s}, 0, 'others do not';
-cmp_ok $api->value('select muster.login_try($1, $2)', $next->{email}, '10.0.0.1'), '>', 0, 'who has to wait is told so';
+cmp_ok $api->value('select wait_s from muster.login_try($1, $2)', $next->{email}, '10.0.0.1'), '>', 0, 'who has to wait is told so';
 is $db->value('select max(failures) from muster.login_limit'), 8, 'and that is no guess';
 guess("a$_\@example.org", '10.0.0.3') for 1 .. 21;
 cmp_ok $row->($other->{people}{team_lead}{email}, '10.0.0.3')->{wait_s}, '>', 0,
@@ -142,8 +142,11 @@ cmp_ok $row->($other->{people}{team_lead}{email}, '10.0.0.3')->{wait_s}, '>', 0,
 $db->sql('update muster.login_limit set blocked_until = now()');
 my $failures = q{select failures from muster.login_limit where key = muster.login_key('account', $1)};
 my $before = $db->value($failures, $next->{email});
-is $api->value('select muster.login_try($1, $2)', $next->{email}, '10.0.0.3'), 0, 'then one may try again';
-cmp_ok $row->($next->{email}, '10.0.0.3')->{wait_s}, '>', 0, 'nobody else at the same moment';
+my $try = q{select is_busy || ' ' || wait_s from muster.login_try($1, $2)};
+is $api->value($try, $next->{email}, '10.0.0.3'), 'false 0', 'then one may try again';
+is $api->value($try, $next->{email}, '10.0.0.3'), 'true 1', 'nobody else at the same moment';
+$db->sql(q{update muster.login_limit set tried_at = tried_at - interval '2 minutes'});
+is $api->value($try, $next->{email}, '10.0.0.3'), 'false 0', 'unless who tried is gone';
 $api->sql('select muster.login_tried($1, $2, true)', $next->{email}, '10.0.0.3');
 is $db->value($failures, $next->{email}), $before, 'one that was right is no guess';
 is $row->($other->{people}{team_lead}{email}, '10.0.0.3')->{wait_s}, 0, 'and lets nobody of its address wait';
@@ -152,6 +155,22 @@ $api->sql('select muster.login_tried($1, $2, true, true)', $next->{email}, '10.0
 is $row->($next->{email}, '10.0.0.9')->{wait_s}, 0, 'the right password forgives all';
 is $db->value(q{select count(*) from muster.login_limit where key::text like '%example%'}), 0,
 	'the table of guesses names nobody';
+
+# --- two who take away the last ways in at once
+my @removing = map { $db->session } 1, 2;
+my $alone = $other->{people}{developer}{id};
+my @identity = map { $db->value(q{insert into muster.identity (account_id, issuer, subject) values ($1, 'i' || $2, 's')
+	returning id}, $alone, $_) } 1, 2;
+for my $i (0, 1) {
+	$removing[$i]->ask('begin');
+	$removing[$i]->ask("select set_config('muster.organization', '$other->{id}', true), set_config('muster.account', '$alone', true)");
+}
+$removing[0]->ask("select muster.identity_remove('$identity[0]')");
+$removing[1]->send("select muster.identity_remove('$identity[1]')");
+wait_for { $db->value(q{select count(*) from pg_locks where not granted}) } 'one waits for the other';
+$removing[0]->ask('commit');
+like $removing[1]->read, qr/could not sign in/, 'one of them stays';
+
 my $nowhere = $db->value(q{insert into muster.account (email) values ('no@where.example') returning id});
 is $api->error(q{select muster.session_add($1, $2, $3, $4)}, $nowhere, '\x' . 'aa' x 32, '\x' . 'bb' x 16,
 	'\x' . 'cc' x 32), 'MU403', 'an account of no organization cannot sign in';

@@ -28,18 +28,11 @@ for my $single (0, 1) {
 }
 
 my $db = $stand->database;
-my $acme = seed($db, 'acme');
+seed($db, 'acme');
 for my $role (qw(muster_api muster_hook muster_jobs muster_push)) {
 	for my $sql ('update muster.trail set subject = null', 'delete from muster.trail',
-		'truncate muster.trail') {
+		'truncate muster.trail', q{insert into muster.trail (action) values ('look')}) {
 		is $db->as($role)->error($sql), '42501', "$role has no grant for: $sql";
 	}
 }
-is $db->as('muster_api')->value(enter($acme->{people}{viewer}, 'viewer')
-	. 'insert into muster.trail (organization_id, action) values (muster.organization(), $1) returning action',
-	'look'), 'look', 'a request can add to the trail of its organization';
-is $db->as('muster_api')->error(enter($acme->{people}{viewer}, 'viewer')
-	. 'insert into muster.trail (organization_id, action) values (gen_random_uuid(), $1)', 'look'),
-	'42501', 'and to no other';
-
 done_testing;

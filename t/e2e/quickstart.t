@@ -118,7 +118,7 @@ is($http->get("$address/audit/one", {headers => {Accept => 'text/html'}})->{stat
 open my $fh, '>>', "$one/file" or die $!;
 print $fh "x\n";
 close $fh;
-ok(wait_for(60, sub { status_of('one') eq 'dirty' }), 'a change in a tracked file is seen by itself');
+ok(wait_for(90, sub { status_of('one') eq 'dirty' }), 'a change in a tracked file is seen by itself');
 my $events = get('/api/v1/events?after=0')->{events} // [];
 ok((grep { $_->{type} eq 'repo-status-change' } @$events), 'and is an event');
 

@@ -9,7 +9,7 @@ use Test::More;
 use Muster::Test;
 use Muster::Stack;
 
-my $stack = Muster::Stack->new(front => 'none', conf => { 'audit.interval_s' => 77 });
+my $stack = Muster::Stack->new(front => 'none', conf => { 'audit.stale_days' => 77 });
 my $stand = $stack->stand;
 my %env = (PGUSER => 'postgres', MUSTER_CONF => $stack->conf);
 my $file = $stand->dir . '/muster.backup';
@@ -38,7 +38,7 @@ is +($run->('backup', $file))[0], 2, 'it is never written over';
 is $code, 0, 'it can be verified later';
 like $out, qr/^accounts +5$/m, 'and says what is in it';
 is qx(tar -tf '$file'), "manifest.json\nmuster.conf\nkey\ndatabase.dump\n", 'it is a tar archive of four files';
-like +($run->('restore', '--print-conf', $file))[1], qr/^\[audit\]\n# from \Q${\$stack->conf}\E\ninterval_s = 77$/m,
+like +($run->('restore', '--print-conf', $file))[1], qr/^\[audit\]\n# from \Q${\$stack->conf}\E\nstale_days = 77$/m,
 	'with the settings, which can be printed';
 
 # --- with issuers.

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Fcntl qw(:flock);
 use IO::Socket::INET;
 use Test::More;
 use Muster::Test;
@@ -32,6 +33,7 @@ my %git = (env => { HOME => $dir, GIT_CONFIG_NOSYSTEM => 1, GIT_AUTHOR_NAME => '
 sub git { my ($code, $out, $err) = run_program(['git', @_], %git); is $code, 0, "git $_[2]" or diag $err; return }
 git('-C', "$dir/work", 'init', '-q', '-b', 'main');
 spew("$dir/work/README.md", "hello\n");
+symlink 'README.md', "$dir/work/link";
 git('-C', "$dir/work", 'add', '.');
 git('-C', "$dir/work", 'commit', '-qm', 'Begin');
 git('-C', $dir, 'clone', '-q', '--bare', "$dir/work", "$dir/www/tools.git");
@@ -60,17 +62,69 @@ sub work {
 }
 sub run_of { return $db->json(q{select to_jsonb(r) from muster.run r where id = $1}, $_[0]) }
 
-$db->sql(q{insert into muster.setting (organization_id, key, value) values (null, 'repo.private_addresses', '"yes"')});
+$db->sql(q{insert into muster.setting (organization_id, key, value) values (null, 'repo.private_addresses', '"yes"'), (null, 'scan.first', '"no"')});
 my $run = add("https://localhost:$port/tools.git");
 my $said = work();
 is run_of($run)->{status}, 'completed', 'the run is done' or diag $said, run_of($run)->{error};
 my $clones = $stack->stand->state_dir . '/clones/default';
 ok -f "$clones/tools/README.md", 'the clone is there';
+is readlink "$clones/tools/link", 'README.md', 'with its links';
 is_deeply [$db->rows(q{select slug, watched, path from muster.root})], [['clones', 't', $clones]], 'below a root that is watched';
 work();
 is $db->value(q{select count(*) from muster.repo where name = 'tools' and status = 'clean'}), 1, 'and audited';
 is $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => "https://localhost:$port/tools" })->{status}, 409,
 	'then it is there already';
+
+# A scan of it waits until what was pushed meanwhile is fetched.
+my $tools = $db->value(q{select id from muster.repo where name = 'tools'});
+my $scan = sub {
+	my $answer = $stack->cgi(POST => '/api/v1/analysis/scan', session => $lead, body => { repository_id => $tools });
+	ok $answer->{status} < 300, 'a scan is asked for' or diag $answer->{body};
+	work() for 1 .. 2;
+	return $db->json(q{select to_jsonb(r) from muster.run r where kind = 'scan' order by id desc limit 1});
+};
+my $push = sub {
+	spew("$dir/work/README.md", "$_[0]\n");
+	git('-C', "$dir/work", 'commit', '-qam', $_[0]);
+	git('-C', "$dir/work", 'push', '-q', "$dir/www/tools.git", 'main');
+	git('-C', "$dir/www/tools.git", 'update-server-info');
+};
+$push->('pushed');
+spew("$dir/trap", "#!/bin/sh\ntouch '$dir/ran'\n");
+chmod 0755, "$dir/trap";
+mkdir "$clones/tools/.git/hooks";
+for my $hook (qw(post-merge reference-transaction post-checkout)) {
+	spew("$clones/tools/.git/hooks/$hook", "#!/bin/sh\ntouch '$dir/ran'\n");
+	chmod 0755, "$clones/tools/.git/hooks/$hook";
+}
+is $scan->()->{status}, 'completed', 'and done' or diag $said;
+is slurp("$clones/tools/README.md"), "pushed\n", 'the clone followed';
+ok !-e "$dir/ran", 'without a hook';
+is $db->value(q{select bool_and(f.finished_at <= s.started_at) from muster.job s
+	join muster.job f on f.kind = 'fetch' and f.id = (s.payload ->> 'fetch')::bigint where s.kind = 'scan' and s.state = 'done'}), 't',
+	'the fetch came first';
+spew("$clones/tools/README.md", "mine\n");
+$push->('again');
+is $scan->()->{status}, 'completed', 'with changes of its own it is fetched as well';
+is slurp("$clones/tools/README.md"), "mine\n", 'and keeps them';
+like $db->value(q{select log from muster.job where kind = 'fetch' order by id desc limit 1}), qr/Its files stay as they are: /, 'as is said';
+open my $held, '<', "$clones/tools" or die;
+flock $held, LOCK_EX or die;
+$db->sql(q{select muster.fetch_add(r) from muster.repo r where id = $1}, $tools);
+work();
+like $db->value(q{select error from muster.job where kind = 'fetch' order by id desc limit 1}), qr/another job works in it/,
+	'nothing is fetched while another works there';
+close $held;
+rename "$dir/www/tools.git", "$dir/www/away.git";
+$db->sql(q{update muster.job set attempts_max = 1, run_at = now() where kind = 'fetch' and state = 'queued'});
+my $stale = $scan->();
+is $stale->{status}, 'completed', 'what cannot be fetched is scanned as it is';
+like $stale->{message}, qr/^Complete; of the state before, because it cannot be fetched: /, 'as the run says';
+like $db->value(q{select string_agg(text, '' order by number) from muster.run_log where run_id = $1}, $stale->{id}),
+	qr/\AWhat it waited for failed: it cannot be fetched: .*\nIt goes on with what is there\.\n/, 'and its log from the beginning';
+is $db->value(q{select result -> 'fetched' from muster.job where run_id = $1}, $stale->{id}), 'false', 'and its result';
+rename "$dir/www/away.git", "$dir/www/tools.git";
+spew("$clones/tools/README.md", "pushed\n");
 
 run_program(['cp', '-r', "$dir/www/tools.git", "$dir/www/more.git"]);
 $stack->cgi(POST => '/api/v1/projects', session => $lead, body => { slug => 'web', name => 'Web' });
@@ -86,6 +140,31 @@ $run = add("https://localhost:$port/nothing.git");
 work();
 like $db->value('select error from muster.job where run_id = $1', $run) // '', qr/cannot be cloned/, 'what is not there is said';
 is_deeply [map { s{.*/}{}r } glob "$clones/*"], ['more', 'tools'], 'and leaves nothing behind';
+
+# One that a watched folder misses is put there.
+mkdir "$dir/src";
+$stack->root("$dir/src");
+my $missing = sub {
+	my ($name, $path) = @_;
+	$db->sql(q{update muster.root set reported_at = null});
+	$stack->report([{ name => $name, status => 'missing', path => $path, clone_url => "https://localhost:$port/tools.git" }]);
+	my $answer = $stack->cgi(POST => '/audit/clone', session => $lead, body => { repo => $name });
+	is $answer->{status}, 202, "$name is to be cloned" or diag $answer->{body};
+	$db->sql(q{delete from muster.job where kind = 'audit'});
+	$said = work();
+	return run_of($answer->{json}{run_id});
+};
+is $missing->('missing', "$dir/src/missing")->{message}, "Cloned https://localhost:$port/tools.git.", 'a missing one is cloned' or diag $said;
+ok -f "$dir/src/missing/README.md", 'to where it was missed';
+is $db->value(q{select status from muster.repo where name = 'missing' and removed_at is null}), 'mismatched', 'and audited: it is called tools elsewhere';
+mkdir "$dir/elsewhere";
+symlink "$dir/elsewhere", "$dir/src/link";
+like $missing->('led', "$dir/src/link/led")->{error}, qr/a link or a file is in the way/, 'a link leads it nowhere else';
+like $missing->('out', "$dir/elsewhere/out")->{error}, qr/does not lie below/, 'nor does a path';
+is_deeply [glob "$dir/elsewhere/*"], [], 'where nothing comes to lie';
+mkdir "$dir/src/full";
+spew("$dir/src/full/file", "mine\n");
+like $missing->('full', "$dir/src/full")->{error}, qr/something else lies there/, 'nothing is put in the place of something else';
 
 # By ssh: it is told the address that was looked at, whatever a name server would say to it.
 SKIP: {

@@ -86,6 +86,9 @@ chmod 0644, $file;
 	local $env{MUSTER_CONF} = $file;
 	my ($said) = looked(MUSTER_PATHS_STATE => $stand->state_dir);
 	says($said, 'configuration', 'problem', qr/holds a password/, qr/^chmod o= /, 'a password that everybody may read');
+	spew($file, "[audit]\ninterval_s = 60\n");
+	says((looked())[0], 'configuration', 'warning', qr/^\Q$file\E:2: audit\.interval_s has no effect any more$/,
+		qr/muster schedule list/, 'a setting that there was once');
 	says($said, 'database', 'problem', qr/cannot be reached/, qr/systemctl start postgresql/, 'a database that is away');
 	ok !$said->{tables}, 'then nothing is said of what is in it';
 }

@@ -37,7 +37,14 @@ like out('show', $a), qr/^state\tqueued$/m, 'another does not';
 is out('resume', '--queue', 'network'), '', 'it goes on';
 like out('resume', '--queue', 'network'), qr/^4: .*not paused/, 'once';
 
+like out('queues'), qr/^network\tclone\t1\t0\t0\t\d+\t0\t0\t-\t-\t-$/m, 'each queue says what waits and since when';
+is out('workers'), '', 'nobody works';
+$db->sql(q{select muster.worker_renew(gen_random_uuid(), 'here', 42, '0.1', 'claiming', 4, '{audit,network}', '{}')});
+like out('workers'), qr/^here\t42\tclaiming\t4\taudit network\t\S+\t\S+\t-$/, 'who works is listed';
 my $lease = begin();
+like out('workers'), qr/\t$a audit$/, 'with what';
+like +(run_program([program('muster'), 'run', '--status'], env => \%env))[1],
+	qr/^runner 42 on here: claiming, 1 of 4 slots, since \S+, seen \S+$/m, 'also beside the queue';
 $db->value('select muster.job_fail($1, $2, $3, false, false, $4)', $a, $lease, 'broken',
 	'{"exit_status": 256, "cpu_ms": 7, "rss_kib": 900, "log": "first\nsecond\n"}');
 like out('show', $a), qr/^state\tdead\n.*^1\tfailed\there\t\S+\t\S+\t256\t7\t900\tbroken$/ms, 'an attempt is shown with what it took';

@@ -5,9 +5,14 @@ t_jobs_git_status_dump_LDADD = jobs/libgitread.a lib/libmuster.a $(ZLIB_LIBS) $(
 
 # The runner with kinds of job that misbehave.
 check_PROGRAMS += t/jobs/runner
-t_jobs_runner_SOURCES = t/jobs/runner.c
+t_jobs_runner_SOURCES = t/jobs/runner.c t/jobs/runner_escape.c t/jobs/runner_escape.h
 t_jobs_runner_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
 	$(SODIUM_LIBS) $(GLIB_LIBS)
+
+# A kernel whose Landlock is older, for the programs that it runs.
+check_PROGRAMS += t/jobs/old_kernel
+t_jobs_old_kernel_SOURCES = t/jobs/old_kernel.c
+t_jobs_old_kernel_LDADD = $(GLIB_LIBS)
 
 # What is inherited over deltas beside what is read in full, with a matcher of the test's own.
 check_PROGRAMS += t/jobs/scan_content

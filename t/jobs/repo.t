@@ -7,6 +7,7 @@ use lib "$FindBin::Bin/../harness";
 use File::Path qw(make_path);
 use Test::More;
 use Muster::Test;
+use Muster::Test::Seed;
 
 my $stand = Muster::Test->new;
 my $db = $stand->database;
@@ -119,5 +120,29 @@ is $code, 0, 'or by its name';
 is_deeply [sort keys %{ roots() }], ['clones', 'odd'], 'and is watched no more';
 ($code, $out, $err) = muster('repo', 'remove', 'other-folder');
 is $code, 4, 'what is not watched cannot be removed';
+
+# What is there is looked at by asking for it.
+$db->sql(q{select muster.root_add('default', 'here', $1), muster.job_kind_set('[{"name": "scan", "queue": "scan", "help": "x"}]')}, "$dir/src");
+($code, $out, $err) = muster('repo', 'scan');
+is $code, 4, 'where no audit has found anything nothing can be scanned';
+like $err, qr/no repository on a host of ours/, 'as it says';
+ingest($db, { slug => 'default', root => 'default' }, report([map { { name => $_ } } 'one', 'two']));
+($code, $out, $err) = muster('repo', 'scan', 'one');
+is $code, 0, 'a repository is scanned' or diag $err;
+my $run = $db->value(q{select max(id) from muster.run where kind = 'scan'});
+is $out, "one: run $run\n", 'by a run that is told';
+($code, $out) = muster('repo', 'scan', 'one', 'nothing');
+is $code, 3, 'of several it says when one is not there';
+is $out, "one: run $run\n", 'and what waits is not asked for again';
+($code, $out, $err) = muster('repo', 'scan');
+is "$code $out", "0 2 repositories are scanned\n", 'or all of them' or diag $err;
+is $db->value(q{select jobs from muster.schedule_tick()}), 1, 'that do not wait already';
+($code, $out, $err) = muster('repo', 'audit', 'two');
+is $code, 0, 'a repository is audited' or diag $err;
+like $out, qr/\Atwo: run \d+\n\z/, 'by a run, too';
+($code, $out) = muster('repo', 'audit');
+like $out, qr/\Arun \d+, run \d+\n\z/, 'or everything is, each root by its run';
+($code) = muster('repo', 'scan', '--organization', 'other', 'one');
+is $code, 4, 'names mean what they mean in their organization';
 
 done_testing;

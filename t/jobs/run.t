@@ -13,7 +13,7 @@ use Muster::Test;
 my $stand = Muster::Test->new;
 my $db = $stand->database;
 $db->sql(q{select muster.organization_add('default')});
-my $conf = $stand->conf($db, 'server.host' => 'here', 'audit.interval_s' => 1, 'log.level' => 'debug',
+my $conf = $stand->conf($db, 'server.host' => 'here', 'log.level' => 'debug',
 	'audit.history_keep' => 5);
 my $dir = $stand->dir;
 my $src = "$dir/src";
@@ -25,6 +25,11 @@ $ENV{HOME} = $dir;
 sub muster { return run_program([program('muster'), @_, '--conf', $conf]) }
 sub git { my @argv = @_; system('git', @argv) == 0 or die "git @argv" }
 sub decode { return JSON::PP->new->utf8->decode($_[0]) }
+sub audit_due { return $db->sql(q{update muster.schedule set next_at = now() where kind = 'audit'}) }
+sub quiet {
+	return wait_for { !$db->value(q{select count(*) from muster.job where kind = 'audit' and state in ('queued', 'running')}) }
+		'quiet';
+}
 sub events {
 	my ($type) = @_;
 	return map { decode($_->[0]) } $db->rows(
@@ -69,7 +74,7 @@ is $db->json(q{select result from muster.job})->{total_results}, 3, 'and counted
 
 SKIP: {
 	skip 'no terminal can be had', 2 unless has_terminal();
-	$db->sql(q{update muster.root set next_audit_at = now()});
+	audit_due();
 	($code, $out) = run_program(['script', '-qec', program('muster') . " run --once --conf $conf", '/dev/null'],
 		env => { TERM => 'xterm', LANG => 'C.UTF-8', LC_ALL => undef });
 	like $out, qr{ \d/3 }, 'at a terminal --once shows how far it is';
@@ -79,12 +84,19 @@ SKIP: {
 # ---- --forever: what changes is seen ----
 
 my $runner = $stand->start('runner', [program('muster'), 'run', '--forever', '--conf', $conf]);
-my $audits_before = $db->value('select count(*) from muster.audit');
-wait_for { $db->value('select count(*) from muster.audit') >= $audits_before + 2 } 'another audit';
-pass 'the folder is audited again after the interval';
+sub audited { # once more
+	my $before = $db->value('select count(*) from muster.audit');
+	quiet();
+	audit_due();
+	return wait_for { $db->value('select count(*) from muster.audit') > $before } 'another audit';
+}
+audited();
+audited();
+pass 'the folder is audited again when its schedule says so';
 open my $file, '>>', "$src/one/file" or die;
 print $file "x\n";
 close $file;
+audited();
 my ($change) = wait_for { (events('repo-status-change'))[-1] } 'the change';
 pass 'a changed file is seen by the next audit';
 is $change->{repo}{name}, 'one', 'the event names the repository';
@@ -94,17 +106,16 @@ my ($now) = grep { $_->{name} eq 'one' } @{ decode(slurp("$reports/GitRepoReport
 is $now->{status}, 'dirty', 'the report on disk says the same';
 
 add_repo('three');
+audited();
 wait_for { grep { $_->{repo}{name} eq 'three' } events('repo-status-change') } 'the new one';
 pass 'a repository that comes is found';
-wait_for { (my @h = glob "$reports/history/*") == 5 } 'five reports';
-my $audits = $db->value('select count(*) from muster.audit');
-wait_for { $db->value('select count(*) from muster.audit') > $audits } 'another audit';
+audited() until (my @h = glob "$reports/history/*") >= 5;
+audited();
 is scalar(my @kept = glob "$reports/history/*"), 5, 'no more reports are kept than configured';
 
 # ---- run now ----
 
-$db->sql(q{update muster.root set next_audit_at = now() + interval '1 hour'});
-wait_for { !$db->value(q{select count(*) from muster.job where state in ('queued', 'running')}) } 'quiet';
+quiet();
 git('-C', "$src/one", 'checkout', '-q', 'file');
 my $id = $db->value(q{
 	with x as (insert into muster.run (organization_id, project_id, kind)
@@ -125,12 +136,30 @@ is $states[-1], 'completed', 'up to its end';
 ($now) = grep { $_->{name} eq 'one' } @{ decode(slurp("$reports/GitRepoReport.json"))->{repos} };
 is $now->{status}, 'clean', 'and looked at the repository that was asked for';
 
+# ---- somebody holds what a result needs ----
+
+quiet();
+my $holder = $db->session;
+$holder->ask('begin; select from muster.root for update');
+sub is_held_up {
+	return $db->value(q{select count(*) from pg_stat_activity where datname = current_database()
+		and usename = 'muster_jobs' and wait_event_type = 'Lock'});
+}
+audit_due();
+wait_for { is_held_up() } 'a runner that waits for somebody';
+wait_for { !is_held_up() } 'and goes on, for its leases do not wait', 10;
+$holder->ask('commit');
+$holder->close;
+quiet();
+is_deeply [$db->rows(q{select state, attempt from muster.job where kind = 'audit' order by id desc limit 1})], [['done', 1]],
+	'what it had to store is stored later, and is no other attempt';
+
 # ---- the fence ----
 
 git('init', '-q', '-b', 'main', "$dir/outside");
 git('-C', "$dir/outside", '-c', 'user.name=A', '-c', 'user.email=a@b', 'commit', '-q', '--allow-empty', '-m', 'x');
 git('-C', "$dir/outside", 'worktree', 'add', '-q', '-b', 'tree', "$src/tree");
-$db->sql(q{update muster.root set next_audit_at = now()});
+audit_due();
 my $tree = wait_for { $db->json(q{select report from muster.repo where name = 'tree'}) } 'the worktree';
 is $tree->{status}, 'error', 'a repository whose git folder lies outside of the watched one cannot be read by a job';
 my ($readable) = grep { $_->{id} eq 'readable' } @{ $tree->{checks} };
@@ -140,17 +169,15 @@ remove_tree("$src/tree");
 # ---- bad surroundings ----
 
 remove_tree($reports);
-$db->sql(q{update muster.root set next_audit_at = now()});
+audit_due();
 wait_for { -e "$reports/GitRepoReport.json" } 'the report folder';
 pass 'a report folder that disappears is made again';
 
-wait_for { !$db->value(q{select count(*) from muster.job where state in ('queued', 'running')}) } 'quiet';
-$db->sql(q{update muster.root set next_audit_at = now() + interval '1 hour'});
-wait_for { !$db->value(q{select count(*) from muster.job where state in ('queued', 'running')}) } 'quiet';
+quiet();
 remove_tree($reports);
 spew($reports, 'in the way');
 my $last = $db->value('select max(id) from muster.job');
-$db->sql(q{update muster.root set next_audit_at = now()});
+audit_due();
 my $failed = wait_for { $db->value(q{select error from muster.job where id > $1 and error is not null}, $last) } 'the failure';
 like $failed, qr/cannot make the folder/, 'a report that cannot be written fails its job with a sentence';
 unlink $reports;
@@ -160,7 +187,7 @@ pass 'and the next try writes it';
 
 rename $src, "$src.gone";
 $last = $db->value('select max(id) from muster.job');
-$db->sql(q{update muster.root set next_audit_at = now()});
+audit_due();
 $failed = wait_for { $db->value(q{select error from muster.job where id > $1 and state = 'dead'}, $last) } 'the missing folder';
 like $failed, qr/src/, 'a watched folder that is gone fails the job with its name';
 rename "$src.gone", $src;

@@ -50,6 +50,11 @@ is job($id)->{error}, 'it went wrong, as it was asked to', 'and says why';
 $id = add('fail', '{}', attempts => 5);
 run_program([$program, 'run', '--once', '--conf', $conf]);
 is job($id)->{state}, 'queued', 'another failure is tried again later';
+my $wait = $db->value('select extract(epoch from run_at - now()) from muster.job where id = $1', $id);
+cmp_ok $wait, '>', 60, 'when its kind says';
+cmp_ok $wait, '<', 120, 'and not much later';
+$id = $db->value(q{select muster.job_add((select id from muster.organization), 'fail', 'kind')});
+is job($id)->{attempts_max}, 2, 'and as often';
 $db->sql('delete from muster.job');
 
 # ---- what a child is and sees ----
@@ -71,31 +76,30 @@ is $seen->{nofile}, 64, 'its descriptors are limited';
 is $seen->{cpu}, 60, 'its processor time is limited';
 ok $seen->{leader}, 'it leads a session of its own';
 
-my $elsewhere = spew($stand->dir . '/elsewhere', 'precious');
-mkdir $stand->dir . '/own';
-$id = add('reach', sprintf '{"file": "%s/own/file", "elsewhere": "%s", "other": %d}', $stand->dir, $elsewhere, $runner->pid);
-my %reach = %{ (wait_for { ended($id) } 'what a child can reach')->{result} };
-is delete $reach{write}, 'ok', 'a child writes where its kind says';
-like delete $reach{$_}, qr/^EACCES$/, "it cannot: $_" for 'inet', 'unix', 'execute';
-like delete $reach{$_}, qr/^EPERM$/, "it cannot: $_" for 'signal', 'trace';
-SKIP: {
-	skip 'this kernel has no Landlock', 1 if $runner->output =~ /fenced in less/;
-	my $settings = delete $reach{settings};
-	ok $settings eq 'EACCES' || $settings eq 'ENOENT', 'it cannot: settings';
-	is $reach{$_}, 'EACCES', "it cannot: $_" for sort grep { $_ !~ /link|make/ } keys %reach;
-	isnt $reach{$_}, 'ok', "it cannot: $_" for sort grep { /link|make/ } keys %reach;
+is_deeply [$db->rows('select host, pid, state, slots from muster.worker')],
+	[[$db->value('select leased_by from muster.job where id = $1', $id), $runner->pid, 'claiming', 4]], 'the runner is known, with its slots';
+
+# ---- no process does two jobs ----
+
+sub helper_kib {
+	my ($helper) = slurp('/proc/' . $runner->pid . '/task/' . $runner->pid . '/children') =~ /(\d+)/;
+	return slurp("/proc/$helper/status") =~ /^RssAnon:\s+(\d+)/m && $1;
 }
-is slurp($elsewhere), 'precious', 'and what lay elsewhere is as it was';
+sub many {
+	my $most = $db->value(q{select max(muster.job_add((select id from muster.organization), 'stamp', 'many' || $1 || '-' || i))
+		from generate_series(1, 110) i, pg_notify('muster_wake', '')}, ++$n);
+	return wait_for { !$db->value(q{select exists (select from muster.job where kind = 'stamp' and state in ('queued', 'running'))::integer}) }
+		'many jobs', 60;
+}
+many();
+my ($kib, %pids) = helper_kib();
+many();
+$pids{$_}++ for $runner->output =~ /msg="child started" pid=(\d+)/g;
+cmp_ok scalar(keys %pids), '>=', 220, 'each job has a process of its own';
+is_deeply [grep { $pids{$_} > 1 } keys %pids], [], 'which is used once';
+cmp_ok helper_kib() - $kib, '<', 512, 'and where they come from does not grow';
 
 # ---- ends of all kinds ----
-
-my $sanitized = `nm '$program' 2>/dev/null | grep -c __asan_init` > 0;
-SKIP: {
-	skip 'the address sanitizer needs all the memory there is', 1 if $sanitized;
-	my $memory = add('memory');
-	my $job = wait_for { ended($memory) } 'the memory';
-	cmp_ok $job->{result}{mib}, '<', 256, 'its memory is limited';
-}
 
 my $crash = add('crash', '{}');
 my $job = wait_for { ended($crash) } 'the crash';
@@ -175,6 +179,22 @@ $job = wait_for { my $j = job($progress); ($j->{progress} // 0) > 0 && $j->{stat
 is $job->{message}, 'sleeping', 'progress is told while a job runs';
 wait_for { ended($progress) } 'its end';
 
+# ---- what it says while it runs ----
+
+my $run = $db->value(q{insert into muster.run (organization_id, project_id, kind)
+	select organization_id, id, 'scan' from muster.project limit 1 returning id});
+my $talk = $db->value(q{select muster.job_add((select id from muster.organization), 'talk', 'talk', '{"lines": 90}', p_run => $1)
+	from pg_notify('muster_wake', '')}, $run);
+$job = wait_for { ended($talk) } 'the one that talks';
+is $db->value('select string_agg(text, $1 order by number) from muster.run_log where run_id = $2', '', $run),
+	join('', map { "line $_\n" } 0 .. 89), 'all that a job says is in the log of its run';
+$db->sql('select muster.sequence_events()');
+is_deeply [map { $_->[0] } $db->rows(q{select data ->> 'message' from muster.event where type = 'progress_update' and subject = $1
+	order by id}, $run)], [qw(first second third fourth)], 'each step is told, however quick';
+my $pieces = $db->value('select count(*) from muster.run_log where run_id = $1', $run);
+my $seconds = $db->value('select extract(epoch from finished_at - started_at) from muster.job where id = $1', $talk);
+cmp_ok $pieces, '<=', 2 + 4 * $seconds, "but not each line by itself ($pieces)";
+
 ($code, $out) = run_program([$program, 'run', '--status', '--conf', $conf]);
 is $code, 0, '--status prints the queue';
 like $out, qr/^\d+ +crash +dead /m, 'with what died';
@@ -188,7 +208,14 @@ wait_for { job($last)->{state} eq 'running' } 'the last job';
 kill TERM => $runner->pid;
 is $runner->wait(20), 1, 'told to stop, the runner ends, and tells of the failures it saw';
 is job($last)->{state}, 'done', 'after the jobs that it had';
+is $db->value('select count(*) from muster.worker'), 0, 'it is no longer among the runners';
 is_deeply [glob $stand->state_dir . '/slot/job-*'], [], 'nothing is left behind';
 ok !-e $stand->run_dir . '/runner.sock', 'not even its socket';
+
+# ---- what takes long to be stored ----
+
+$large = add('slow', '{"bytes": 3000000}');
+($code, $out, $err) = run_program([$program, 'run', '--once', '--conf', $conf], env => { MUSTER_DATABASE_TIMEOUT_MS => 1000 });
+is job($large)->{state}, 'done', 'a large result is given more time than a statement else has' or diag $err;
 
 done_testing;

@@ -3,13 +3,10 @@
 #include "jobs/job_kinds.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,10 +15,11 @@
 #include "jobs/run_helper.h"
 #include "lib/error.h"
 #include "lib/exit.h"
+#include "t/jobs/runner_escape.h"
 
 /*
- * The runner with kinds of job that misbehave, for t/jobs/run*.t. The product's program has none
- * of them.
+ * The runner with kinds of job that misbehave, for t/jobs/run*.t and t/chaos. The product's program
+ * has none of them.
  */
 
 #define MIB ((gint64)1024 * 1024)
@@ -45,6 +43,33 @@ static char *sleep_run(struct job_child *child, json_object *params, GError **er
 	}
 	return g_strdup_printf("{\"from_us\":%" G_GINT64_FORMAT ",\"to_us\":%" G_GINT64_FORMAT "}",
 		from_us, g_get_real_time());
+}
+
+/* {"lines": how many}: four steps and so many lines, as fast as it can. */
+static char *talk_run(struct job_child *child, json_object *params, GError **error)
+{
+	static const char *const steps[] = {"first", "second", "third", "fourth"};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
+		job_child_step(child, (int)(i + 1) * 20, steps[i]);
+	for (gint64 i = 0; i < number_get(params, "lines"); i++) {
+		g_autofree char *line = g_strdup_printf("line %" G_GINT64_FORMAT, i);
+		job_child_log(child, line);
+	}
+	return g_strdup("{}");
+}
+
+/* A row in the statement that completes it: table public.effect of Muster::Test::Chaos. */
+static gboolean mark_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error)
+{
+	record->sql = "with known as (insert into public.effect (job_id) select $1::bigint"
+		      " where muster.job_usage($1::bigint, $2::uuid, $3::jsonb) returning 1)"
+		      " select case when exists (select from known)"
+		      " then muster.job_complete($1::bigint, $2::uuid, $4::jsonb) else false end";
+	record->params[0] = g_strdup(g_bytes_get_data(result, NULL));
+	record->n_params = 1;
+	return TRUE;
 }
 
 /* When it was entered. */
@@ -121,16 +146,6 @@ static char *large_run(struct job_child *child, json_object *params, GError **er
 	return text;
 }
 
-/* Takes memory until there is none. */
-static char *memory_run(struct job_child *child, json_object *params, GError **error)
-{
-	gint64 taken = 0;
-
-	for (char *p; taken < 1024 && (p = malloc((gsize)MIB)) != NULL; taken++)
-		memset(p, 1, (gsize)MIB);
-	return g_strdup_printf("{\"mib\":%" G_GINT64_FORMAT "}", taken);
-}
-
 static gint64 limit_get(int resource)
 {
 	struct rlimit limit = {0, 0};
@@ -143,40 +158,6 @@ static void file_confine(json_object *params, struct sandbox *sandbox)
 {
 	g_autofree char *folder = g_path_get_dirname(json_get_text(params, "file", NULL));
 	sandbox_add_write(sandbox, folder);
-}
-
-static void code_add(json_object *object, const char *name, gboolean ok)
-{
-	json_object_object_add(
-		object, name, json_object_new_string(ok ? "ok" : strerrorname_np(errno)));
-}
-
-/* {"file", "elsewhere", "other"}: tries what a job must not, and says how it went. */
-static char *reach_run(struct job_child *child, json_object *params, GError **error)
-{
-	json_object *tried = json_object_new_object();
-	const char *file = json_get_text(params, "file", NULL);
-	const char *elsewhere = json_get_text(params, "elsewhere", NULL);
-	g_autofree char *link_name = g_strconcat(file, ".link", NULL);
-
-	code_add(tried, "write", g_file_set_contents(file, "x", 1, NULL));
-	code_add(tried, "write elsewhere", open(elsewhere, O_WRONLY) >= 0);
-	code_add(tried, "read elsewhere", open(elsewhere, O_RDONLY) >= 0);
-	code_add(tried, "make elsewhere", symlink("/", link_name) == 0);
-	code_add(tried, "remove elsewhere", unlink(elsewhere) == 0);
-	code_add(tried, "empty elsewhere", truncate(elsewhere, 0) == 0);
-	code_add(tried, "link elsewhere", link(elsewhere, link_name) == 0);
-	code_add(tried, "settings", open("/etc/muster/muster.conf", O_RDONLY) >= 0);
-	code_add(tried, "processes", open("/proc/1/environ", O_RDONLY) >= 0);
-	code_add(tried, "inet", socket(AF_INET, SOCK_STREAM, 0) >= 0);
-	code_add(tried, "unix", socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
-	code_add(tried, "signal", kill((pid_t)number_get(params, "other"), 0) == 0);
-	code_add(tried, "trace",
-		ptrace(PTRACE_SEIZE, (pid_t)number_get(params, "other"), 0, 0) == 0);
-	code_add(tried, "execute", execl("/bin/true", "true", NULL) == 0);
-	char *text = g_strdup(json_object_to_json_string(tried));
-	json_object_put(tried);
-	return text;
 }
 
 /* What a child can see of the world it came from. */
@@ -210,6 +191,18 @@ static char *look_run(struct job_child *child, json_object *params, GError **err
 	return text;
 }
 
+/* Takes its time to be stored. */
+static gboolean slow_record(
+	json_object *payload, GBytes *result, struct job_record *record, GError **error)
+{
+	record->sql = "select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
+		      " then length(pg_sleep(1.5)::text) = 0 and length($4) > 0"
+		      " and muster.job_complete($1::bigint, $2::uuid) else false end";
+	record->params[0] = g_strdup(g_bytes_get_data(result, NULL));
+	record->n_params = 1;
+	return TRUE;
+}
+
 #define LIMITS                                                                                     \
 	.queue = "test", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60,            \
 	.memory_bytes = 256 * MIB, .files = 64, .result_max_bytes = MIB
@@ -217,17 +210,30 @@ static char *look_run(struct job_child *child, json_object *params, GError **err
 /* clang-format off */
 const struct job_kind job_kinds[] = {
 	{ .name = "sleep", LIMITS, .run = sleep_run },
+	{ .name = "apart", .queue = "apart", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 256 * MIB,
+	  .files = 64, .result_max_bytes = MIB, .run = sleep_run },
+	{ .name = "mark", LIMITS, .run = sleep_run, .record = mark_record },
 	{ .name = "hang", .queue = "test", .help = "for a test", .soft_s = 1, .hard_s = 2, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
 	  .result_max_bytes = MIB, .run = hang_run },
 	{ .name = "crash", LIMITS, .run = crash_run },
-	{ .name = "fail", LIMITS, .run = fail_run },
-	{ .name = "orphan", LIMITS, .confine = file_confine, .run = orphan_run },
+	{ .name = "fail", LIMITS, .attempts = 2, .backoff_s = 100, .run = fail_run },
+	{ .name = "orphan", LIMITS, .may_execute = TRUE, .confine = file_confine, .run = orphan_run },
 	{ .name = "garbage", LIMITS, .run = garbage_run },
 	{ .name = "large", LIMITS, .run = large_run },
-	{ .name = "memory", LIMITS, .run = memory_run },
-	{ .name = "reach", LIMITS, .confine = file_confine, .run = reach_run },
+	{ .name = "slow", .queue = "test", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
+	  .result_max_bytes = 4 * MIB, .run = large_run, .record = slow_record },
+	{ .name = "reach", LIMITS, .confine = file_confine, .run = escape_reach_run },
+	{ .name = "connect", LIMITS, .may_connect = TRUE, .may_execute = TRUE, .run = escape_connect_run },
+	{ .name = "flood", LIMITS, .run = escape_flood_run },
+	{ .name = "bomb", .queue = "test", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 4096 * MIB,
+	  .files = 64, .result_max_bytes = MIB, .may_execute = TRUE, .run = escape_bomb_run },
+	{ .name = "threads", LIMITS, .run = escape_threads_run },
+	{ .name = "memory", LIMITS, .run = escape_memory_run },
+	{ .name = "allocate", LIMITS, .run = escape_allocate_run },
+	{ .name = "disk", LIMITS, .disk_bytes = 16 * MIB, .confine = file_confine, .run = escape_disk_run },
 	{ .name = "stamp", LIMITS, .run = stamp_run },
 	{ .name = "look", LIMITS, .run = look_run },
+	{ .name = "talk", LIMITS, .run = talk_run },
 };
 /* clang-format on */
 

@@ -25,11 +25,11 @@ is $code, 0, 'help is no failure';
 like $text, qr/^  version .*^  conf /ms, 'help lists the commands of both halves';
 
 {
-	local $ENV{MUSTER_AUDIT_INTERVAL_S} = 7;
-	($code, $text) = run($muster, 'conf', 'audit.interval_s');
+	local $ENV{MUSTER_AUDIT_STALE_DAYS} = 7;
+	($code, $text) = run($muster, 'conf', 'audit.stale_days');
 	is $text, "7\n", 'conf prints the value that holds';
 	($code, $text) = run($muster, 'conf');
-	like $text, qr/^audit\.interval_s +7  \(environment\)$/m, 'and the list says where it came from';
+	like $text, qr/^audit\.stale_days +7  \(environment\)$/m, 'and the list says where it came from';
 }
 
 for my $url ('host=/x password=' . 'geheim dbname=m', 'postgresql://u:' . 'geheim@h/m') {
@@ -43,10 +43,10 @@ for my $url ('host=/x password=' . 'geheim dbname=m', 'postgresql://u:' . 'gehei
 is $code, 2, 'a setting that does not exist is refused';
 
 {
-	local $ENV{MUSTER_AUDIT_INTERVAL_S} = 'soon';
+	local $ENV{MUSTER_AUDIT_STALE_DAYS} = 'soon';
 	($code, $text) = run($muster, 'conf');
 	is $code, 2, 'a wrong setting stops every command as usage';
-	like $text, qr/MUSTER_AUDIT_INTERVAL_S/, 'and is named';
+	like $text, qr/MUSTER_AUDIT_STALE_DAYS/, 'and is named';
 }
 
 done_testing;

@@ -16,7 +16,7 @@ none([grep { $_ =~ $empty_word && !m{^jobs/run_helper} } @files],
 	'no file is called by a word that says nothing');
 
 # Tables, rules and migrations are as long as they are; locks and corpora are not ours.
-my $long = qr{^(?:lib/conf_keys\.c|lib/event_kinds\.c|cgi/routes\.c|sql/migration/|t/.*corpus/|t/data/)|package-lock\.json$};
+my $long = qr{^(?:lib/conf_keys\.c|lib/event_kinds\.c|cgi/routes\.c|t/db/rls\.t|sql/migration/|t/.*corpus/|t/data/)|package-lock\.json$};
 none([grep { $_ =~ $ours && $_ !~ $long && (() = tree_read($_) =~ /\n/g) > 800 } @files],
 	'no file has more than 800 lines');
 

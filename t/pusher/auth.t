@@ -5,7 +5,9 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use MIME::Base64 qw(encode_base64);
 use Test::More;
+use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
 use Time::HiRes qw(time);
 use Muster::Test;
@@ -22,6 +24,17 @@ is $live->ws('/ws', Cookie => $live->cookie('wrong'))->status, 401, 'nor with a 
 is $live->ws('/ws', Cookie => $live->cookie(''))->status, 401, 'nor with an empty one';
 is $live->sse('/api/v1/sse/events', Cookie => undef)->status, 401, 'not into a stream either';
 is $live->sse('/api/v1/events/wait', Cookie => undef)->status, 401, 'nor into a long-poll';
+# Whoever signs in asks for live updates before anybody could tell of the session.
+for my $case (['/ws', 101], ['/api/v1/sse/events', 200]) {
+	my ($target, $status) = @$case;
+	my $token = sha256_hex("soon $target $$");
+	my @head = $status == 101 ? (Upgrade => 'websocket', Connection => 'Upgrade', 'Sec-WebSocket-Version' => 13,
+		'Sec-WebSocket-Key' => encode_base64('x' x 16, '')) : ();
+	my $early = Muster::WebSocket->request($status == 101 ? $live->socket : $live->stream_socket, $target,
+		Cookie => $live->cookie($token), @head);
+	$live->session($live->{default}, 3600, $token);
+	is $early->read_head->status, $status, "$target waits a moment for a session that nobody knows yet";
+}
 is $live->ws('/ws', Cookie => "a=b; __Host-muster_session=$live->{session}; c=d")->status, 101,
 	'the cookie is found among others, with its prefix';
 

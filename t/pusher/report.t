@@ -84,6 +84,17 @@ my %still = map { ("still-$_" => 'clean') } 1 .. 10;
 	spew("$reports/nobody/default/GitRepoReport.json", $live->report_text({ secret => 'clean' }));
 	wait_for { $live->{pusher}->output =~ /no such organization/ } 'an unknown organization is said';
 	is $status->('secret'), '', 'names that are none of ours, temporary files and links are not read';
+
+	# The folder keeps the name that an organisation had.
+	my $said = sub { scalar(() = $live->{pusher}->output =~ /no such organization/g) };
+	$db->sql(q{select muster.organization_add('early')});
+	$db->sql(q{select muster.organization_edit('early', null, 'late', null, null, null)});
+	my $before = $said->();
+	make_path("$reports/early/default");
+	spew("$reports/early/default/GitRepoReport.json", $live->report_text({ secret => 'clean' }));
+	wait_for { $said->() > $before } 'a name that was given up is said';
+	is $db->error(q{select muster.organization_add('early')}), 'MU409', 'no other organization can have it';
+	is $status->('secret'), '', 'so what lies below it is shown to nobody';
 }
 
 # Garbage.

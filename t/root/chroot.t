@@ -8,12 +8,18 @@ use File::Basename qw(dirname);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use FindBin;
+use lib "$FindBin::Bin/../harness";
 use Test::More;
+use Muster::Test::Namespace;
 
 plan skip_all => 'takes minutes: contrib/test --all runs it' unless $ENV{MUSTER_TEST_ALL};
 plan skip_all => 'needs root' if $>;
 my ($debootstrap) = grep { -x } map { "$_/debootstrap" } split(/:/, $ENV{PATH}), "/usr/sbin";
 plan skip_all => 'needs debootstrap' unless $debootstrap;
+# What is mounted below is seen by nobody else, and gone with the test however it ends: whoever
+# removes its folder does not remove this machine's devices.
+namespace_enter('mount');
 
 # The archive this machine's own packages come from.
 my ($archive) = map { m{^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s+)?)(https?://\S+)} && $1 !~ /security/ ? $1 : () }

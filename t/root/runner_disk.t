@@ -8,8 +8,10 @@ use lib "$FindBin::Bin/../harness";
 use File::Path qw(make_path);
 use Test::More;
 use Muster::Test;
+use Muster::Test::Namespace;
 
 plan skip_all => 'mounting needs root' unless $> == 0;
+namespace_enter('mount');
 my $stand = Muster::Test->new;
 my $disk = $stand->dir . '/disk';
 make_path($disk);
@@ -18,8 +20,9 @@ plan skip_all => 'nothing can be mounted here'
 
 eval {
 	my $db = $stand->database;
-	$db->sql(q{select muster.organization_add('default')});
-	my $conf = $stand->conf($db, 'paths.state' => $disk, 'audit.interval_s' => 3600);
+	$db->sql(q{select muster.organization_add('default');
+		insert into muster.setting (key, value) values ('scan.first', '"no"')});
+	my $conf = $stand->conf($db, 'paths.state' => $disk);
 	my $src = $stand->dir . '/src';
 	for my $name (map { "repo$_" } 1 .. 3) {
 		make_path("$src/$name");
@@ -35,10 +38,10 @@ eval {
 	1 while syswrite $fill, 'x' x 4096;
 	close $fill;
 	make_path("$src/another");
-	$db->sql(q{update muster.root set next_audit_at = now()});
+	$db->sql(q{update muster.schedule set next_at = now() where kind = 'audit'});
 	($code, $out, $err) = run_program([program('muster'), 'run', '--once', '--conf', $conf]);
 	is $code, 1, 'on a full disk the job fails';
-	like $db->value(q{select error from muster.job order by id desc limit 1}), qr/No space left on device/, 'with the reason';
+	like $db->value(q{select error from muster.job where kind = 'audit' order by id desc limit 1}), qr/No space left on device/, 'with the reason';
 	is slurp("$disk/reports/default/default/GitRepoReport.json"), $report, 'the report that was there is whole';
 	is_deeply [grep { /\.tmp$/ } glob "$disk/reports/default/default/.* $disk/reports/default/default/*/.*"], [], 'and no half of a new one is left';
 

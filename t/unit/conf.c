@@ -26,17 +26,18 @@ static const struct {
 	{ "[audit]\ninterval = 5\n", "%s:2: there is no key 'interval' in [audit]" },
 	{ "\n# x\n[nothing]\n", "%s:3: there is no group [nothing]" },
 	{ "[]\n", "%s:1: there is no group []" },
-	{ "[audit.interval_s]\n", "%s:1: there is no group" },
+	{ "[audit.history_keep]\n", "%s:1: there is no group" },
 	{ "[audit\n", "%s:1: a group is written [name]" },
 	{ "[\n", "%s:1: a group is written [name]" },
-	{ "interval_s = 5\n", "%s:1: a setting must stand below a [group]" },
-	{ "[audit]\ninterval_s\n", "%s:2: a setting is written key = value" },
-	{ "[audit]\ninterval_s = 5\n[log]\n[audit]\ninterval_s=6\n", "%s:5: audit.interval_s is given twice, first in line 2" },
-	{ "[audit]\ninterval_s = 5\ninterval_s = 5", "%s:3: audit.interval_s is given twice" },
-	{ "[audit]\ninterval_s = 0\n", "%s:2: audit.interval_s is '0': a whole number from 1 to 86400" },
-	{ "[audit]\ninterval_s = 5 s\n", "a whole number" },
-	{ "[audit]\ninterval_s =\n", "a whole number" },
-	{ "[audit]\ninterval_s = 99999999999999999999\n", "a whole number" },
+	{ "history_keep = 5\n", "%s:1: a setting must stand below a [group]" },
+	{ "[audit]\ninterval_s = 5\ninterval = 5\n", "%s:3: there is no key 'interval' in [audit]" },
+	{ "[audit]\nhistory_keep\n", "%s:2: a setting is written key = value" },
+	{ "[audit]\nhistory_keep = 5\n[log]\n[audit]\nhistory_keep=6\n", "%s:5: audit.history_keep is given twice, first in line 2" },
+	{ "[audit]\nhistory_keep = 5\nhistory_keep = 5", "%s:3: audit.history_keep is given twice" },
+	{ "[audit]\nhistory_keep = 0\n", "%s:2: audit.history_keep is '0': a whole number from 1 to 100000" },
+	{ "[audit]\nhistory_keep = 5 s\n", "a whole number" },
+	{ "[audit]\nhistory_keep =\n", "a whole number" },
+	{ "[audit]\nhistory_keep = 99999999999999999999\n", "a whole number" },
 	{ "[database]\nprepare = yes\n", "%s:2: database.prepare is 'yes': true or false" },
 	{ "[database]\nprepare = TRUE\n", "true or false" },
 	{ "[log]\nlevel = loud\n", "%s:2: log.level is 'loud': one of debug|info|warning|error" },
@@ -83,7 +84,7 @@ static void test_defaults(void)
 		g_assert_cmpstr(conf_get_source(conf, conf_keys[i].name), ==, "default");
 		g_assert_true(g_str_has_suffix(conf_keys[i].help, "."));
 	}
-	g_assert_cmpint(conf_get_int(conf, "audit.interval_s"), ==, 30);
+	g_assert_cmpint(conf_get_int(conf, "audit.history_keep"), ==, 100);
 	g_assert_true(conf_get_bool(conf, "database.prepare"));
 	g_assert_true(g_path_is_absolute(conf_get(conf, "paths.state")));
 	g_assert_true(g_path_is_absolute(conf_get(conf, "secret.key_file")));
@@ -96,12 +97,12 @@ static void test_order(void)
 	g_setenv("MUSTER_LOG_LEVEL", "warning", TRUE);
 	g_setenv("MUSTER_AUDIT_STALE_DAYS", "7", TRUE);
 	g_autoptr(conf) conf = text_load(
-		"[log]\nlevel=error\n[audit]\n interval_s = 40 \r\nstale_days=8\n", &error);
+		"[log]\nlevel=error\n[audit]\n history_keep = 40 \r\nstale_days=8\n", &error);
 	g_assert_no_error(error);
 	g_assert_true(conf_set(conf, "audit.stale_days", "6", &error));
 	g_assert_no_error(error);
-	g_assert_cmpint(conf_get_int(conf, "audit.interval_s"), ==, 40);
-	g_assert_cmpstr(conf_get_source(conf, "audit.interval_s"), ==, file);
+	g_assert_cmpint(conf_get_int(conf, "audit.history_keep"), ==, 40);
+	g_assert_cmpstr(conf_get_source(conf, "audit.history_keep"), ==, file);
 	g_assert_cmpstr(conf_get(conf, "log.level"), ==, "warning");
 	g_assert_cmpstr(conf_get_source(conf, "log.level"), ==, "environment");
 	g_assert_cmpint(conf_get_int(conf, "audit.stale_days"), ==, 6);
@@ -158,21 +159,21 @@ static void test_search(void)
 	g_autofree char *user = g_build_filename(g_get_user_config_dir(), "muster", NULL);
 	g_autofree char *user_file = g_build_filename(user, "muster.conf", NULL);
 	g_assert_cmpint(g_mkdir_with_parents(user, 0700), ==, 0);
-	g_assert_true(g_file_set_contents(user_file, "[audit]\ninterval_s=41\n", -1, NULL));
+	g_assert_true(g_file_set_contents(user_file, "[audit]\nhistory_keep=41\n", -1, NULL));
 	g_autoptr(conf) conf = conf_load(NULL, &error);
 	g_assert_no_error(error);
-	g_assert_cmpint(conf_get_int(conf, "audit.interval_s"), ==, 41);
+	g_assert_cmpint(conf_get_int(conf, "audit.history_keep"), ==, 41);
 
 	/* MUSTER_CONF is read alone, --conf before it. */
 	g_assert_true(g_file_set_contents(file, "[audit]\nstale_days=42\n", -1, NULL));
 	g_setenv("MUSTER_CONF", file, TRUE);
 	g_autoptr(conf) alone = conf_load(NULL, &error);
 	g_assert_no_error(error);
-	g_assert_cmpint(conf_get_int(alone, "audit.interval_s"), ==, 30);
+	g_assert_cmpint(conf_get_int(alone, "audit.history_keep"), ==, 100);
 	g_assert_cmpint(conf_get_int(alone, "audit.stale_days"), ==, 42);
 	g_autoptr(conf) named = conf_load(user_file, &error);
 	g_assert_no_error(error);
-	g_assert_cmpint(conf_get_int(named, "audit.interval_s"), ==, 41);
+	g_assert_cmpint(conf_get_int(named, "audit.history_keep"), ==, 41);
 	g_assert_cmpint(conf_get_int(named, "audit.stale_days"), ==, 90);
 	g_unsetenv("MUSTER_CONF");
 }

@@ -128,6 +128,10 @@ static void test_plain(void)
 	check_refused(error, MUSTER_ERROR_INPUT, "the name of the host");
 	g_assert_false(clone_to("git@a'b:a.git", "a'b", "22", addresses, &error));
 	check_refused(error, MUSTER_ERROR_INPUT, "the name of the host");
+	g_assert_false(clone_to("https://a%2eb/a.git", "a%2eb", "443", addresses, &error));
+	check_refused(error, MUSTER_ERROR_INPUT, "the name of the host");
+	g_assert_false(clone_to("https://a.b./a.git", "a.b.", "443", addresses, &error));
+	check_refused(error, MUSTER_ERROR_INPUT, "the name of the host");
 	g_assert_false(clone_to("git@ab:a.git", "ab", "22", bad, &error));
 	check_refused(error, MUSTER_ERROR_INPUT, "an address that is none");
 	g_autofree char *hostname = said("hostname");

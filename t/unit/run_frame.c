@@ -112,7 +112,7 @@ static void test_cut(struct channel *channel, gconstpointer data)
 {
 	raw_write(channel, "\0\0\0\5r{", 6);
 	end(channel);
-	refused_check(channel, MUSTER_ERROR_INPUT, "in the middle of a frame");
+	refused_check(channel, MUSTER_ERROR_MISSING, "in the middle of a frame");
 }
 
 static void test_not_json(struct channel *channel, gconstpointer data)

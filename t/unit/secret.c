@@ -86,7 +86,7 @@ static void test_key_refused(void)
 	g_assert_cmpint(chmod(path, 0604), ==, 0);
 	g_assert_null(secret_key_load(path, FALSE, &error));
 	check_refused(error, MUSTER_ERROR_INPUT, "is not a master key");
-	g_assert_cmpint(chmod(path, 0640), ==, 0);
+	g_assert_cmpint(chmod(path, 0660), ==, 0);
 	g_assert_null(secret_key_load(path, FALSE, &error));
 	check_refused(error, MUSTER_ERROR_INPUT, "is not a master key");
 	g_assert_true(g_file_set_contents_full(
@@ -119,7 +119,11 @@ static void test_key_rotate(void)
 	g_autofree char *name = secret_key_name(key, 0);
 	secret_keyed_hash(key, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, named);
 
+	g_assert_cmpint(chmod(path, 0640), ==, 0);
 	g_assert_true(secret_key_rotate(path, &error));
+	struct stat st;
+	g_assert_cmpint(stat(path, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 0777, ==, 0640);
 	g_autofree char *claims = secret_jwt_verify(key, jwt, 1000, &error);
 	g_assert_cmpstr(claims, ==, "{\"exp\":2000}");
 	g_assert_cmpuint(secret_key_count(key), ==, 2);
@@ -149,6 +153,33 @@ static void test_key_rotate(void)
 		path, "short", 5, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
 	g_autofree char *still = secret_jwt_verify(key, new_jwt, 1000, NULL);
 	g_assert_nonnull(still);
+}
+
+/* What a process gets that has to name findings and shall not hold the master key. */
+static void test_subkey(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(secret_key) key = key_fixed(&path);
+	guchar named[SECRET_HASH_BYTES], again[SECRET_HASH_BYTES];
+
+	secret_keyed_hash(key, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, named);
+	g_assert_true(secret_key_rotate(path, &error));
+	g_autoptr(secret_key) rotated = secret_key_load(path, FALSE, &error);
+	g_autofree char *text = secret_subkey_format(rotated, SECRET_PURPOSE_FINDING);
+	g_autofree char *other = secret_subkey_format(rotated, SECRET_PURPOSE_JWT);
+	g_assert_cmpstr(text, !=, other);
+	g_autoptr(secret_key) sub = secret_subkey_parse(SECRET_PURPOSE_FINDING, text, &error);
+	g_assert_nonnull(sub);
+	secret_keyed_hash(sub, SECRET_PURPOSE_FINDING, (const guchar *)"x", 1, again);
+	g_assert_cmpmem(named, sizeof(named), again, sizeof(again));
+
+	text[strlen(text) - 2] = '\0';
+	g_assert_null(secret_subkey_parse(SECRET_PURPOSE_FINDING, text, &error));
+	check_refused(error, MUSTER_ERROR_INPUT, "no key");
+	g_clear_error(&error);
+	g_assert_null(secret_subkey_parse(SECRET_PURPOSE_FINDING, "not base64!", &error));
+	check_refused(error, MUSTER_ERROR_INPUT, "no key");
 }
 
 static void test_token(void)
@@ -312,6 +343,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/secret/programs that start at once share one key", test_key_race);
 	g_test_add_func("/secret/a key that others may read is refused", test_key_refused);
 	g_test_add_func("/secret/a rotation reaches a program that runs", test_key_rotate);
+	g_test_add_func("/secret/a subkey names what the key names, and nothing else", test_subkey);
 	g_test_add_func("/secret/tokens are random and stored as SHA-256", test_token);
 	g_test_add_func("/secret/a signature is that of its purpose's key", test_sign);
 	g_test_add_func("/secret/a password is checked against argon2id", test_password);

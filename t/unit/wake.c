@@ -28,13 +28,15 @@ static void test_wake(void)
 	g_autoptr(GError) error = NULL;
 	g_autofree char *folder = check_folder_new(),
 			*pusher = g_build_filename(folder, WAKE_PUSHER, NULL),
-			*runner = g_build_filename(folder, WAKE_RUNNER, NULL);
+			*runner = g_build_filename(folder, WAKE_RUNNER, NULL),
+			*other = g_build_filename(folder, "runner.audit+scan.sock", NULL);
 	g_autoptr(conf) conf = conf_in(folder);
 	struct stat st;
 
 	/* Nobody listens: that is fine. */
 	wake_send(conf);
 	int a = wake_open(pusher, &error), b = wake_open(runner, &error);
+	int c = wake_open(other, &error);
 	g_assert_no_error(error);
 	g_assert_cmpint(stat(pusher, &st), ==, 0);
 	g_assert_cmpint(st.st_mode & 0777, ==, 0660);
@@ -42,6 +44,7 @@ static void test_wake(void)
 	wake_send(conf);
 	g_assert_true(is_readable(a));
 	g_assert_true(is_readable(b));
+	g_assert_true(is_readable(c));
 	wake_drain(a);
 	g_assert_false(is_readable(a));
 	/* More than a queue holds neither waits nor fails. */
@@ -54,6 +57,7 @@ static void test_wake(void)
 	g_assert_false(is_readable(b));
 	close(a);
 	close(b);
+	close(c);
 	/* Listeners that are gone leave their names behind. */
 	wake_send(conf);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Small things that tables and headings share: a state, an age, a health score. */
 import { h } from "../dom.js";
-import { ago_format, score_format, time_format, time_parse } from "../format.js";
+import { ago_format, score_format, time_format, time_parse, until_format } from "../format.js";
 import { score_tone } from "../state.js";
 import { shape } from "./shape.js";
 
@@ -18,6 +18,16 @@ export function ago(at, { none = "never" } = {}) {
 		return h("span", { class: "quiet" }, none);
 	return h("time", { datetime: new Date(ms).toISOString(), "data-ago": true, title: time_format(ms) },
 		ago_format(ms, Date.now()));
+}
+
+/* How long until then, kept current likewise. */
+export function until(at, { none = "never" } = {}) {
+	const ms = time_parse(at);
+
+	if (ms === null)
+		return h("span", { class: "quiet" }, none);
+	return h("time", { datetime: new Date(ms).toISOString(), "data-until": true, title: time_format(ms) },
+		until_format(ms, Date.now()));
 }
 
 /* A health score with its bar; an unknown one is a dash in a dashed frame. */

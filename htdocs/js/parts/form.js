@@ -15,15 +15,27 @@ function field_problem(problem, name) {
 	return problem?.errors.find((error) => error.field === name)?.message ?? null;
 }
 
-/* With `fixed` it shows that and can't be changed; else what is typed into it is left alone. */
-export function field({ name, word, type, complete, problem = null, arrive = false, needed = true, fixed = null }) {
+/*
+ * With `fixed` it shows that and can't be changed; else what is typed into it is left alone. begin: what stands
+ * in it before; more: other attributes; help: a line below it.
+ */
+export function field({ name, word, type, complete, problem = null, arrive = false, needed = true, fixed = null, begin = null,
+			more = {}, help = null }) {
 	const message = field_problem(problem, name);
 
 	return h("label", { class: "field" }, h("span", null, word),
-		h("input", { ...fixed && { value: fixed, readonly: true }, name, type, required: needed,
+		h("input", { ...more, ...fixed && { value: fixed, readonly: true }, ...begin !== null && { defaultValue: String(begin) }, name, type, required: needed,
 			     autocomplete: complete, maxlength: "320", spellcheck: "false", autocapitalize: "none",
 			     "data-arrive": arrive, "aria-invalid": message ? "true" : null, "aria-describedby": message ? `${name}-problem` : null }),
+		help && h("span", { class: "field-help" }, help),
 		message && h("span", { class: "field-problem", id: `${name}-problem` }, message));
+}
+
+/* choices: [value, word]; begin: the value that stands in it before. */
+export function field_select({ name, word, choices, begin = null, more = {} }) {
+	return h("label", { class: "field" }, h("span", null, word),
+		h("select", { ...more, name }, choices.map(([value, text]) =>
+			h("option", { value, selected: value === begin }, text))));
 }
 
 export function password_new(problem, options = {}) {

@@ -11,6 +11,7 @@ const NAV = [
 	{ href: "/", word: "Overview", views: ["overview"] },
 	{ href: "/repos", word: "Repositories", views: ["repo_list", "repo"] },
 	{ href: "/audits", word: "Audits", views: ["audit_list", "audit"] },
+	{ href: "/jobs", word: "Jobs", views: ["job_list", "job", "run", "schedule_list", "schedule"] },
 ];
 const THEME = { system: "As the system", light: "Light", dark: "Dark" };
 
@@ -46,7 +47,8 @@ function menu({ account, sign_out }) {
 }
 
 const KEYS = [["/", "search repositories"], ["j  k", "next and previous row"], ["Enter", "open the row"],
-	["r", "refresh"], ["g o", "overview"], ["g r", "repositories"], ["g a", "audits"], ["?", "these keys"]];
+	["r", "refresh"], ["g o", "overview"], ["g r", "repositories"], ["g a", "audits"], ["g j", "jobs"],
+	["g s", "schedules"], ["?", "these keys"]];
 
 function keys() {
 	return h("div", { id: "keys", class: "panel middle", popover: "auto", role: "dialog", "aria-label": "Keys" },

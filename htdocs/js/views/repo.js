@@ -14,10 +14,11 @@ import { run_button } from "../parts/run.js";
 import { shape } from "../parts/shape.js";
 import { strip } from "../parts/strip.js";
 import { pref_get, pref_set } from "../pref.js";
-import { SEVERITY, check_get, status_get } from "../state.js";
-import { repo_url } from "../url.js";
+import { SEVERITY, check_get, run_get, status_get } from "../state.js";
+import { repo_url, url_format } from "../url.js";
 
 const STATES = 8;
+const RUNS = 6;
 /* terms of the health score that nothing has looked at yet, as people call them */
 const UNKNOWN = { critical: "critical vulnerabilities", high: "high vulnerabilities", secrets: "secrets in the history" };
 
@@ -42,17 +43,31 @@ async function diff_load(params, signal) {
 	}
 }
 
-export async function load(params, signal) {
-	const [{ body, position }, diff] = await Promise.all([
-		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal)]);
+/* The last ones; without them it is still the repository. */
+async function runs_load(params, signal) {
+	try {
+		return (await api_get("/api/v1/runs", { repository_id: params.repo, limit: RUNS }, signal)).body.items;
+	} catch (problem) {
+		if (problem.name !== "Problem" || problem.status === 401)
+			throw problem;
+		return null;
+	}
+}
 
-	return { data: { repo: body, diff }, position };
+export async function load(params, signal) {
+	const [{ body, position }, diff, runs] = await Promise.all([
+		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal),
+		runs_load(params, signal)]);
+
+	return { data: { repo: body, diff, runs }, position };
 }
 
 export function merge(data, event) {
 	if (event.type === "repo-status-change")
 		return event.data?.repo?.id === data.repo.id
 			? { ...data, repo: repo_merge(data.repo, event.data.repo) } : data;
+	if (event.type === "status_change")
+		return event.data?.repository_id === data.repo.id ? null : data;
 	return event.type === "audit-update" ? null : data;
 }
 
@@ -267,6 +282,20 @@ function history(repo) {
 				h("span", { class: "quiet" }, count_format(state.count, "audit")))))]);
 }
 
+/* What was done to it because somebody or a schedule asked; each with its log behind the link. */
+function runs(data) {
+	if (data.runs === null)
+		return null;
+	return h("section", { class: "card", key: "runs" }, h("h2", null, "Runs"),
+		data.runs.length === 0 ? h("p", { class: "calm quiet" }, "Nothing was asked for yet. What is, and what it says, appears here.")
+			: h("ul", { class: "rows" }, data.runs.map((run) => h("li", { key: String(run.id), class: "run" },
+				badge(run_get(run.status)),
+				h("span", null, h("a", { href: url_format("run", { run: run.id }) }, `${run.kind} ${run.id}`),
+					h("span", { class: "quiet" }, run.kind === "scan" && run.status === "completed" && Number.isFinite(run.total_results)
+						&& `, ${count_format(run.total_results, "result")}`)),
+				h("span", { class: "quiet" }, ago(run.completed_at ?? run.created_at))))));
+}
+
 function changes(data, params) {
 	const { diff, repo } = data;
 	const mode = params.diff || pref_get("diff");
@@ -299,7 +328,7 @@ function head(data, params) {
 					web ? h("span", null, h("a", { href: web, rel: "noreferrer", "data-outside": true }, web.slice(8)))
 						: repo.remote && h("span", { class: "code" }, repo.remote),
 					repo.branch && h("span", { class: "code" }, repo.branch))),
-			h("div", { class: "view-side" }, score(repo.health_score), run_button(repo))),
+			h("div", { class: "view-side" }, score(repo.health_score), run_button(repo, { kind: "scan" }), run_button(repo))),
 		h("nav", { class: "tabs", "aria-label": "Parts" },
 			h("a", { href: repo_url(repo), "aria-current": params.action === "diff" ? null : "page" }, "State"),
 			h("a", { href: repo_url(repo, { action: "diff" }), "aria-current": params.action === "diff" ? "page" : null },
@@ -321,5 +350,5 @@ export function draw(root, data, params) {
 	const report = repo.report ?? {};
 	patch(root, head(data, params), h("div", { class: "columns" },
 		h("div", { class: "column" }, todo(repo, params), checks(report), branches(report), trees(report)),
-		h("div", { class: "column" }, facts(repo), history(repo))));
+		h("div", { class: "column" }, facts(repo), runs(data), history(repo))));
 }

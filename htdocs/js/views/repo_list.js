@@ -252,7 +252,8 @@ function content(root, data, params) {
 
 export function draw(root, data, params) {
 	drawn = { root, data, params };
-	patch(root, h("div", { class: "view-head" }, h("h1", null, "Repositories"), run_button()),
+	patch(root, h("div", { class: "view-head" }, h("h1", null, "Repositories"),
+			h("div", { class: "view-side" }, run_button(null, { kind: "scan" }), run_button())),
 		h("div", { class: "toolbar" }, search(params), filters(data, params)), content(root, data, params));
 	if (data && range && range.end > data.items.length - AHEAD)
 		more_load(data, params);

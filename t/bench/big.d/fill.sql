@@ -154,24 +154,16 @@ select f.organization_id, 'found', f.kind || ' ' || f.rule, s.span,
 insert into muster.occurrence (organization_id, finding_id, number, blob, line, col, end_line, end_col)
 select f.organization_id, f.id, k, md5(f.id::text || k), k, 1, k, 40
   from muster.finding f, generate_series(1, case when f.id = 1 then 5000 else 2 end) k;
-insert into muster.finding_state (organization_id, finding_id, account_id, before, after, at)
-select f.organization_id, f.id, case when k = 2 then md5('account' || 1 + f.id % 300)::uuid end,
+insert into muster.finding_state (organization_id, project_id, finding_id, found_at, account_id, before, after, at)
+select f.organization_id, r.project_id, f.id, f.first_seen_at, case when k = 2 then md5('account' || 1 + f.id % 300)::uuid end,
        case when k = 2 then 'open' end, case when k = 1 then 'open' else f.state end,
        f.first_seen_at + k * interval '1 hour'
-  from muster.finding f, generate_series(1, case when f.id = 1 then 5000 when f.state <> 'open' then 2 else 1 end) k;
-insert into muster.tally (organization_id, what, key, span, day, n)
-select c.organization_id, c.what, '', s.span, date_trunc(s.span, c.day)::date, sum(c.n)
-  from (select organization_id, (at at time zone 'UTC')::date as day, w.what, count(*) as n
-	  from muster.finding_state
-	 cross join lateral (
-		select 'came' as what where after in ('open', 'in_progress')
-					and coalesce(before, '') not in ('open', 'in_progress')
-		union all select 'resolved' where after = 'resolved') w
-	 group by 1, 2, 3) c
- cross join (values ('day'), ('month')) s (span) group by 1, 2, 4, 5;
-insert into muster.comment (organization_id, finding_id, account_id, text, created_at)
-select f.organization_id, f.id, md5('account' || 1 + f.id % 300)::uuid, 'A word on ' || f.id, now()
-  from muster.finding f, generate_series(1, case when f.id = 1 then 2000 else 1 end) k
+  from muster.finding f join muster.repo r on r.id = f.repo_id
+ cross join generate_series(1, case when f.id = 1 then 5000 when f.state <> 'open' then 2 else 1 end) k;
+insert into muster.comment (organization_id, project_id, finding_id, account_id, text, created_at)
+select f.organization_id, r.project_id, f.id, md5('account' || 1 + f.id % 300)::uuid, 'A word on ' || f.id, now()
+  from muster.finding f join muster.repo r on r.id = f.repo_id
+ cross join generate_series(1, case when f.id = 1 then 2000 else 1 end) k
  where f.id = 1 or f.id % 10 = 0;
 
 -- == run, job, run_log
@@ -189,6 +181,7 @@ select r.organization_id, r.project_id, r.id, case when n % 2 = 0 then md5('acco
 insert into muster.job (organization_id, run_id, kind, key, state, created_at, started_at, finished_at)
 select r.organization_id, r.id, 'audit', 'key' || r.id, 'done', r.created_at, r.started_at, r.completed_at
   from muster.run r where r.id > 300000 / :scale;
+select muster.job_count_add();
 insert into muster.run_log (organization_id, run_id, number, text)
 select r.organization_id, r.id, k, repeat('what was printed ' || k || E'\n', 5)
   from muster.run r, generate_series(1, case when r.id = 1 then 20000 else 1 end) k where r.id < 50000;
@@ -217,6 +210,23 @@ select p.organization_id, p.id, 'figure.number_' || 1 + least(n % 100, n % 61), 
   from generate_series(1, 2000000 / :scale) n, muster.organization o
   join muster.project p on p.organization_id = o.id and p.slug = 'default' where o.slug = 'default'
  order by n;
+
+-- == what was done, counted
+insert into muster.tally (organization_id, project_id, what, key, span, day, n, amount)
+select t.organization_id, p.id, t.what, t.key, s.span, date_trunc(s.span, t.day)::date, sum(t.n), sum(t.amount)
+  from (select t.* from muster.finding_state x cross join lateral muster.finding_state_tally(row(x.*)::muster.finding_state, 1) t
+	union all
+	select t.* from muster.comment x cross join lateral muster.comment_tally(row(x.*)::muster.comment, 1) t
+	union all
+	select t.* from muster.run x cross join lateral muster.run_tally(row(x.*)::muster.run, 1) t
+	union all
+	select t.* from muster.deployment x cross join lateral muster.deployment_tally(row(x.*)::muster.deployment, 1) t
+	union all
+	select t.* from muster.test_run x cross join lateral muster.test_run_tally(row(x.*)::muster.test_run, 1) t) t
+ cross join lateral (values (t.project_id), (null)) p (id)
+ cross join (values ('day'), ('month')) s (span)
+ group by 1, 2, 3, 4, 5, 6 having sum(t.n) <> 0 or sum(t.amount) <> 0
+ order by 1, 2, 3, 5, 6, 4;
 
 -- == trail
 insert into muster.trail (organization_id, account_id, action, subject, data, address, at)

@@ -215,8 +215,11 @@ sub account {
 # A folder that is watched on this host; its repositories' paths are to be below it.
 sub root {
 	my ($self, $path, $organization) = @_;
-	return $self->db->json('select muster.root_add($1, $2, $3)', $organization // 'default',
+	my $root = $self->db->json('select muster.root_add($1, $2, $3)', $organization // 'default',
 		'localhost', $path);
+	# Its first audit would be in everybody's queue.
+	$self->db->sql('delete from muster.job where key = $1', "root:$root->{id}");
+	return $root;
 }
 
 my $minute = 0;

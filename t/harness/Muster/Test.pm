@@ -146,7 +146,7 @@ sub port {
 	return $socket->sockport;
 }
 
-# Writes muster.conf and returns its path. conf($db, 'audit.interval_s' => 1, …)
+# Writes muster.conf and returns its path. conf($db, 'log.level' => 'debug', …)
 sub conf {
 	my ($self, $db, %key) = @_;
 	my %all = ('paths.state' => $self->state_dir, 'paths.run' => $self->run_dir,

@@ -59,8 +59,8 @@ sub organization {
 
 # A new session: its cookie's token and its id. Seconds until it ends: an hour.
 sub session {
-	my ($self, $one, $seconds) = @_;
-	my $token = sha256_hex(rand() . time . $$);
+	my ($self, $one, $seconds, $token) = @_;
+	$token //= sha256_hex(rand() . time . $$);
 	my $sid = $self->{db}->value(q{insert into muster.session
 		(organization_id, account_id, token_hash, csrf, expires_at)
 		values ($1, $2, decode($3, 'hex'), decode($3, 'hex'), now() + make_interval(secs => $4::float))

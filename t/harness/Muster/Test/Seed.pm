@@ -92,6 +92,8 @@ sub seed {
 	}
 	my $root = $db->json('select muster.root_add($1, $2, $3)', $slug, 'here', "/srv/$slug");
 	$it{root} = $root->{id};
+	# Its first audit would be in everybody's queue.
+	$db->sql('delete from muster.job where key = $1', "root:$root->{id}");
 	ingest($db, \%it, report($option{repos} // [{ name => "$slug-one" },
 		{ name => "$slug-two", status => 'dirty' }, { name => "$slug-three", status => 'missing' }]));
 	return \%it;

@@ -1,0 +1,173 @@
+-- SPDX-License-Identifier: MIT
+-- What opens repositories on other hosts over https: a name and a password or token, for one host each. C
+-- seals what is secret before it comes here; nothing here shows it to anybody, and it is opened by the runner
+-- alone, for the one job that fetches from that host.
+--
+--   credential_list(p_limit, p_cursor) → {"items": [credential], "next"}, by host
+--   credential_add(p_id, p_host, p_username, p_sealed) → credential; it takes the place of the one that there
+--       was for the host. p_sealed: of p_id; null: it cannot be shown to anybody. MU400, MU429.
+--   credential_remove(p_credential) → what it was. MU404.
+--   credential_put(…), credential_end(p_organization: slug, p_host), credential_rows(p_organization): for the
+--       terminal. credential_drop(row): and says so on the trail. Internal.
+--   url_host(p_url) → the host of an https address, with its port where that is not 443; null: it has none.
+--   job_login(p_id, p_lease) → {"id", "host", "username", "sealed"} of the host that the running job's address
+--       names; null: there is none, or the lease is lost. For the runner.
+--
+-- A credential: {id, host, username, account, created_at, used_at}.
+
+create function muster.credential_json(p_credential muster.credential) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return jsonb_build_object('id', (p_credential).id, 'host', (p_credential).host, 'username', (p_credential).username,
+		'account', muster.person_json((p_credential).account_id),
+		'created_at', muster.iso((p_credential).created_at), 'used_at', muster.iso((p_credential).used_at));
+end
+$$;
+
+create function muster.url_host(p_url text) returns text
+language sql immutable parallel safe
+return (select lower(m[1]) || coalesce(':' || nullif(m[2], '443'), '')
+	  from regexp_match(p_url, '^https://(?:[^/@]*@)?(\[[0-9A-Fa-f:.]+\]|[^]/:@[]+)(?::(\d{1,5}))?(?:/|$)') m);
+
+create function muster.credential_list(p_limit integer default null, p_cursor text default null) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
+set plan_cache_mode = force_custom_plan as $$
+declare
+	v_organization uuid := muster.organization_need();
+	v_limit integer := muster.limit_check(p_limit, 50, 200);
+	v_after text := muster.json_text(muster.cursor_parse(p_cursor, 1) -> 0, 300);
+begin
+	return (select jsonb_build_object('items',
+			coalesce(jsonb_agg(muster.credential_json(p.c) order by p.k) filter (where p.k <= v_limit), '[]'),
+			'next', case when count(*) > v_limit then muster.cursor_format(
+				jsonb_build_array((array_agg((p.c).host order by p.k))[v_limit])) end)
+		  from (select c, row_number() over (order by c.host) as k
+			  from muster.credential c
+			 where c.organization_id = v_organization and (v_after is null or c.host > v_after)
+			 order by c.host limit v_limit + 1) p);
+end
+$$;
+
+create function muster.credential_put(p_organization uuid, p_id uuid, p_host text, p_username text, p_sealed text)
+returns muster.credential
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	-- A host, or an address that begins with it.
+	v_host text := muster.url_host(case when p_host ~ '^https://' then p_host else 'https://' || p_host end);
+	v_credential muster.credential;
+begin
+	if v_host is null or v_host !~ '^(\[[0-9a-f:.]+\]|[a-z0-9._-]*[a-z0-9_-])(:\d{1,5})?$' then
+		perform muster.field_error('host', 'is no name of a host, with or without a port');
+	elsif p_username !~ '^[^[:cntrl:]:]{1,200}$' then
+		perform muster.field_error('username', 'has at most 200 characters, and no colon');
+	elsif p_sealed is null then
+		perform muster.field_error('password', 'has a control character');
+	end if;
+	if (select count(*) from muster.credential where organization_id = p_organization) >= 1000 then
+		raise exception using errcode = 'MU429', message = 'The organization has too many credentials.';
+	end if;
+	insert into muster.credential as c (id, organization_id, host, username, sealed, account_id)
+	values (p_id, p_organization, v_host, p_username, p_sealed, muster.account())
+	    on conflict (organization_id, host) do update
+	   set id = excluded.id, username = excluded.username, sealed = excluded.sealed,
+	       account_id = excluded.account_id, created_at = now(), used_at = null
+	returning * into v_credential;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values (p_organization, muster.account(), 'credential.add', v_credential.id::text,
+		jsonb_build_object('host', v_host, 'username', p_username));
+	return v_credential;
+end
+$$;
+
+create function muster.credential_add(p_id uuid, p_host text, p_username text, p_sealed text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return muster.credential_json(muster.credential_put(muster.organization_need(), p_id, p_host, p_username, p_sealed));
+end
+$$;
+
+create function muster.credential_drop(p_credential muster.credential) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	delete from muster.credential where id = (p_credential).id;
+	insert into muster.trail (organization_id, account_id, action, subject, data)
+	values ((p_credential).organization_id, muster.account(), 'credential.remove', (p_credential).id::text,
+		jsonb_build_object('host', (p_credential).host, 'username', (p_credential).username));
+end
+$$;
+
+create function muster.credential_remove(p_credential uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_credential muster.credential;
+begin
+	select * into v_credential from muster.credential
+	 where id = p_credential and organization_id = muster.organization_need() for update;
+	if v_credential.id is null then
+		raise exception using errcode = 'MU404', message = 'There is no such credential.';
+	end if;
+	perform muster.credential_drop(v_credential);
+	return muster.credential_json(v_credential);
+end
+$$;
+
+create function muster.job_login(p_id bigint, p_lease uuid) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
+set lock_timeout = '250ms' as $$
+declare
+	v_job muster.job;
+	v_host text;
+	v_credential muster.credential;
+begin
+	select * into v_job from muster.job where id = p_id and lease_id = p_lease and state = 'running';
+	v_host := muster.url_host(coalesce(v_job.payload ->> 'url',
+		(select r.remote from muster.repo r
+		  where r.id = (v_job.payload ->> 'repo_id')::uuid and r.organization_id = v_job.organization_id)));
+	if v_host is null then
+		return null;
+	end if;
+	update muster.credential set used_at = now()
+	 where organization_id = v_job.organization_id and host = v_host
+	returning * into v_credential;
+	return case when found then jsonb_build_object('id', v_credential.id, 'host', v_host,
+		'username', v_credential.username, 'sealed', v_credential.sealed) end;
+end
+$$;
+
+-- ---- the terminal ----
+
+create function muster.credential_rows(p_organization text default null)
+returns table (id uuid, organization text, host text, username text, account text, created_at timestamptz,
+	       used_at timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid;
+begin
+	if p_organization is not null then
+		v_organization := muster.organization_find(p_organization);
+	end if;
+	return query
+	select c.id, o.slug, c.host, c.username, a.email, c.created_at, c.used_at
+	  from muster.credential c
+	  join muster.organization o on o.id = c.organization_id
+	  left join muster.account a on a.id = c.account_id
+	 where v_organization is null or c.organization_id = v_organization
+	 order by o.slug, c.host
+	 limit 1000;
+end
+$$;
+
+create function muster.credential_end(p_organization text, p_host text) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_organization uuid := muster.organization_find(p_organization);
+	v_credential muster.credential;
+begin
+	select * into v_credential from muster.credential
+	 where organization_id = v_organization and (host = lower(p_host) or id::text = lower(p_host));
+	if v_credential.id is null then
+		raise exception using errcode = 'MU404', message = format('There is no credential for %s.', left(p_host, 300));
+	end if;
+	perform muster.credential_drop(v_credential);
+end
+$$;

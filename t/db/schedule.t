@@ -1,0 +1,260 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Schedules: a time comes once, whoever looks; what was missed is made up for or told; who may say when.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Test;
+use Muster::Test::Seed;
+
+my $db = Muster::Test->new->database;
+my $jobs = $db->as('muster_jobs');
+my $api = $db->as('muster_api');
+my ($acme, $other) = map { seed($db, $_) } qw(acme other);
+my $lead = enter($acme->{people}{team_lead}, 'team_lead');
+$jobs->sql(q{select muster.job_kind_set('[{"name": "audit", "queue": "audit", "help": "x"},
+	{"name": "scan", "queue": "scan", "help": "x"}]')});
+
+sub ticks { return map { $_->[0] } $jobs->rows(q{select concat_ws(' ', organization, kind, outcome, jobs, missed, reason)
+	from muster.schedule_tick() order by 1}) }
+sub queued { return $db->value(q{select count(*) from muster.job where state = 'queued'}) }
+sub ask { # as the team's lead
+	my ($sql, @values) = @_;
+	return $api->json("$lead$sql; commit", @values);
+}
+sub due { # as if its time had been some seconds ago
+	my ($id, $seconds) = @_;
+	return $db->sql(q{update muster.schedule set next_at = now() - make_interval(secs => $2)
+		where id = $1}, $id, $seconds);
+}
+sub add {
+	my ($kind, $cron, %more) = @_;
+	return ask('select muster.schedule_new(p_kind => $1, p_cron => $2, p_timezone => $3, p_project => $4,
+		p_repo => $5, p_jitter_s => $6, p_backfill_s => $7, p_enabled => $8)', $kind, $cron,
+		@more{qw(timezone project repo jitter_s backfill_s enabled)});
+}
+
+# ---- the first ones ----
+
+$db->sql('delete from muster.schedule');
+$db->sql('delete from muster.job');
+$db->sql('update muster.organization set scheduled_at = null');
+$db->sql('update muster.root set scan_from = null');
+$jobs->sql(q{select muster.root_add('acme', 'here', '/srv/one')});
+is_deeply [map { "@$_" } $db->rows(q{select s.kind, s.cron, s.timezone from muster.schedule s
+	where s.organization_id = $1 order by 1}, $acme->{id})], ['audit 0 * * * * UTC',
+	'reconcile 30 4 * * * UTC', 'report 0 3 * * * UTC', 'scan 0 3 * * * UTC'],
+	'the first folder brings an hourly audit, a nightly scan and report, and what tidies up';
+is $db->value('select count(*) from muster.schedule where organization_id = $1', $other->{id}), 0, 'of its organization';
+is queued(), 1, 'and is audited at once';
+$jobs->sql(q{select muster.root_add('acme', 'here', '/srv/two')});
+is $db->value('select count(*) from muster.schedule'), 4, 'the next one brings no more';
+$db->sql(q{delete from muster.schedule where kind <> 'audit'});
+$jobs->sql(q{select muster.root_add('acme', 'there', '/srv/one')});
+is $db->value('select count(*) from muster.schedule'), 1, 'and what was removed does not come back';
+is_deeply [ticks()], [], 'nothing has come yet';
+my $audit = $db->value('select id from muster.schedule');
+cmp_ok $db->value(q{select extract(epoch from next_at - now()) from muster.schedule}), '<=', 3600 + 900, 'it comes within the hour';
+
+# ---- a time comes ----
+
+$db->sql('delete from muster.job');
+due($audit, 0);
+is_deeply [ticks()], ['acme audit queued 4 0'], 'when its time is there every watched folder is queued';
+is_deeply [map { $_->[0] } $db->rows('select distinct host from muster.job order by 1')],
+	[sort { $a cmp $b } map { $_->[0] } $db->rows('select distinct host from muster.root where watched')], 'on its host';
+is_deeply [ticks()], [], 'once';
+cmp_ok $db->value(q{select extract(epoch from next_at - now()) from muster.schedule}), '>', 0, 'the next time is ahead';
+due($audit, 0);
+is_deeply [ticks()], ['acme audit skipped 0 0 The last time is not done yet.'], 'what is not done is not queued again';
+$db->sql(q{update muster.job set state = 'done', finished_at = now() where host = 'there'});
+due($audit, 1);
+is_deeply [ticks()], ['acme audit queued 1 0'], 'what is done is';
+is_deeply [map { "@$_" } $db->rows(q{select outcome, jobs from muster.schedule_tick order by at})],
+	['queued 4', 'skipped 0', 'queued 1'], 'what became of it is kept';
+
+# Many look at the same moment.
+$db->sql('delete from muster.job');
+due($audit, 0);
+my @pids;
+for (1 .. 6) {
+	defined(my $pid = fork) or die "fork: $!\n";
+	if (!$pid) {
+		my $ok = eval { ticks() for 1 .. 3; 1 };
+		require POSIX;
+		POSIX::_exit($ok ? 0 : 1);
+	}
+	push @pids, $pid;
+}
+is scalar(grep { waitpid($_, 0); $? } @pids), 0, 'many runners look at once';
+is $db->value(q{select count(*) from muster.schedule_tick where at > now() - interval '1 minute'
+	and due_at = (select max(due_at) from muster.schedule_tick)}), 1, 'the time came once';
+is queued(), 4, 'and each folder is queued once';
+my $told = $db->json(q{select data from muster.outbox where type = 'schedule_tick' order by id desc limit 1}) ||
+	$db->json(q{select data from muster.event where type = 'schedule_tick' order by id desc limit 1});
+is $told->{outcome}, 'queued', 'and it is told';
+$db->sql(q{update muster.schedule set next_at = (select max(due_at) from muster.schedule_tick)});
+$db->sql('delete from muster.job');
+is_deeply [ticks()], [], 'a time that came already does not come again when the clock was put back';
+is queued(), 0, 'and queues nothing';
+
+# ---- what was missed ----
+
+ask(q{select muster.schedule_update($1, p_cron => '*/10 * * * *', p_jitter_s => 0)}, $audit);
+$db->sql(q{update muster.schedule set next_at = date_trunc('hour', now()) - interval '5 hours', backfill_s = 3600});
+my ($missed) = (ticks())[0] =~ /^acme audit queued 4 (\d+)$/;
+cmp_ok $missed // 0, '>=', 24, 'times that were missed long ago are counted';
+cmp_ok $missed // 99, '<=', 30, 'those within the window are made up for';
+is queued(), 4, 'by doing it once';
+is $db->json(q{select data from muster.trail where action = 'schedule.missed'})->{missed}, $missed, 'the trail tells of the others';
+$db->sql('delete from muster.job');
+ask(q{select muster.schedule_update($1, p_cron => '0 0 1 1 *', p_backfill_s => 60)}, $audit);
+$db->sql(q{update muster.schedule set next_at = date_trunc('year', now()) - interval '1 year'});
+like +(ticks())[0], qr/^acme audit missed 0 2$/, 'what is all too long ago is told and not done';
+is queued(), 0, 'indeed';
+$db->sql(q{update muster.schedule set next_at = date_trunc('year', now()) - interval '1 year'});
+like +(ticks())[0], qr/^acme audit missed 0 2$/, 'also when the clock of the server was put back since';
+ask(q{select muster.schedule_update($1, p_cron => '* * * * *')}, $audit);
+$db->sql(q{update muster.schedule set next_at = date_trunc('minute', now()) - interval '1 year'});
+like +(ticks())[0], qr/^acme audit queued 4 100$/, 'nobody counts a year of minutes';
+ask(q{select muster.schedule_update($1, p_cron => '@yearly', p_enabled => false)}, $audit);
+$db->sql(q{update muster.schedule set next_at = date_trunc('minute', now()) - interval '1 year'});
+is_deeply [ticks()], [], 'one that is off does not come';
+is ask(q{select muster.schedule_update($1, p_enabled => true)}, $audit)->{enabled}, 1, 'switched on';
+is_deeply [ticks()], [], 'it has missed nothing';
+
+# ---- one that cannot be followed ----
+
+my $broken = add('audit', '@daily')->{id};
+$db->sql(q{update muster.schedule set timezone = 'Europe/Atlantis', next_at = now() where id = $1}, $broken);
+due($audit, 0);
+is_deeply [map { s/0 0 time.*/.../r } ticks()], ['acme audit failed ...', 'acme audit skipped 0 0 The last time is not done yet.'],
+	'one that cannot be followed does not hold back the others';
+like $db->value('select error from muster.schedule where id = $1', $broken), qr/Atlantis/, 'and says why';
+is_deeply [ticks()], [], 'it is not tried again at once';
+is $db->value('select next_at <= now() and retry_at > now() from muster.schedule where id = $1', $broken), 't',
+	'and the time that was due is not lost';
+is ask(q{select muster.schedule_update($1, p_timezone => 'Europe/Berlin')}, $broken)->{error}, undef, 'until it is mended';
+
+# ---- of one project, of one repository ----
+
+$db->sql('delete from muster.schedule');
+$db->sql('delete from muster.job');
+ingest($db, $acme, report([map { { name => $_ } } 'one', 'two', 'three']));
+$db->sql('update muster.root set scan_from = null');
+$db->sql(q{update muster.root set watched = true, path = '/srv' where slug = $1 and organization_id = $2}, $acme->{root}, $acme->{id});
+$db->sql(q{update muster.repo set archived_at = now() where name = 'three' and organization_id = $1}, $acme->{id});
+my $scan = add('scan', '0 3 * * *', timezone => 'Europe/Berlin');
+is $scan->{timezone}, 'Europe/Berlin', 'a schedule has a time zone';
+is scalar @{ $scan->{occurrences} }, 5, 'and says its next five times';
+is ask('select muster.schedule_run($1)', $scan->{id})->{jobs}, 2, 'a scan is one of each repository that is in use';
+is $db->value(q{select count(*) from muster.run where kind = 'scan' and status = 'pending'}), 2, 'with a run for each';
+like $api->error($lead . 'select muster.schedule_run($1)', $scan->{id}), qr/MU409/, 'and not twice at once';
+is $db->value(q{select count(*) from muster.run where kind = 'scan'}), 2, 'nor another run';
+$db->sql('delete from muster.job');
+my $one = add('scan', '@daily', repo => 'one');
+is $one->{repository}{name}, 'one', 'one of a repository names it';
+is ask('select muster.schedule_run($1)', $one->{id})->{jobs}, 1, 'and scans it alone';
+my $part = add('audit', '@daily', repo => 'two');
+ask('select muster.schedule_run($1)', $part->{id});
+is $db->value(q{select payload ->> 'repo' from muster.job where kind = 'audit'}), $part->{repository}{id}, 'or audits it alone';
+$db->sql(q{insert into muster.project (organization_id, slug, name) values ($1, 'empty', 'Empty')}, $acme->{id});
+my $empty = add('audit', '@daily', project => 'empty');
+is $empty->{project}, 'empty', 'one of a project names it';
+like $api->error($lead . 'select muster.schedule_run($1)', $empty->{id}), qr/MU409/, 'where nothing is there is nothing to do';
+$db->sql(q{delete from muster.job_kind where name = 'scan'});
+due($scan->{id}, 0);
+is_deeply [ticks()], ['acme scan skipped 0 0 No runner does this.'], 'what no runner does is not queued';
+
+# ---- what is no schedule ----
+
+for (['kind', 'prune', '@daily'], ['cron', 'audit', '@reboot'], ['cron', 'audit', '0 0 30 2 *'],
+	['timezone', 'audit', '@daily', timezone => 'Nowhere'], ['jitter_s', 'audit', '@daily', jitter_s => -1],
+	['backfill_s', 'audit', '@daily', backfill_s => 1], ['project', 'audit', '@daily', project => 'empty', repo => 'one']) {
+	my ($field, @given) = @$_;
+	ok !eval { add(@given); 1 } && $@ =~ /"field": "$field"/, "refused for its $field" or diag $@;
+}
+ok !eval { add('audit', '@daily', repo => 'nothing'); 1 } && $@ =~ /MU404/, 'there has to be such a repository';
+my @same = map { add('audit', '0 4 * * *', jitter_s => 3600)->{next_at} } 1 .. 6;
+my %different = map { $_ => 1 } @same;
+cmp_ok scalar keys %different, '>', 1, 'jitter parts what is due at the same time';
+is $db->value(q{select count(*) from muster.schedule s, generate_series(1, 3)
+	where muster.schedule_next(s, now()) <> s.next_at and jitter_s = 3600}), 0, 'always by the same';
+
+# Two at once, with room for one.
+$db->sql(q{insert into muster.schedule (organization_id, kind, cron, jitter_s, backfill_s, next_at, enabled)
+	select $1, 'audit', '@daily', 0, 60, now(), false from generate_series(1, 999 - (select count(*) from muster.schedule
+	where organization_id = $1))}, $acme->{id});
+my ($one_more, $too_many) = map { $db->session } 1 .. 2;
+my $make = "select count(muster.schedule_make('$acme->{id}', 'audit', '\@daily'))";
+$one_more->ask('begin');
+$one_more->ask($make);
+$too_many->send($make);
+wait_for { $db->value(q{select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'}) };
+$one_more->ask('commit');
+eval { $too_many->read };
+is $db->value('select count(*) from muster.schedule where organization_id = $1', $acme->{id}), 1000, 'there are not more than a thousand';
+$db->sql(q{delete from muster.schedule where not enabled and updated_at = created_at});
+
+# ---- whose ----
+
+my $theirs = enter($other->{people}{org_admin}, 'org_admin');
+is $api->json($theirs . 'select muster.schedule_list()')->{items}[0], undef, 'others do not see it';
+like $api->error($theirs . "select muster.$_"), qr/MU404/, "nor do they anything with it: $_"
+	for "schedule_get('$scan->{id}')", "schedule_update('$scan->{id}', p_cron => '\@daily')",
+		"schedule_remove('$scan->{id}')", "schedule_run('$scan->{id}')";
+my $page = ask(q{select muster.schedule_list(p_limit => 4)});
+is scalar @{ $page->{items} }, 4, 'the list has pages';
+my $rest = ask(q{select muster.schedule_list(p_limit => 200, p_cursor => $1)}, $page->{next});
+is @{ $page->{items} } + @{ $rest->{items} }, $db->value('select count(*) from muster.schedule'), 'all of it';
+is ask('select muster.schedule_remove($1)', $scan->{id})->{id}, $scan->{id}, 'one can be removed';
+is $db->value('select count(*) from muster.schedule_tick where schedule_id = $1', $scan->{id}), 0, 'with its history';
+
+# ---- what is seen for the first time ----
+
+sub scans { return join ' ', map { $_->[0] } $db->rows(q{select r.name from muster.job j join muster.run x on x.id = j.run_id
+	join muster.repo r on r.id = x.repo_id where j.kind = 'scan' and j.state = 'queued' and j.priority = $1 order by 1}, $_[0] // -1) }
+my @seen = map { { name => $_ } } 'one', 'two', 'three';
+$jobs->sql(q{select muster.job_kind_set('[{"name": "scan", "queue": "scan", "help": "x"}]')});
+$db->sql('delete from muster.schedule');
+$db->sql('delete from muster.job');
+ingest($db, $acme, report([@seen]));
+is_deeply [ticks()], [], 'what was there before is left to the schedule';
+push @seen, { name => 'four' }, { name => 'five' }, { name => 'gone', status => 'missing' };
+ingest($db, $acme, report([@seen]));
+is_deeply [ticks()], ['acme scan queued 2 0'], 'what an audit sees for the first time is scanned';
+is scans(), 'five four', 'behind all else, and only what is there';
+ingest($db, $acme, report([@seen, { name => 'six' }]));
+is_deeply [ticks()], ['acme scan queued 1 0'], 'each once';
+is_deeply [ticks()], [], 'only once';
+$api->sql(enter($acme->{people}{org_admin}, 'org_admin') . q{select muster.setting_update('scan.first', '"no"'); commit});
+push @seen, { name => 'six' };
+ingest($db, $acme, report([@seen, { name => 'seven' }]));
+is_deeply [ticks()], [], 'unless the organization does not want that';
+$db->sql('delete from muster.job');
+ingest($db, $acme, report([@seen, map { { name => "many$_" } } 1 .. 250]));
+my $developer = enter($acme->{people}{developer}, 'developer');
+my $asked = $api->json($developer . 'select muster.scan_add(); commit');
+is_deeply [@{$asked}{qw(run_id status)}], [undef, 'pending'], 'everything can be asked for';
+my $of = $db->value(q{select count(*) from muster.repo r join muster.root t on t.id = r.root_id where r.organization_id = $1
+	and r.removed_at is null and r.archived_at is null and t.watched and r.status <> 'missing'}, $acme->{id});
+is $asked->{repositories}, $of, 'and how many that is is told';
+my @rounds;
+push @rounds, join ', ', ticks() for 1 .. 4;
+like $rounds[0], qr/\Aacme scan queued (?:9\d|100) 0\z/, 'a hundred are looked at in a time';
+is $db->value(q{select count(*) from muster.job where kind = 'scan'}), $of, 'each of them';
+is $rounds[3], '', 'until there is none left' or diag explain \@rounds;
+$api->sql($developer . 'select muster.scan_add(); commit');
+is_deeply [ticks()], [], 'what waits already is not asked for again';
+is $api->json($developer . q{select muster.scan_add('one'); commit})->{repositories}, 1, 'one alone can be asked for, too';
+like $api->error($theirs . q{select muster.scan_add('one')}, ), qr/MU404/, 'but not by others';
+
+# ---- what it costs ----
+
+note sprintf '%s us a time', $db->value(q{with t as (select clock_timestamp() as a), n as materialized (
+	select max(muster.cron_next('0 3 * * 1-5', 'Europe/Berlin', now() + make_interval(days => i))) from generate_series(1, 500) i)
+	select round(extract(epoch from clock_timestamp() - t.a) * 2000) from t, n});
+
+done_testing;

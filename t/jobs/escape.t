@@ -1,0 +1,106 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Jobs that reach for what is not theirs, or for more than they may have (t/jobs/runner_escape.c).
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../harness";
+use Test::More;
+use Muster::Test;
+
+my $stand = Muster::Test->new;
+my $db = $stand->database;
+$db->sql(q{select muster.organization_add('default')});
+my $conf = $stand->conf($db, 'job.concurrency' => 3, 'log.level' => 'debug');
+my $program = build_dir() . '/t/jobs/runner';
+my $sanitized = `nm '$program' 2>/dev/null | grep -c __asan_init` > 0;
+my $n = 0;
+
+sub add {
+	my ($kind, $payload) = @_;
+	return $db->value(q{select muster.job_add((select id from muster.organization), $1, $2, $3,
+		p_attempts_max => 1) from pg_notify('muster_wake', '')}, $kind, 'key' . ++$n, $payload // '{}');
+}
+
+sub job { return $db->json(q{select to_jsonb(j) from muster.job j where id = $1}, $_[0]) }
+sub ended { my $job = job($_[0]); return $job->{state} =~ /^(?:queued|running)$/ ? undef : $job }
+
+# The log is small; /proc says who lives.
+sub child {
+	my ($id) = @_;
+	return wait_for { slurp($stand->log_dir . '/runner.log') =~ /job=$id msg="child started" pid=(\d+)/ && $1 } 'the child';
+}
+
+my $runner = $stand->start('runner', [$program, 'run', '--forever', '--conf', $conf]);
+
+# ---- what a job cannot reach ----
+
+my $elsewhere = spew($stand->dir . '/elsewhere', 'precious');
+chmod 0640, $elsewhere;
+my @was = stat $elsewhere;
+mkdir $stand->dir . '/own';
+my $file = $stand->dir . '/own/file';
+my $id = add('reach', sprintf '{"file": "%s", "elsewhere": "%s", "settings": "%s", "other": %d}',
+	$file, $elsewhere, $conf, $runner->pid);
+my %reach = %{ (wait_for { ended($id) } 'what a child can reach')->{result} };
+is delete $reach{write}, 'ok', 'a child writes where its kind says';
+is delete $reach{$_}, 'EACCES', "it cannot: $_" for 'inet', 'unix', 'execute';
+is delete $reach{$_}, 'EPERM', "it cannot: $_" for 'signal', 'signal by file', 'owner of file', 'trace', 'limit',
+	'mode', 'owner', 'time', 'namespace', 'process', 'shared memory', 'segment', 'file in memory', 'ring';
+is delete $reach{'address space'}, $sanitized ? 'ok' : 'ENOMEM', 'a terabyte of addresses is more than its repository can take';
+is delete $reach{'new call'}, 'ENOSYS', 'a call of a newer kernel is not there';
+SKIP: {
+	skip 'this kernel has no Landlock', 1 if $runner->output =~ /fenced in less/;
+	is delete $reach{$_}, 'EACCES', "it cannot: $_" for 'write elsewhere', 'read elsewhere', 'read around', 'remove elsewhere',
+		'empty elsewhere', 'settings', 'processes';
+	like delete $reach{$_}, qr/^E(?:ACCES|XDEV)$/, "it cannot: $_" for 'make elsewhere', 'link elsewhere';
+	is_deeply \%reach, {}, 'and that is all that was tried';
+}
+is slurp($elsewhere), 'precious', 'what lay elsewhere is as it was';
+is_deeply [(stat $elsewhere)[2, 4, 5, 9]], [@was[2, 4, 5, 9]], 'its mode, owner and time as well';
+ok $runner->is_running, 'and the runner lives';
+
+$id = add('connect', '{}');
+is_deeply((wait_for { ended($id) } 'what one that may connect can reach')->{result}, { inet => 'ok', unix => 'EPERM' },
+	'one that may connect reaches networks, and not the services of this host');
+
+# ---- what a job takes ----
+
+my %case = (
+	'memory' => ['memory', '{}', $sanitized ? qr/took more memory than they may/ : undef],
+	'memory at once' => ['allocate', '{}', $sanitized ? qr/took more memory than they may|out of memory/ : qr/out of memory/],
+	'threads' => ['threads', '{}', qr/became too many/],
+	'processes' => ['bomb', '{}', qr/became too many/],
+	'processes that leave its group' => ['bomb', '{"leave": true}', qr/became too many/],
+	'one large file' => ['disk', qq({"file": "$file", "bytes": 33554432, "files": 1}), qr/file that the job wrote became too large/],
+	'many files' => ['disk', qq({"file": "$file", "bytes": 4194304, "files": 8}), qr/wrote more than they may/],
+	'the runner\'s ear' => ['flood', '{}', qr/said too much/],
+);
+
+for my $name (sort keys %case) {
+	my ($kind, $payload, $error) = @{ $case{$name} };
+	my $greedy = add($kind, $payload);
+	my $pid = child($greedy);
+	my $modest = add('stamp');
+	my $job = wait_for { ended($greedy) } $name, 60;
+	my $other = wait_for { ended($modest) } 'another job';
+	if ($error) {
+		is $job->{state}, 'dead', "a job that takes $name is ended";
+		like $job->{error}, $error, 'and says why';
+		is $job->{crashes}, 0, 'which is no crash';
+	} else {
+		cmp_ok $job->{result}{mib}, '<', 256, "a job that takes $name is given no more";
+	}
+	is $other->{state}, 'done', 'another job is done beside it';
+	wait_for { !-e "/proc/$pid" } 'its process', 60;
+	unlink glob "$file*";
+}
+# The helper's children are what no job has any more.
+my ($helper) = grep { slurp("/proc/$_/comm") =~ /^muster-helper/ } split ' ', slurp('/proc/' . $runner->pid . '/task/' . $runner->pid . '/children');
+wait_for { slurp("/proc/$helper/task/$helper/children") eq '' } 'the last process', 60;
+pass 'nothing is left of any of them';
+is $db->value(q{select count(*) from muster.job where state in ('queued', 'running')}), 0, 'nor in the queue';
+
+is $runner->stop, 1, 'the runner ends as ever';
+is_deeply [glob $stand->state_dir . '/slot/job-*'], [], 'and leaves no lock';
+done_testing;
