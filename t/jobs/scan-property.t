@@ -117,7 +117,7 @@ sub class_changed {
 }
 
 sub repository_make {
-	my ($name, $versions) = @_;
+	my ($name, $versions, $window, $depth) = @_;
 	my $repo = git_new($name);
 	my @pool = map { join "\n", map { line() } 1 .. 5 + rand 120 } 1 .. 8;
 	open my $import, '|-', 'git', '-C', $repo, 'fast-import', '--quiet', '--depth=1' or die $!;
@@ -131,8 +131,7 @@ sub repository_make {
 			"M 100644 inline f$file\ndata ", length $text, "\n", $text, "\n";
 	}
 	close $import or die 'fast-import failed';
-	# Deltas between whatever is near, long chains.
-	git($repo, 'repack', '-q', '-a', '-d', '-f', '--window=' . one_of(4, 30), '--depth=' . one_of(5, 50, 200));
+	git($repo, 'repack', '-q', '-a', '-d', '-f', "--window=$window", "--depth=$depth");
 	return $repo;
 }
 
@@ -154,7 +153,9 @@ sub same_scans {
 my $hits = 0;
 my ($sieved, $bytes) = (0, 0);
 for my $round (1 .. ($is_all ? 40 : 4)) {
-	my $repo = repository_make("edits$round", $is_all ? 2000 : 500);
+	# Deltas between whatever is near, or the best ones; short chains and long ones. Each in its turn: how
+	# much is inherited is mostly the window's doing.
+	my $repo = repository_make("edits$round", $is_all ? 2000 : 500, (4, 30)[$round % 2], (5, 50, 200)[$round / 2 % 3]);
 	my @sums = same_scans("repository $round of random edits", "$repo/.git/objects", '--threads', 1 + $round % 3);
 	$hits += $sums[0];
 	$sieved += $sums[1];
