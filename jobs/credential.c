@@ -87,13 +87,14 @@ static int credential_add(const struct verb_call *call)
 
 static int credential_list(const struct verb_call *call)
 {
-	static const char *const titles[] = {
-		"ID", "ORGANIZATION", "HOST", "USERNAME", "ACCOUNT", "MADE", "USED"};
+	static const char *const titles[] = {"ID", "ORGANIZATION", "HOST", "USERNAME", "ACCOUNT",
+		"MADE", "USED", "WORKED", "ERROR"};
 	const struct credential_options *options = call->options;
 	const char *params[] = {options->organization};
 	return verb_list(call,
 		"select id, organization, host, username, account, muster.iso(created_at),"
-		"       muster.iso(used_at) from muster.credential_rows($1)",
+		"       muster.iso(used_at), muster.iso(worked_at), error"
+		"  from muster.credential_rows($1)",
 		1, params, titles, NULL);
 }
 

@@ -339,12 +339,35 @@ static gboolean mirror_make(
 	       repo_mirror_foreign(url, path, &peer, TIMEOUT_S, error);
 }
 
-static char *fetched_result(struct job_child *child, const char *url)
+/* On the disk; what cannot be read is not counted, and what is linked to is none of it. */
+static gint64 folder_size(const char *folder)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+	gint64 size = 0;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		struct stat st;
+		if (lstat(path, &st) != 0)
+			continue;
+		/* POSIX leaves the unit open; Linux has 512 whatever the file system. */
+		size += (gint64)st.st_blocks * 512;
+		if (S_ISDIR(st.st_mode))
+			size += folder_size(path);
+	}
+	return size;
+}
+
+/* size_bytes: of a mirror, else less than 0. */
+static char *fetched_result(struct job_child *child, const char *url, gint64 size_bytes)
 {
 	g_autofree char *line = g_strdup_printf("Fetched %s.", url);
 	g_autoptr(json_object) result = json_object_new_object();
 
 	text_add(result, "message", line);
+	if (size_bytes >= 0)
+		json_object_object_add(result, "size_bytes", json_object_new_int64(size_bytes));
 	job_child_log(child, line);
 	return g_strdup(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN));
 }
@@ -367,7 +390,7 @@ static char *mirror_run(struct job_child *child, json_object *params, GError **e
 		g_prefix_error(error, "it cannot be fetched: ");
 		return NULL;
 	}
-	return fetched_result(child, url);
+	return fetched_result(child, url, folder_size(path));
 }
 
 static gboolean fetch_make(const char *url, const char *path, gboolean with_private, GError **error)
@@ -407,7 +430,7 @@ char *job_fetch_run(struct job_child *child, json_object *params, GError **error
 		job_child_log(child, line);
 	}
 	close(lock);
-	return fetched_result(child, url);
+	return fetched_result(child, url, -1);
 }
 
 gboolean job_fetch_record(
@@ -428,7 +451,7 @@ gboolean job_fetch_record(
 /* The lease is asked for first and in the same statement: CASE evaluates in order. */
 static const char record_sql[] =
 	"select case when muster.job_usage($1::bigint, $2::uuid, $3::jsonb)"
-	" then muster.job_complete($1::bigint, $2::uuid,"
+	" then muster.clone_done($1::bigint, $2::uuid,"
 	" muster.root_add($4, $5, $6, 'clones', $7) || $8::jsonb) else false end";
 
 gboolean job_clone_record(

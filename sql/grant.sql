@@ -74,7 +74,7 @@ begin
 				'admin_queue_resume', 'admin_queue_pause_list', 'admin_worker_list']),
 			('muster_api', array['forge_check', 'forge_known', 'repo_import']),
 			('muster_api', array['fetch_get', 'fetch_new', 'credential_list', 'credential_add', 'credential_remove']),
-			('muster_jobs', array['job_login', 'fetch_done']),
+			('muster_jobs', array['job_login', 'fetch_done', 'clone_done']),
 			('muster_api', array['schedule_list', 'schedule_get', 'schedule_new', 'schedule_update', 'schedule_remove',
 				'schedule_run', 'schedule_preview']),
 			-- what those that run as their caller use

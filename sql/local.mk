@@ -58,6 +58,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0052_retry.sql \
 	sql/migration/0053_credential.sql \
 	sql/migration/0054_mirror.sql \
+	sql/migration/0055_login.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

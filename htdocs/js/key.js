@@ -2,7 +2,7 @@
 /* The keyboard's short ways. They rest while somebody types and with any modifier held. */
 import { page } from "./page.js";
 
-const GO = { o: "/", r: "/repos", a: "/audits", j: "/jobs", s: "/schedules" };
+const GO = { o: "/", r: "/repos", a: "/audits", j: "/jobs", s: "/schedules", c: "/credentials" };
 let prefix_at = 0;
 
 function row_move(step) {

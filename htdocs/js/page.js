@@ -11,7 +11,7 @@ export const page = {
 	draw() {},             /* () → draws the view again from the data it has */
 	update() {},           /* (data) → replaces the view's data and draws it */
 	refresh() {},          /* () → loads the view's data again; a promise */
-	run() {},              /* (repo or null, "audit" or "scan") → asks for it now */
+	run() {},              /* (repo or null, "audit", "scan" or "fetch") → asks for it now */
 	toast() {},            /* (text, { tone }) → a passing message */
 	say() {},              /* (text) → for screen readers only */
 	signed_in() {},        /* (the server's answer, url) → somebody signed in: go on there */

@@ -37,6 +37,7 @@ const VIEW = {
 	job: () => import("./views/job.js"),
 	schedule_list: () => import("./views/schedule_list.js"),
 	schedule: () => import("./views/schedule.js"),
+	credential_list: () => import("./views/credential_list.js"),
 	run: () => import("./views/run.js"),
 	account: () => import("./views/account.js"),
 	sign_in: () => import("./views/sign_in.js"),
@@ -300,11 +301,12 @@ page.say = (text) => {
 };
 
 const ASKED = {
-	audit: { path: "/api/v1/audits", noun: "audit", done: "was audited" },
-	scan: { path: "/api/v1/scans", noun: "scan", done: "was scanned" },
+	audit: { ask: (repo) => api_send("POST", "/api/v1/audits", repo ? { repo: repo.id } : {}), noun: "audit", done: "was audited" },
+	scan: { ask: (repo) => api_send("POST", "/api/v1/scans", repo ? { repo: repo.id } : {}), noun: "scan", done: "was scanned" },
+	fetch: { ask: (repo) => api_send("POST", `/api/v1/repos/${repo.id}/fetch`, {}), noun: "fetch", done: "was fetched" },
 };
 
-/* An audit or a scan now, shown at once as pending and taken back when the server refuses. */
+/* An audit, a scan or a fetch now, shown at once as pending and taken back when the server refuses. */
 page.run = async (repo = null, kind = "audit") => {
 	const mine = { kind, repo: repo?.id ?? null, name: repo?.name ?? null, status: "pending", at: Date.now() };
 	const key = Symbol("asked");
@@ -312,10 +314,10 @@ page.run = async (repo = null, kind = "audit") => {
 	page.runs.set(key, mine);
 	draw();
 	try {
-		const { body, position } = await api_send("POST", ASKED[kind].path, repo ? { repo: repo.id } : {});
+		const { body, position } = await ASKED[kind].ask(repo);
 		page.runs.delete(key);
 		if (body.run_id)
-			page.runs.set(String(body.run_id), { ...mine, status: body.status ?? "pending" });
+			page.runs.set(String(body.run_id), { ...mine, status: body.status === "in_progress" ? body.status : "pending" });
 		else
 			page.toast(`${count_format(body.repositories, "repository", "repositories")} will be scanned. Jobs shows how far that is.`,
 				{ tone: "clean" });

@@ -78,6 +78,14 @@ const SCHEDULE = {
 	error: { word: "Error", tone: "error", shape: "error", help: "Cannot be followed" },
 };
 
+/* whether what opens a host does */
+const CREDENTIAL = {
+	works: { word: "Works", tone: "clean", shape: "clean", help: "A job cloned or fetched with it" },
+	error: { word: "Failed", tone: "error", shape: "error", help: "The last job that had it failed" },
+	used: { word: "Unknown", tone: "plain", shape: "unknown", help: "A job has it or had it, and nothing says how that went" },
+	unused: { word: "Not used", tone: "plain", shape: "off", help: "No job had it yet" },
+};
+
 const OUTCOME = [
 	{ id: "done", word: "Done", tone: "clean", shape: "clean", help: "Was done" },
 	{ id: "failed", word: "Failed", tone: "error", shape: "error", help: "Ended with an error" },
@@ -111,6 +119,10 @@ export function tick_get(id) {
 
 export function schedule_get({ enabled, error }) {
 	return SCHEDULE[!enabled ? "off" : error ? "error" : "on"];
+}
+
+export function credential_get({ error, worked_at, used_at }) {
+	return CREDENTIAL[error ? "error" : worked_at ? "works" : used_at ? "used" : "unused"];
 }
 
 /* Of an attempt: null while it is under way. */

@@ -9,18 +9,34 @@
 --   credential_remove(p_credential) → what it was. MU404.
 --   credential_put(…), credential_end(p_organization: slug, p_host), credential_rows(p_organization): for the
 --       terminal. credential_drop(row): and says so on the trail. Internal.
+--   credential_worked(p_job) notes that what that job was given opened its host; credential_fault(row) → why the
+--       last job that had it failed; null: it did not, or nothing is known of it. Internal.
+--   job_host(p_job) → the host that a job's address names, as of url_host(). Internal.
 --   url_host(p_url) → the host of an https address, with its port where that is not 443; null: it has none.
 --   job_login(p_id, p_lease) → {"id", "host", "username", "sealed"} of the host that the running job's address
 --       names; null: there is none, or the lease is lost. For the runner.
 --
--- A credential: {id, host, username, account, created_at, used_at}.
+-- A credential: {id, host, username, account, created_at, used_at, worked_at, error, job_id}: job_id had it last, and
+-- error is why that one failed.
+
+create function muster.credential_fault(p_credential muster.credential) returns text
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return (select coalesce(j.error, 'nothing says why') from muster.job j
+	 where j.id = (p_credential).job_id and j.organization_id = (p_credential).organization_id
+	   and (j.state = 'dead' or (j.state = 'queued' and j.error is not null))
+	   -- One that began before may have been done since.
+	   and ((p_credential).worked_at is null or (p_credential).worked_at < (p_credential).used_at));
 
 create function muster.credential_json(p_credential muster.credential) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	return jsonb_build_object('id', (p_credential).id, 'host', (p_credential).host, 'username', (p_credential).username,
 		'account', muster.person_json((p_credential).account_id),
-		'created_at', muster.iso((p_credential).created_at), 'used_at', muster.iso((p_credential).used_at));
+		'created_at', muster.iso((p_credential).created_at), 'used_at', muster.iso((p_credential).used_at),
+		'worked_at', muster.iso((p_credential).worked_at), 'error', muster.credential_fault(p_credential),
+		-- A job that is forgotten has no page.
+		'job_id', (select j.id from muster.job j
+			    where j.id = (p_credential).job_id and j.organization_id = (p_credential).organization_id));
 end
 $$;
 
@@ -63,14 +79,14 @@ begin
 	elsif p_sealed is null then
 		perform muster.field_error('password', 'has a control character');
 	end if;
-	if (select count(*) from muster.credential where organization_id = p_organization) >= 1000 then
+	if (select count(*) from muster.credential where organization_id = p_organization and host <> v_host) >= 1000 then
 		raise exception using errcode = 'MU429', message = 'The organization has too many credentials.';
 	end if;
 	insert into muster.credential as c (id, organization_id, host, username, sealed, account_id)
 	values (p_id, p_organization, v_host, p_username, p_sealed, muster.account())
 	    on conflict (organization_id, host) do update
 	   set id = excluded.id, username = excluded.username, sealed = excluded.sealed,
-	       account_id = excluded.account_id, created_at = now(), used_at = null
+	       account_id = excluded.account_id, created_at = now(), used_at = null, worked_at = null, job_id = null
 	returning * into v_credential;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values (p_organization, muster.account(), 'credential.add', v_credential.id::text,
@@ -111,6 +127,22 @@ begin
 end
 $$;
 
+create function muster.job_host(p_job muster.job) returns text
+language sql stable security definer set search_path = pg_catalog, muster, pg_temp
+return muster.url_host(coalesce((p_job).payload ->> 'url',
+	(select r.remote from muster.repo r
+	  where r.id = ((p_job).payload ->> 'repo_id')::uuid and r.organization_id = (p_job).organization_id)));
+
+create function muster.credential_worked(p_job bigint) returns void
+language sql security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	update muster.credential c set worked_at = now()
+	  from muster.job j
+	 where j.id = p_job and c.organization_id = j.organization_id and c.host = muster.job_host(j)
+	   -- Another may have taken its place.
+	   and c.used_at is not null;
+end;
+
 create function muster.job_login(p_id bigint, p_lease uuid) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
 set lock_timeout = '250ms' as $$
@@ -120,13 +152,11 @@ declare
 	v_credential muster.credential;
 begin
 	select * into v_job from muster.job where id = p_id and lease_id = p_lease and state = 'running';
-	v_host := muster.url_host(coalesce(v_job.payload ->> 'url',
-		(select r.remote from muster.repo r
-		  where r.id = (v_job.payload ->> 'repo_id')::uuid and r.organization_id = v_job.organization_id)));
+	v_host := muster.job_host(v_job);
 	if v_host is null then
 		return null;
 	end if;
-	update muster.credential set used_at = now()
+	update muster.credential set used_at = now(), job_id = p_id
 	 where organization_id = v_job.organization_id and host = v_host
 	returning * into v_credential;
 	return case when found then jsonb_build_object('id', v_credential.id, 'host', v_host,
@@ -138,7 +168,7 @@ $$;
 
 create function muster.credential_rows(p_organization text default null)
 returns table (id uuid, organization text, host text, username text, account text, created_at timestamptz,
-	       used_at timestamptz)
+	       used_at timestamptz, worked_at timestamptz, error text)
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid;
@@ -147,7 +177,7 @@ begin
 		v_organization := muster.organization_find(p_organization);
 	end if;
 	return query
-	select c.id, o.slug, c.host, c.username, a.email, c.created_at, c.used_at
+	select c.id, o.slug, c.host, c.username, a.email, c.created_at, c.used_at, c.worked_at, muster.credential_fault(c)
 	  from muster.credential c
 	  join muster.organization o on o.id = c.organization_id
 	  left join muster.account a on a.id = c.account_id

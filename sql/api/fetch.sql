@@ -3,12 +3,13 @@
 -- https address and of which nothing lies on a host of ours (a report misses it, or comes from elsewhere), a
 -- mirror is kept, from the first time that somebody has it fetched or scanned.
 --
---   fetch_get(p_repo) → {repository, manner: clone, mirror or null, url, host, fetched_at, error, job_id}: error
---       is why the last time failed; job_id waits or runs. MU404.
+--   fetch_get(p_repo) → {repository, manner: clone, mirror or null, url, host, fetched_at, size_bytes, error, job_id}:
+--       size_bytes is a mirror's on its host's disk, error is why the last time failed; job_id waits or runs. MU404.
 --   fetch_new(p_repo) → as those of remediation.sql: the run that fetches it. MU404, MU409: nothing can be.
 --   fetch_add(p_repo, p_run) → the job that does; null: there is nothing to fetch it to. Internal.
 --   fetch_fault(p_job) → why that one was not done; null: it was, or nothing is known of it. Internal.
 --   fetch_done(p_id, p_lease, p_result) → as remediation_done(), for such a job.
+--   clone_done(p_id, p_lease, p_result) → as job_complete(), for a clone of what was added by its address.
 --   repo_is_here(p_repo, p_root) → whether it, or a mirror of it, lies on a host of ours. Internal.
 --   mirror_url(p_repo, p_root) → where its mirror is fetched from; null: it has none. Internal.
 --
@@ -88,15 +89,29 @@ begin
 		return false;
 	end if;
 	if v_job.payload -> 'mirror' = 'true' then
-		insert into muster.mirror as m (repo_id, organization_id, host, fetched_at)
-		select r.id, r.organization_id, v_job.leased_by, now() from muster.repo r
+		insert into muster.mirror as m (repo_id, organization_id, host, fetched_at, size_bytes)
+		select r.id, r.organization_id, v_job.leased_by, now(),
+		       muster.json_int(p_result -> 'size_bytes', 0, 9223372036854775807)
+		  from muster.repo r
 		 where r.id = (v_job.payload ->> 'repo_id')::uuid and r.organization_id = v_job.organization_id
-		    on conflict (repo_id) do update set host = excluded.host, fetched_at = excluded.fetched_at;
+		    on conflict (repo_id) do update
+		   set host = excluded.host, fetched_at = excluded.fetched_at, size_bytes = excluded.size_bytes;
 		update muster.job j set host = v_job.leased_by
 		 where j.state = 'queued' and j.wait_for is not null and j.wait_for @> array[p_id]
 		   and j.payload -> 'mirror' = 'true';
 	end if;
 	return muster.remediation_done(p_id, p_lease, p_result);
+end
+$$;
+
+create function muster.clone_done(p_id bigint, p_lease uuid, p_result jsonb) returns boolean
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if not muster.job_complete(p_id, p_lease, p_result) then
+		return false;
+	end if;
+	perform muster.credential_worked(p_id);
+	return true;
 end
 $$;
 
@@ -126,6 +141,7 @@ begin
 			select max(j.finished_at) from muster.job j
 			 where j.organization_id = v_organization and j.kind = 'fetch' and j.key = 'repo:' || v_repo.id
 			   and j.state = 'done'))),
+		'size_bytes', case when v_url is not null then v_mirror.size_bytes end,
 		'error', muster.fetch_fault(v_last.id),
 		'job_id', case when v_last.state in ('queued', 'running') then v_last.id end);
 end

@@ -105,6 +105,9 @@ begin
 	if not muster.job_complete(p_id, p_lease, p_result) then
 		return false;
 	end if;
+	if v_job.kind in ('clone', 'fetch') then
+		perform muster.credential_worked(p_id);
+	end if;
 	if v_run.id is not null then
 		insert into muster.trail (organization_id, account_id, action, subject, data)
 		values (v_run.organization_id, v_run.account_id, 'remediation.done', v_job.payload ->> 'repo_id',

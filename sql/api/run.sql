@@ -5,8 +5,8 @@
 --       total_results, error, repository_id, created_at, started_at, completed_at}
 --   run_progress(p_run) → the data of progress_update: {run_id, project_id, progress_percentage,
 --       message, timestamp}
---   run_list(p_status, p_kind, p_repo, p_limit, p_cursor) → {"items": [{id, …, repository, account,
---       project_id}], "next"}, the newest first.
+--   run_list(p_status, p_kind, p_repo, p_limit, p_cursor) → {"items": [{id, …, operation, repository, account,
+--       project_id}], "next"}, the newest first. operation: what a run of kind remediate is to do.
 --   run_detail(p_run) → one of these, with "results": what it was the first to find, at most 100. MU404.
 --   run_cancel(p_run) → it. MU404, MU409: it is over.
 --   run_log_add(p_run, p_text): a piece of what it prints, cut at 64 Ki characters. A run that is null or gone
@@ -42,6 +42,7 @@ create function muster.run_json(p_run muster.run) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return jsonb_build_object('id', (p_run).id) || muster.run_status((p_run).id)
        || jsonb_build_object(
+		'operation', (p_run).request ->> 'operation',
 		'project_id', (select p.slug from muster.project p where p.id = (p_run).project_id),
 		'repository', muster.repo_brief((p_run).repo_id),
 		'account', muster.person_json((p_run).account_id));

@@ -134,6 +134,9 @@ is $answer->{json}{host}, "localhost:$port", 'hosts are small letters';
 is $answer->{json}{used_at}, undef, 'nobody had it yet';
 unlike $answer->{body}, qr/$wrong|sealed/, 'and does not see it again';
 like add($url)->{error}, qr/localhost does not take the credential that is kept for it/, 'a wrong one is told';
+my $refused = $stack->cgi(GET => '/api/v1/credentials', session => $admin)->{json}{items}[0];
+like $refused->{error}, qr/does not take the credential/, 'beside what is kept, too';
+is $refused->{worked_at}, undef, 'which never worked';
 is say_credential($admin, { host => "https://localhost:$port/git", username => 'robot', password => $password })->{status}, 201,
 	'another one takes its place';
 my $list = $stack->cgi(GET => '/api/v1/credentials', session => $admin);
@@ -142,16 +145,22 @@ is $list->{json}{items}[0]{account}{id}, $db->value(q{select id from muster.acco
 
 # ---- clone and fetch ----
 
+sub kept { return $stack->cgi(GET => '/api/v1/credentials', session => $admin)->{json}{items}[0] }
+is_deeply [@{ kept() }{qw(used_at worked_at error job_id)}], [undef, undef, undef, undef], 'nobody had it yet, and it failed nobody';
 is add($url)->{status}, 'completed', 'with the right one it is cloned' or diag $said;
 my $clone = "$state/clones/default/closed";
 is slurp("$clone/README.md"), "hello\n", 'whole';
 ok $db->value('select used_at is not null from muster.credential'), 'that it was used is known';
+ok kept()->{worked_at}, 'and that it works';
+is kept()->{error}, undef, 'without a fault';
+ok kept()->{job_id}, 'and which job had it';
 work();
 $push->('pushed');
 $db->sql(q{select muster.fetch_add(r) from muster.repo r where name = 'closed'});
 work();
 is $db->value(q{select state from muster.job where kind = 'fetch'}), 'done', 'and fetched' or diag $said;
 is slurp("$clone/README.md"), "pushed\n", 'so that it follows';
+ok $db->value('select c.worked_at > j.created_at from muster.credential c join muster.job j on j.id = c.job_id'), 'which shows as well that it works';
 
 # ---- where it is not ----
 
@@ -188,7 +197,7 @@ like $db->value('select error from muster.job where id = $1', $job), qr/no crede
 my %env = (env => { PGUSER => 'postgres', MUSTER_CONF => $stack->conf });
 sub muster { return run_program([program('muster'), @_], %env) }
 my $out = (muster(qw(credential list)))[1];
-like $out, qr/\tdefault\tlocalhost:$port\trobot\t/, 'the terminal lists it';
+like $out, qr/\tdefault\tlocalhost:$port\trobot\t.*\t20[^\t]+Z\t20[^\t]+Z\t-$/m, 'the terminal lists it, and that it works';
 unlike $out, qr/$password/, 'and not what it is';
 spew("$dir/token", "$password\n");
 is +(muster(qw(credential add), 'git.example.org', '--password-file', "$dir/token"))[0], 0, 'one is added';

@@ -94,6 +94,7 @@ is_deeply [grep { !m{/mirror\.git$} } glob "$folder/*"], [], 'and nothing beside
 my $seen = asked('far');
 is $seen->{host}, 'localhost', 'which lies on the host that fetched it';
 like $seen->{fetched_at}, qr/^20/, 'as of then';
+cmp_ok $seen->{size_bytes} // 0, '>=', (-s "$mirror/HEAD") + (-s "$mirror/config"), 'and so large on its disk';
 is $db->value(q{select host from muster.job where kind = 'scan'}), 'localhost', 'where it is scanned as well';
 is $db->value(q{select count(*) from muster.run where kind = 'audit'}), 0, 'no audit is asked for';
 

@@ -22,12 +22,15 @@ function field_problem(problem, name) {
 export function field({ name, word, type, complete, problem = null, arrive = false, needed = true, fixed = null, begin = null,
 			more = {}, help = null }) {
 	const message = field_problem(problem, name);
+	const told = [help && `${name}-help`, message && `${name}-problem`].filter(Boolean);
 
-	return h("label", { class: "field" }, h("span", null, word),
-		h("input", { ...more, ...fixed && { value: fixed, readonly: true }, ...begin !== null && { defaultValue: String(begin) }, name, type, required: needed,
-			     autocomplete: complete, maxlength: "320", spellcheck: "false", autocapitalize: "none",
-			     "data-arrive": arrive, "aria-invalid": message ? "true" : null, "aria-describedby": message ? `${name}-problem` : null }),
-		help && h("span", { class: "field-help" }, help),
+	/* what is told of it is no part of its name */
+	return h("label", { class: "field" }, h("span", { id: told.length ? `${name}-label` : null }, word),
+		h("input", { maxlength: "320", ...more, ...fixed && { value: fixed, readonly: true }, ...begin !== null && { defaultValue: String(begin) }, name, type, required: needed,
+			     autocomplete: complete, spellcheck: "false", autocapitalize: "none",
+			     "data-arrive": arrive, "aria-invalid": message ? "true" : null,
+			     "aria-labelledby": told.length ? `${name}-label` : null, "aria-describedby": told.join(" ") || null }),
+		help && h("span", { class: "field-help", id: `${name}-help` }, help),
 		message && h("span", { class: "field-problem", id: `${name}-problem` }, message));
 }
 
@@ -90,7 +93,10 @@ function problem_box(problem) {
 		h("div", null, h("b", null, problem.detail || problem.message), problem_facts(problem)));
 }
 
-/* A form within a page. second: [value, word] of another button, told to call() as `press`. */
+/*
+ * A form within a page. second: [value, word] of another button, told to call() as `press`; with "not" nothing
+ * that was typed matters.
+ */
 export function form_part({ data, lead, fields, word, second = null, call }) {
 	const { problem, busy } = data;
 
@@ -99,7 +105,8 @@ export function form_part({ data, lead, fields, word, second = null, call }) {
 		h("p", { class: "quiet" }, lead), fields, problem_box(problem),
 		h("p", { class: "form-buttons" },
 			h("button", { type: "submit", class: "button primary", disabled: busy }, busy ? word[1] : word[0]),
-			second && h("button", { type: "submit", class: "button", name: "press", value: second[0], disabled: busy },
+			second && h("button", { type: "submit", class: "button", name: "press", value: second[0], disabled: busy,
+				formnovalidate: second[0] === "not" },
 				second[1])));
 }
 

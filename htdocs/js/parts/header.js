@@ -11,7 +11,7 @@ const NAV = [
 	{ href: "/", word: "Overview", views: ["overview"] },
 	{ href: "/repos", word: "Repositories", views: ["repo_list", "repo"] },
 	{ href: "/audits", word: "Audits", views: ["audit_list", "audit"] },
-	{ href: "/jobs", word: "Jobs", views: ["job_list", "job", "run", "schedule_list", "schedule"] },
+	{ href: "/jobs", word: "Jobs", views: ["job_list", "job", "run", "schedule_list", "schedule", "credential_list"] },
 ];
 const THEME = { system: "As the system", light: "Light", dark: "Dark" };
 
@@ -48,7 +48,7 @@ function menu({ account, sign_out }) {
 
 const KEYS = [["/", "search repositories"], ["j  k", "next and previous row"], ["Enter", "open the row"],
 	["r", "refresh"], ["g o", "overview"], ["g r", "repositories"], ["g a", "audits"], ["g j", "jobs"],
-	["g s", "schedules"], ["?", "these keys"]];
+	["g s", "schedules"], ["g c", "credentials"], ["?", "these keys"]];
 
 function keys() {
 	return h("div", { id: "keys", class: "panel middle", popover: "auto", role: "dialog", "aria-label": "Keys" },

@@ -8,7 +8,9 @@ import { NONE, bytes_format, count_format, number_format, percent_format, score_
 import { page } from "../page.js";
 import { ago, badge, score } from "../parts/badge.js";
 import { score_line } from "../parts/chart.js";
+import { credential_host, credential_may } from "../parts/credential.js";
 import { diff_part } from "../parts/diff.js";
+import { run_words } from "../parts/job.js";
 import { empty, problem_part, skeleton } from "../parts/notice.js";
 import { run_button } from "../parts/run.js";
 import { shape } from "../parts/shape.js";
@@ -54,12 +56,23 @@ async function runs_load(params, signal) {
 	}
 }
 
-export async function load(params, signal) {
-	const [{ body, position }, diff, runs] = await Promise.all([
-		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal),
-		runs_load(params, signal)]);
+/* Where it is fetched from, and since when it is as it is there; the view is whole without. */
+async function fetch_load(params, signal) {
+	try {
+		return (await api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}/fetch`, {}, signal)).body;
+	} catch (problem) {
+		if (problem.name !== "Problem" || problem.status === 401)
+			throw problem;
+		return null;
+	}
+}
 
-	return { data: { repo: body, diff, runs }, position };
+export async function load(params, signal) {
+	const [{ body, position }, diff, runs, fetched] = await Promise.all([
+		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal),
+		runs_load(params, signal), fetch_load(params, signal)]);
+
+	return { data: { repo: body, diff, runs, fetched }, position };
 }
 
 export function merge(data, event) {
@@ -282,6 +295,34 @@ function history(repo) {
 				h("span", { class: "quiet" }, count_format(state.count, "audit")))))]);
 }
 
+/* A credential that is missing or refused is somebody's to keep. */
+function fetch_hint({ url, error }) {
+	const host = /\bcredential\b/.test(error) ? credential_host(url) : null;
+
+	if (host === null)
+		return null;
+	return credential_may() ? h("p", null, h("a", { href: url_format("credential_list", { add: "1", host }) }, `Keep a credential for ${host}`))
+		: h("p", { class: "quiet" }, `An administrator of the organization can keep one for ${host}.`);
+}
+
+/* What is kept of one that lives elsewhere: a mirror, or a clone of ours. */
+function fetched(data) {
+	const { repo, fetched: of } = data;
+
+	if (!of?.manner)
+		return null;
+	return h("section", { class: "card", key: "fetch", "aria-labelledby": "fetch-head" }, h("div", { class: "card-head" },
+		h("h2", { id: "fetch-head" }, of.manner === "mirror" ? "Mirror" : "Clone"), run_button(repo, { kind: "fetch" })),
+	of.error && h("div", { class: "said", role: "status", key: "said" }, shape("error"), h("div", null, h("p", null, of.error), fetch_hint(of))),
+	!of.error && !of.fetched_at && h("p", { class: "calm quiet" }, "Nothing of it was fetched yet. A scan fetches it first."),
+	h("dl", { class: "pairs" },
+		fact("Fetched", ago(of.fetched_at)),
+		of.job_id && fact("Just now", h("a", { href: url_format("job", { job: of.job_id }) }, `job ${of.job_id}`)),
+		of.manner === "mirror" && fact("Size", known(of.size_bytes, bytes_format)),
+		fact("Lies on", of.host ?? "no host yet"),
+		fact("From", of.url && h("span", { class: "code" }, of.url))));
+}
+
 /* What was done to it because somebody or a schedule asked; each with its log behind the link. */
 function runs(data) {
 	if (data.runs === null)
@@ -290,7 +331,7 @@ function runs(data) {
 		data.runs.length === 0 ? h("p", { class: "calm quiet" }, "Nothing was asked for yet. What is, and what it says, appears here.")
 			: h("ul", { class: "rows" }, data.runs.map((run) => h("li", { key: String(run.id), class: "run" },
 				badge(run_get(run.status)),
-				h("span", null, h("a", { href: url_format("run", { run: run.id }) }, `${run.kind} ${run.id}`),
+				h("span", null, h("a", { href: url_format("run", { run: run.id }) }, run_words(run)),
 					h("span", { class: "quiet" }, run.kind === "scan" && run.status === "completed" && Number.isFinite(run.total_results)
 						&& `, ${count_format(run.total_results, "result")}`)),
 				h("span", { class: "quiet" }, ago(run.completed_at ?? run.created_at))))));
@@ -350,5 +391,5 @@ export function draw(root, data, params) {
 	const report = repo.report ?? {};
 	patch(root, head(data, params), h("div", { class: "columns" },
 		h("div", { class: "column" }, todo(repo, params), checks(report), branches(report), trees(report)),
-		h("div", { class: "column" }, facts(repo), runs(data), history(repo))));
+		h("div", { class: "column" }, facts(repo), fetched(data), runs(data), history(repo))));
 }

@@ -8,6 +8,7 @@ import { h, patch } from "../dom.js";
 import { NONE, count_format, duration_format, number_format, time_parse } from "../format.js";
 import { page } from "../page.js";
 import { ago, badge } from "../parts/badge.js";
+import { run_words } from "../parts/job.js";
 import { skeleton } from "../parts/notice.js";
 import { shape } from "../parts/shape.js";
 import { SEVERITY, run_get } from "../state.js";
@@ -22,7 +23,7 @@ let now = null;      /* what is shown, for what the socket brings */
 let socket = null;
 
 export function title(data) {
-	return data ? `${run_get(data.run.status).word}: ${data.run.kind} ${data.run.id}` : "Run";
+	return data ? `${run_get(data.run.status).word}: ${run_words(data.run)}` : "Run";
 }
 
 const is_over = (run) => !["pending", "in_progress"].includes(run.status);
@@ -114,7 +115,7 @@ function head({ run }) {
 	const took = run.started_at && (time_parse(run.completed_at) ?? Date.now()) - time_parse(run.started_at);
 
 	return h("div", { class: "view-head" },
-		h("div", null, h("h1", null, h("span", null, `${run.kind} ${run.id}`), badge(run_get(run.status))),
+		h("div", null, h("h1", null, h("span", null, run_words(run)), badge(run_get(run.status))),
 			h("p", { class: "facts" },
 				repository && h("span", null, "of ", h("a", { href: repo_url(repository) }, repository.name)),
 				h("span", null, account ? `asked for by ${account.name || account.email} ` : "asked for ", ago(run.created_at)),
@@ -156,7 +157,7 @@ function log({ log: pieces, run }) {
 function results({ run }) {
 	const rows = run.results ?? [];
 
-	if (!is_over(run) || (!rows.length && run.kind === "audit"))
+	if (!is_over(run) || (!rows.length && ["audit", "remediate"].includes(run.kind)))
 		return null;
 	return h("section", { class: "card spaced", key: "results" }, h("div", { class: "card-head" }, h("h2", null, "What it was the first to find"),
 			h("p", { class: "quiet" }, number_format(rows.length))),
