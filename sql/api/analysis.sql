@@ -88,7 +88,8 @@ begin
 end
 $$;
 
-create function muster.analysis_begin(p_repo muster.repo, p_root muster.root, p_kind text, p_priority integer)
+create function muster.analysis_begin(p_repo muster.repo, p_root muster.root, p_kind text, p_priority integer,
+				      p_account uuid default null)
 returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
@@ -101,8 +102,8 @@ begin
 			 and j.state in ('queued', 'running')) then
 		return null;
 	end if;
-	insert into muster.run (organization_id, project_id, repo_id, kind)
-	values ((p_repo).organization_id, (p_repo).project_id, (p_repo).id, p_kind)
+	insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
+	values ((p_repo).organization_id, (p_repo).project_id, (p_repo).id, p_account, p_kind)
 	returning * into v_run;
 	perform muster.analysis_queue(v_run, p_repo, p_root, v_key, p_priority);
 	return v_run.id;
@@ -128,11 +129,17 @@ begin
 				select * from muster.repo r where r.root_id = v_root.id and r.ordinal >= v_root.scan_from
 				 order by r.ordinal limit 100
 			loop
-				jobs := jobs + (muster.analysis_begin(v_repo, v_root, 'scan', -1) is not null)::integer;
+				jobs := jobs + (muster.analysis_begin(v_repo, v_root, 'scan', -1,
+					-- What came since is by nobody.
+					case when v_repo.ordinal < v_root.scan_until then v_root.scan_account_id end) is not null)::integer;
 				v_from := v_repo.ordinal + 1;
 			end loop;
 		end if;
-		update muster.root set scan_from = case when v_from < next_ordinal then v_from end where id = v_root.id;
+		update muster.root
+		   set scan_from = case when v_from < next_ordinal then v_from end,
+		       scan_account_id = case when v_from < scan_until then scan_account_id end,
+		       scan_until = case when v_from < scan_until then scan_until end
+		 where id = v_root.id;
 		if jobs > 0 then
 			organization := (select o.slug from muster.organization o where o.id = v_root.organization_id);
 			return next;
@@ -212,7 +219,8 @@ begin
 		raise exception using errcode = 'MU409',
 			message = 'There is no repository on a host of ours that could be scanned.';
 	end if;
-	update muster.root set scan_from = 0 where organization_id = v_organization and watched;
+	update muster.root set scan_from = 0, scan_account_id = muster.account(), scan_until = next_ordinal
+	 where organization_id = v_organization and watched;
 	insert into muster.trail (organization_id, account_id, action, data)
 	values (v_organization, muster.account(), 'scan.add', jsonb_build_object('repositories', v_repos));
 	return jsonb_build_object('run_id', null, 'status', 'pending', 'repositories', v_repos);

@@ -246,6 +246,18 @@ push @rounds, join ', ', ticks() for 1 .. 4;
 like $rounds[0], qr/\Aacme scan queued (?:9\d|100) 0\z/, 'a hundred are looked at in a time';
 is $db->value(q{select count(*) from muster.job where kind = 'scan'}), $of, 'each of them';
 is $rounds[3], '', 'until there is none left' or diag explain \@rounds;
+my $asked_by = q{select count(*) from muster.job j join muster.run r on r.id = j.run_id where j.kind = 'scan' and r.account_id = $1};
+is $db->value($asked_by, $acme->{people}{developer}{id}), $of, 'for whom is known of each';
+$db->sql('delete from muster.job');
+$api->sql($developer . 'select muster.scan_add(); commit');
+$api->sql(enter($acme->{people}{org_admin}, 'org_admin') . q{select muster.setting_update('scan.first', '"yes"'); commit});
+ingest($db, $acme, report([@seen, { name => 'seven' }, { name => 'late' }, map { { name => "many$_" } } 1 .. 250]));
+$of = $db->value(q{select count(*) from muster.repo r join muster.root t on t.id = r.root_id where r.organization_id = $1
+	and r.removed_at is null and r.archived_at is null and t.watched and r.status <> 'missing'}, $acme->{id});
+ticks() for 1 .. 4;
+is $db->value(q{select count(*) from muster.job where kind = 'scan'}), $of, 'what comes meanwhile is scanned with all else';
+is $db->value($asked_by, $acme->{people}{developer}{id}), $of - 1, 'but nobody asked for it';
+is $db->value('select count(*) from muster.root where scan_account_id is not null or scan_until is not null'), 0, 'and who asked is not remembered for longer';
 $api->sql($developer . 'select muster.scan_add(); commit');
 is_deeply [ticks()], [], 'what waits already is not asked for again';
 is $api->json($developer . q{select muster.scan_add('one'); commit})->{repositories}, 1, 'one alone can be asked for, too';

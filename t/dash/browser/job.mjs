@@ -117,6 +117,9 @@ export default async function (test, assert) {
 		await ann.tab.getByRole("button", { name: "Scan all" }).click();
 		await ann.sees("3 repositories will be scanned.", "#toast");
 		assert.equal(await sql(`select jobs from muster.schedule_tick() where kind = 'scan'`), "3");
+		await ann.go(`/runs/${await sql(`select max(run_id) from muster.job where kind = 'scan'`)}`);
+		await ann.sees("asked for by ann");
+		assert.equal(await ann.tab.evaluate(() => getComputedStyle(document.querySelector(".crumb a"), "::after").content), "none", "nothing hangs behind it");
 		assert.deepEqual(ann.trouble, []);
 		await ann.close();
 		const vic = await visitor("vic@example.org");
