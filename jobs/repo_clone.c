@@ -9,6 +9,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -363,20 +365,50 @@ static gboolean git_run(const char *url, const char *folder, const struct manner
 	return FALSE;
 }
 
+/*
+ * The empty folder that a clone is made in, beside its place, as a locked descriptor. What one that
+ * was killed left there goes.
+ */
+static int part_begin(const char *part, GError **error)
+{
+	int fd = -1;
+
+	if (mkdir(part, 0777) == 0 || errno == EEXIST)
+		fd = open(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (fd >= 0 && errno == EWOULDBLOCK)
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+				"somebody else is cloning it");
+		else
+			g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
+				"cannot make the clone's folder: %s", g_strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	file_empty_folder(part);
+	return fd;
+}
+
 static gboolean clone_run(const char *url, const char *folder, const struct manner *manner,
 	guint timeout_s, const gint *stop, GError **error)
 {
 	if (manner->more != NULL)
 		return git_run(url, folder, manner, timeout_s, stop, error);
-	g_autofree char *part = g_strdup_printf("%s.%08x.part", folder, g_random_int());
+	g_autofree char *part = file_unready_format(folder);
+	int lock_fd = part_begin(part, error);
+	if (lock_fd < 0)
+		return FALSE;
 	gboolean ok = git_run(url, part, manner, timeout_s, stop, error);
-	if (ok && rename(part, folder) == 0)
-		return TRUE;
-	if (ok)
+	if (ok && rename(part, folder) < 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_IO,
 			"cannot put the clone in its place: %s", g_strerror(errno));
-	file_remove_folder(part);
-	return FALSE;
+		ok = FALSE;
+	}
+	if (!ok)
+		file_remove_folder(part);
+	close(lock_fd);
+	return ok;
 }
 
 gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error)

@@ -14,6 +14,8 @@
 #include "lib/error.h"
 #include "lib/quote.h"
 
+#define UNREADY_END ".muster.part"
+
 static gboolean io_error(GError **error, const char *doing, const char *path)
 {
 	int saved = errno;
@@ -205,7 +207,22 @@ gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, 
 	return TRUE;
 }
 
-void file_remove_folder(const char *folder)
+char *file_unready_format(const char *path)
+{
+	g_autofree char *folder = g_path_get_dirname(path);
+	g_autofree char *name = g_path_get_basename(path);
+	g_autofree char *part = g_strdup_printf(".%.200s" UNREADY_END, name);
+
+	return g_build_filename(folder, part, NULL);
+}
+
+gboolean file_is_unready(const char *name)
+{
+	return name[0] == '.' &&
+	       (g_str_has_suffix(name, UNREADY_END) || strstr(name, ".muster-") != NULL);
+}
+
+void file_empty_folder(const char *folder)
 {
 	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
 	const char *name;
@@ -215,6 +232,11 @@ void file_remove_folder(const char *folder)
 		if (unlink(path) < 0)
 			file_remove_folder(path);
 	}
+}
+
+void file_remove_folder(const char *folder)
+{
+	file_empty_folder(folder);
 	rmdir(folder);
 }
 

@@ -57,6 +57,15 @@ gboolean file_read(const char *path, gsize max_bytes, char **bytes, gsize *len, 
 
 /* The folder with all that is in it, as far as that can be; no link in it is followed. */
 void file_remove_folder(const char *folder);
+/* Likewise what is in it, and it stays. */
+void file_empty_folder(const char *folder);
+
+/*
+ * Where a folder is made that comes to lie at path: ".<name>.muster.part" beside it. Whether a name is
+ * one of those, or of what is moved (".<name>.muster-<run>"): nothing that anybody counts.
+ */
+char *file_unready_format(const char *path);
+gboolean file_is_unready(const char *name);
 
 /* The folder and its parents, mode 0750 less the umask. Errors: MUSTER_ERROR_IO. */
 gboolean file_make_folder(const char *path, GError **error);

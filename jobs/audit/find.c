@@ -16,6 +16,7 @@
 
 #include "jobs/git/index.h"
 #include "lib/error.h"
+#include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/quote.h"
 
@@ -278,7 +279,7 @@ static void folder_descend(
 
 	for (guint i = 0; i < listing->names->len; i++) {
 		const char *name = listing->names->pdata[i];
-		if (is_skipped(walk, name))
+		if (is_skipped(walk, name) || file_is_unready(name))
 			continue;
 		if (folder->depth > 0 && is_leaf(folder, fd, name)) {
 			leaves++;

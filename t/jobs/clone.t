@@ -63,10 +63,22 @@ sub work {
 sub run_of { return $db->json(q{select to_jsonb(r) from muster.run r where id = $1}, $_[0]) }
 
 $db->sql(q{insert into muster.setting (organization_id, key, value) values (null, 'repo.private_addresses', '"yes"'), (null, 'scan.first', '"no"')});
+my $clones = $stack->stand->state_dir . '/clones/default';
+# One that was killed in the middle left something, and somebody else is at it just now.
+my $part = "$clones/.tools.muster.part";
+mkdir $_ for $clones =~ s{/[^/]+\z}{}r, $clones, $part;
+git('-C', $part, 'init', '-q');
+open my $at, '<', $part or die "$part: $!";
+flock $at, LOCK_EX or die "$part: $!";
 my $run = add("https://localhost:$port/tools.git");
 my $said = work();
+like $db->value(q{select a.error from muster.job j join muster.job_attempt a on a.job_id = j.id where j.kind = 'clone' order by a.number limit 1}),
+	qr/somebody else is cloning it/, 'two never clone the same thing at once' or diag $said;
+close $at;
+$db->sql(q{update muster.job set run_at = now() where kind = 'clone'});
+$said = work();
 is run_of($run)->{status}, 'completed', 'the run is done' or diag $said, run_of($run)->{error};
-my $clones = $stack->stand->state_dir . '/clones/default';
+ok !-e $part, 'what was left is gone';
 ok -f "$clones/tools/README.md", 'the clone is there';
 is readlink "$clones/tools/link", 'README.md', 'with its links';
 is_deeply [$db->rows(q{select slug, watched, path from muster.root})], [['clones', 't', $clones]], 'below a root that is watched';
