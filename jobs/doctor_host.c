@@ -211,6 +211,12 @@ static void kernel_check(struct doctor *doctor)
 		doctor_say(doctor, DOCTOR_FINE, NULL, "Landlock %d fences jobs in", abi);
 }
 
+static gboolean is_privileged(const char *program)
+{
+	struct stat st;
+	return stat(program, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) != 0;
+}
+
 static void programs_check(struct doctor *doctor)
 {
 	g_autofree char *git = g_find_program_in_path("git");
@@ -218,12 +224,17 @@ static void programs_check(struct doctor *doctor)
 	const char *muster = conf_get(doctor->conf, "paths.muster");
 
 	if (git == NULL)
-		doctor_say(doctor, DOCTOR_WARNING, "apt install git",
-			"there is no git: repositories are cloned by a much slower way");
+		doctor_say(doctor, DOCTOR_PROBLEM, "apt install git",
+			"there is no git: nothing can be cloned or fetched");
 	if (access(mail, X_OK) < 0)
 		doctor_say(doctor, DOCTOR_WARNING,
 			"apt install msmtp-mta, or set sendmail in [server]",
 			"there is no %s: invitations and new passwords cannot be sent", mail);
+	else if (is_privileged(mail) || is_privileged("/usr/sbin/postdrop"))
+		doctor_say(doctor, DOCTOR_WARNING,
+			"apt install msmtp-mta, or name a mail program in sendmail of [server]",
+			"%s needs rights of its own, which the units of systemd do not let it have",
+			mail);
 	if (access(muster, X_OK) < 0)
 		doctor_say(doctor, DOCTOR_PROBLEM, "set muster in [paths]",
 			"%s is no program: the page shows no differences", muster);

@@ -32,7 +32,8 @@
  * that folder. Where from, its own settings say, which we wrote. Or of a mirror in a folder of its
  * own: {"organization_id", "repo_id", "mirror": true, "url", "private", …}.
  */
-#define TIMEOUT_S (55 * 60)
+/* Before the job is told to end: git says more of why. */
+#define TIMEOUT_S (54 * 60)
 #define LOCK_WAIT_MS 10000
 
 /* Made before the sandbox, where nothing in memory is made any more; 0: there is none. */

@@ -32,7 +32,7 @@ const struct job_kind job_kinds[] = {
 	},
 	{
 		.name = "fetch", .queue = "network",
-		.soft_s = 60 * 60, .hard_s = 61 * 60, .cpu_s = 3600,
+		.soft_s = 3300, .hard_s = 3600, .cpu_s = 3600,
 		.memory_bytes = 4096 * MIB, .disk_bytes = 65536 * MIB, .files = 1024,
 		.result_max_bytes = 65536,
 		.prepare = job_fetch_prepare,

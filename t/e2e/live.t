@@ -81,6 +81,10 @@ for my $front (@fronts) {
 		like $figures, qr/^muster_live_connections\{transport="websocket"\} 1$/m, 'WebSockets are counted';
 		like $figures, qr/^muster_live_connections\{transport="sse"\} 1$/m, 'and streams';
 		like $figures, qr/^muster_live_messages_total [1-9]/m, 'and what they were given';
+		my ($alerts) = slurp(src_dir() . '/contrib/prometheus/muster.yml') =~ /name: muster-live(.*)/s;
+		my %warns = map { $_ => 1 } $alerts =~ /\b(muster_\w+)/g;
+		cmp_ok scalar(keys %warns), '>', 4, 'the sample warns of figures of live updates';
+		is_deeply [grep { $figures !~ /^\Q$_\E /m } sort keys %warns], [], 'that there are';
 		cmp_ok $clients->(), '>=', 2, 'both are counted';
 		CORE::close $_->{socket} for $ws, $sse;
 		wait_for { $clients->() == 0 } 'clients that vanish are gone behind the front, too';
