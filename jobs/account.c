@@ -23,7 +23,7 @@ struct account_options {
 	char *role;
 	char *password_file;
 	char *address;
-	gboolean is_sure;
+	gboolean is_sure, is_json;
 };
 
 static void account_options_clear(struct account_options *options)
@@ -184,16 +184,16 @@ static int account_no_code(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "add", 1, 1, account_add },
-	{ "list", 0, 0, account_list },
-	{ "edit", 1, 1, account_edit },
-	{ "remove", 1, 1, account_remove },
-	{ "role", 2, 2, account_role },
-	{ "disable", 1, 1, account_disable },
-	{ "enable", 1, 1, account_enable },
-	{ "password", 1, 1, account_password },
-	{ "unlock", 1, 1, account_unlock },
-	{ "no-code", 1, 1, account_no_code },
+	{ "add", 1, 1, account_add, FALSE },
+	{ "list", 0, 0, account_list, TRUE },
+	{ "edit", 1, 1, account_edit, FALSE },
+	{ "remove", 1, 1, account_remove, FALSE },
+	{ "role", 2, 2, account_role, FALSE },
+	{ "disable", 1, 1, account_disable, FALSE },
+	{ "enable", 1, 1, account_enable, FALSE },
+	{ "password", 1, 1, account_password, FALSE },
+	{ "unlock", 1, 1, account_unlock, FALSE },
+	{ "no-code", 1, 1, account_no_code, FALSE },
 };
 /* clang-format on */
 
@@ -214,7 +214,7 @@ int account_main(int argc, char **argv)
 			"unlock: this client's address too", "ADDRESS"},
 		{"yes", 0, 0, G_OPTION_ARG_NONE, &options.is_sure,
 			"remove: do it, instead of saying what would go", NULL},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start(
 		"account add|list|edit|remove|role|disable|enable|password|unlock|no-code "
@@ -222,5 +222,6 @@ int account_main(int argc, char **argv)
 		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json,
+				      argc, argv);
 }

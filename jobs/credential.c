@@ -17,6 +17,7 @@
 struct credential_options {
 	char *organization;
 	char *password_file;
+	gboolean is_json;
 };
 
 static void credential_options_clear(struct credential_options *options)
@@ -106,9 +107,9 @@ static int credential_remove(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "add", 1, 2, credential_add },
-	{ "list", 0, 0, credential_list },
-	{ "remove", 1, 1, credential_remove },
+	{ "add", 1, 2, credential_add, FALSE },
+	{ "list", 0, 0, credential_list, TRUE },
+	{ "remove", 1, 1, credential_remove, FALSE },
 };
 /* clang-format on */
 
@@ -121,11 +122,12 @@ int credential_main(int argc, char **argv)
 		{"password-file", 0, 0, G_OPTION_ARG_FILENAME, &options.password_file,
 			"add: the password or token is its first line; without: of standard input",
 			"FILE"},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("credential add HOST [USERNAME] | list | remove HOST",
 		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json,
+				      argc, argv);
 }

@@ -10,6 +10,7 @@
 
 struct job_options {
 	char *state, *queue, *kind, *organization, *reason;
+	gboolean is_json;
 };
 
 static void job_options_clear(struct job_options *options)
@@ -26,7 +27,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(job_options, job_options_clear)
 static int job_list(const struct verb_call *call)
 {
 	static const char *const titles[] = {"ID", "ORGANIZATION", "KIND", "KEY", "STATE", "WHEN",
-		"HOST", "TRY", "%", "MESSAGE"};
+		"HOST", "TRY", "PROGRESS", "MESSAGE"};
 	const struct job_options *options = call->options;
 	const char *params[] = {options->state, options->kind, options->organization};
 	return verb_list(call,
@@ -133,7 +134,8 @@ static int job_queues(const struct verb_call *call)
 		"DONE", "DEAD", "P50_S", "P95_S", "P99_S"};
 	return verb_list(call,
 		"select k.queue, k.kind, k.queued, k.held, k.running, k.oldest_wait_s, k.done, k.dead,"
-		"       k.seconds ->> 'p50', k.seconds ->> 'p95', k.seconds ->> 'p99'"
+		"       (k.seconds ->> 'p50')::numeric, (k.seconds ->> 'p95')::numeric,"
+		"       (k.seconds ->> 'p99')::numeric"
 		"  from jsonb_to_recordset(muster.queue_figures(null, 1) -> 'kinds')"
 		"       k (queue text, kind text, queued bigint, held bigint, running bigint,"
 		"          oldest_wait_s bigint, done bigint, dead bigint, seconds jsonb)",
@@ -159,17 +161,17 @@ static int job_workers(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "cancel", 1, 1, job_cancel },
-	{ "list", 0, 0, job_list },
-	{ "log", 1, 1, job_log },
-	{ "pause", 0, 0, job_pause },
-	{ "paused", 0, 0, job_paused },
-	{ "queues", 0, 0, job_queues },
-	{ "redrive", 0, 0, job_redrive },
-	{ "resume", 0, 0, job_resume },
-	{ "retry", 1, 1, job_retry },
-	{ "show", 1, 1, job_show },
-	{ "workers", 0, 0, job_workers },
+	{ "cancel", 1, 1, job_cancel, FALSE },
+	{ "list", 0, 0, job_list, TRUE },
+	{ "log", 1, 1, job_log, TRUE },
+	{ "pause", 0, 0, job_pause, FALSE },
+	{ "paused", 0, 0, job_paused, TRUE },
+	{ "queues", 0, 0, job_queues, TRUE },
+	{ "redrive", 0, 0, job_redrive, FALSE },
+	{ "resume", 0, 0, job_resume, FALSE },
+	{ "retry", 1, 1, job_retry, FALSE },
+	{ "show", 1, 1, job_show, FALSE },
+	{ "workers", 0, 0, job_workers, TRUE },
 };
 /* clang-format on */
 
@@ -206,7 +208,7 @@ int job_main(int argc, char **argv)
 			"jobs of this organization alone", "SLUG"},
 		{"reason", 0, 0, G_OPTION_ARG_STRING, &options.reason,
 			"pause: said to who asks why nothing is done", "TEXT"},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("job list | show ID | log ID | cancel ID | retry ID | "
 					    "redrive | pause | paused | resume | queues | workers",
@@ -216,5 +218,6 @@ int job_main(int argc, char **argv)
 		return server_usage("%s does not take one of these options; see --help",
 			argc > 1 ? argv[1] : "a command without a verb");
 	return conf == NULL ? exit_code
-			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json,
+				      argc, argv);
 }

@@ -10,6 +10,7 @@
 #include "jobs/verb.h"
 #include "lib/error.h"
 #include "lib/exit.h"
+#include "lib/json.h"
 #include "lib/secret.h"
 
 /*
@@ -31,6 +32,10 @@ static const struct {
 		"update muster.credential set sealed = $3 where id = $1::uuid and sealed = $2"},
 	{SECRET_SEAL_TOTP, "select account_id::text, sealed from muster.totp",
 		"update muster.totp set sealed = $3 where account_id = $1::uuid and sealed = $2"},
+};
+
+struct key_options {
+	gboolean is_now, is_json;
 };
 
 struct tally {
@@ -104,20 +109,41 @@ static gboolean lane_take(const struct verb_call *call, GError **error)
 		call->db, "set statement_timeout = 0; select pg_advisory_lock(19797, 3)", error);
 }
 
+static const char *key_does(gboolean is_first)
+{
+	return is_first ? "signs and seals" : "verifies and opens";
+}
+
+/* Of one key: its name, what it does, and how much in the database it has sealed. */
+static json_object *key_json(const char *name, gboolean is_first, guint n_sealed)
+{
+	json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(name));
+	json_object_object_add(object, "does", json_object_new_string(key_does(is_first)));
+	json_object_object_add(object, "sealed", json_object_new_int64(n_sealed));
+	return object;
+}
+
 static int key_list(const struct verb_call *call)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(secret_key) key =
 		secret_key_load(conf_get(call->conf, "secret.key_file"), FALSE, &error);
+	g_autoptr(json_object) list = json_object_new_array();
 	struct tally tally = {0};
 
 	if (key == NULL || !sealed_take(call->db, key, FALSE, &tally, &error))
 		return key_fail(call, error);
 	for (guint i = 0; i < secret_key_count(key); i++) {
 		g_autofree char *name = secret_key_name(key, i);
-		printf("%s\t%s\t%u sealed\n", name,
-			i == 0 ? "signs and seals" : "verifies and opens", tally.by_key[i]);
+		if (call->is_json)
+			json_object_array_add(list, key_json(name, i == 0, tally.by_key[i]));
+		else
+			printf("%s\t%s\t%u sealed\n", name, key_does(i == 0), tally.by_key[i]);
 	}
+	if (call->is_json)
+		printf("%s\n", json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY));
 	lost_tell(&tally);
 	return tally.lost > 0 ? EXIT_ATTENTION : EXIT_FINE;
 }
@@ -157,7 +183,7 @@ static int key_rotate(const struct verb_call *call)
 
 static int key_drop(const struct verb_call *call)
 {
-	const gboolean *is_now = call->options;
+	const struct key_options *options = call->options;
 	const char *path = conf_get(call->conf, "secret.key_file");
 	g_autoptr(GError) error = NULL;
 	struct tally tally = {0};
@@ -173,7 +199,7 @@ static int key_drop(const struct verb_call *call)
 		printf("there is one key, and it stays\n");
 		return EXIT_FINE;
 	}
-	if (!*is_now && stat(path, &st) == 0 && time(NULL) - st.st_mtime < JWT_LIFE_S) {
+	if (!options->is_now && stat(path, &st) == 0 && time(NULL) - st.st_mtime < JWT_LIFE_S) {
 		fprintf(stderr,
 			"%s: access tokens of the old key live for %d minutes yet; --now ends them\n",
 			g_get_prgname(),
@@ -191,22 +217,23 @@ static int key_drop(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "list", 0, 0, key_list },
-	{ "rotate", 0, 0, key_rotate },
-	{ "drop", 0, 0, key_drop },
+	{ "list", 0, 0, key_list, TRUE },
+	{ "rotate", 0, 0, key_rotate, FALSE },
+	{ "drop", 0, 0, key_drop, FALSE },
 };
 /* clang-format on */
 
 int key_main(int argc, char **argv)
 {
-	gboolean is_now = FALSE;
-	const GOptionEntry entries[] = {{"now", 0, 0, G_OPTION_ARG_NONE, &is_now,
+	struct key_options options = {FALSE, FALSE};
+	const GOptionEntry entries[] = {{"now", 0, 0, G_OPTION_ARG_NONE, &options.is_now,
 						"drop: at once, whoever is signed in", NULL},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf =
 		server_start("key list|rotate|drop", entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &is_now, argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json,
+				      argc, argv);
 }

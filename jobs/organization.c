@@ -11,7 +11,7 @@
 struct organization_options {
 	char *name, *slug, *owner;
 	char *max_repositories, *max_concurrent_runs;
-	gboolean is_sure;
+	gboolean is_sure, is_json;
 };
 
 static void organization_options_clear(struct organization_options *options)
@@ -80,10 +80,10 @@ static int organization_remove(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb organization_verbs[] = {
-	{ "add", 1, 2, organization_add },
-	{ "list", 0, 0, organization_list },
-	{ "edit", 1, 1, organization_edit },
-	{ "remove", 1, 1, organization_remove },
+	{ "add", 1, 2, organization_add, FALSE },
+	{ "list", 0, 0, organization_list, TRUE },
+	{ "edit", 1, 1, organization_edit, FALSE },
+	{ "remove", 1, 1, organization_remove, FALSE },
 };
 /* clang-format on */
 
@@ -101,20 +101,33 @@ int organization_main(int argc, char **argv)
 			"edit: how many of its runs may go on at once, or none", "N"},
 		{"yes", 0, 0, G_OPTION_ARG_NONE, &options.is_sure,
 			"remove: do it, instead of saying what would go", NULL},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("organization add|list|edit|remove [SLUG [NAME]]",
 		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
 			    : verb_run(conf, organization_verbs, G_N_ELEMENTS(organization_verbs),
-				      &options, argc, argv);
+				      &options, options.is_json, argc, argv);
 }
+
+struct project_options {
+	char *organization;
+	gboolean is_json;
+};
+
+static void project_options_clear(struct project_options *options)
+{
+	g_free(options->organization);
+}
+typedef struct project_options project_options;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(project_options, project_options_clear)
 
 static int project_add(const struct verb_call *call)
 {
-	const char *const *organization = call->options;
-	const char *params[] = {*organization != NULL ? *organization : ORGANIZATION_DEFAULT,
+	const struct project_options *options = call->options;
+	const char *params[] = {
+		options->organization != NULL ? options->organization : ORGANIZATION_DEFAULT,
 		call->words[0], call->words[1]};
 	return verb_do(call, "select muster.project_add($1, $2, $3)", 3, params);
 }
@@ -130,22 +143,23 @@ static int project_list(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb project_verbs[] = {
-	{ "add", 1, 2, project_add },
-	{ "list", 0, 0, project_list },
+	{ "add", 1, 2, project_add, FALSE },
+	{ "list", 0, 0, project_list, TRUE },
 };
 /* clang-format on */
 
 int project_main(int argc, char **argv)
 {
-	g_autofree char *organization = NULL;
-	const GOptionEntry entries[] = {{"organization", 0, 0, G_OPTION_ARG_STRING, &organization,
-						"where it belongs (default)", "SLUG"},
-		{NULL}};
+	g_auto(project_options) options = {0};
+	const GOptionEntry entries[] = {
+		{"organization", 0, 0, G_OPTION_ARG_STRING, &options.organization,
+			"where it belongs (default)", "SLUG"},
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf =
 		server_start("project add|list [SLUG [NAME]]", entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, project_verbs, G_N_ELEMENTS(project_verbs),
-				      &organization, argc, argv);
+			    : verb_run(conf, project_verbs, G_N_ELEMENTS(project_verbs), &options,
+				      options.is_json, argc, argv);
 }

@@ -14,6 +14,7 @@
 #include "jobs/repo_clone.h"
 #include "jobs/repo_finding.h"
 #include "jobs/rows.h"
+#include "jobs/verb.h"
 #include "lib/db.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -38,6 +39,7 @@ struct repo_command {
 	const char *organization;
 	const char *project;
 	const char *name; /* of the root, or NULL */
+	gboolean is_json; /* list */
 };
 
 /* Adds folder, an absolute path without links, as a root. */
@@ -184,18 +186,23 @@ static int repo_add(const struct repo_command *command, int n, char **what)
 static int repo_list(const struct repo_command *command)
 {
 	g_autoptr(GError) error = NULL;
-	const char *params[] = {command->organization};
+	/* Words are for people. */
+	const char *params[] = {command->organization, command->is_json ? NULL : "never",
+		command->is_json ? NULL : "(not watched: reports come from elsewhere)"};
 	static const char *const titles[] = {
 		"ORGANIZATION", "HOST", "ROOT", "REPOS", "LAST AUDIT", "PATH"};
 	g_autoptr(db_result) result = db_query(command->db,
 		"select organization, host, slug, repos, coalesce(to_char(reported_at at time zone "
-		" 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'never'), case when watched then path "
-		" else '(not watched: reports come from elsewhere)' end from muster.root_list($1)",
-		1, params, &error);
+		" 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), $2), case when watched then path "
+		" else $3 end from muster.root_list($1)",
+		3, params, &error);
 
 	if (result == NULL)
 		return migrate_fail(command->db, error);
-	rows_print(result, titles);
+	if (command->is_json)
+		rows_print_json(result, titles);
+	else
+		rows_print(result, titles);
 	return EXIT_FINE;
 }
 
@@ -367,13 +374,14 @@ static int findings_import(const struct repo_command *command, const char *file,
 int repo_main(int argc, char **argv)
 {
 	g_autofree char *organization = NULL, *project = NULL, *name = NULL;
+	gboolean is_json = FALSE;
 	const GOptionEntry entries[] = {{"organization", 0, 0, G_OPTION_ARG_STRING, &organization,
 						"whose (default: default)", "SLUG"},
 		{"project", 0, 0, G_OPTION_ARG_STRING, &project,
 			"add to this project (default: default)", "SLUG"},
 		{"name", 0, 0, G_OPTION_ARG_STRING, &name, "add the folder under this name",
 			"ROOT"},
-		{NULL}};
+		VERB_JSON(&is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf =
 		server_start("repo add PATH|URL ... | list | remove ROOT|PATH|URL ... | "
@@ -396,6 +404,8 @@ int repo_main(int argc, char **argv)
 	if (is_list ? argc > 2 : argc < 3 && !is_ask)
 		return server_usage(
 			is_list ? "list takes no more words" : "%s wants to know what", verb);
+	if (is_json && !is_list)
+		return server_usage("--json is for list");
 	if (is_import && argc > 4)
 		return server_usage("import-findings takes a file and at most one repository");
 	if (name != NULL && (argc != 3 || !is_add || repo_url_is(argv[2])))
@@ -413,6 +423,7 @@ int repo_main(int argc, char **argv)
 						     : "default",
 		.project = project != NULL ? project : "default",
 		.name = name,
+		.is_json = is_json,
 	};
 	if (is_list)
 		return repo_list(&command);

@@ -2,11 +2,14 @@
 #include "config.h"
 #include "jobs/rows.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "jobs/output/cell.h"
 #include "jobs/output/terminal.h"
+#include "lib/json.h"
 #include "lib/quote.h"
 
 #define COLUMN_MAX_WIDTH 60
@@ -75,4 +78,34 @@ void rows_print(const struct db_result *rows, const char *const *titles)
 		plain_print(rows);
 	else if (db_result_rows(rows) > 0)
 		table_print(rows, titles, &style);
+}
+
+static json_object *value_json(const struct db_result *rows, guint row, guint column)
+{
+	const char *value = db_result_get(rows, row, column);
+
+	if (value == NULL)
+		return NULL;
+	double number = db_result_is_number(rows, column) ? g_ascii_strtod(value, NULL) : NAN;
+	/* With the digits that it came with: a double would not have them all. */
+	return isfinite(number) ? json_object_new_double_s(number, value)
+				: json_object_new_string(value);
+}
+
+void rows_print_json(const struct db_result *rows, const char *const *titles)
+{
+	g_autoptr(json_object) list = json_object_new_array();
+
+	for (guint row = 0; row < db_result_rows(rows); row++) {
+		json_object *object = json_object_new_object();
+		for (guint c = 0; c < db_result_columns(rows); c++) {
+			g_autofree char *name = g_ascii_strdown(titles[c], -1);
+			json_object_object_add(
+				object, g_strdelimit(name, " ", '_'), value_json(rows, row, c));
+		}
+		json_object_array_add(list, object);
+	}
+	printf("%s\n", json_object_to_json_string_ext(
+			       list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_PRETTY_TAB |
+					     JSON_C_TO_STRING_NOSLASHESCAPE));
 }

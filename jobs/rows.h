@@ -16,4 +16,11 @@
  */
 void rows_print(const struct db_result *rows, const char *const *titles);
 
+/*
+ * The same for a program: an array with an object for each row, whose members are called as the
+ * titles, in small letters and with '_' for a space. Numbers are numbers, null is null, all else is
+ * text as it is.
+ */
+void rows_print_json(const struct db_result *rows, const char *const *titles);
+
 #endif

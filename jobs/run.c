@@ -38,7 +38,7 @@ static const char *text_or_dash(json_object *object, const char *name)
 	return value != NULL ? json_object_get_string(value) : "-";
 }
 
-static int status_print(const struct conf *conf)
+static int status_print(const struct conf *conf, gboolean is_json)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(queue) queue = queue_open(conf, NULL, &error);
@@ -52,6 +52,10 @@ static int status_print(const struct conf *conf)
 
 	if (error != NULL)
 		return server_fail(error);
+	if (is_json) {
+		printf("%s\n", json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY));
+		return EXIT_FINE;
+	}
 	printf("%-10s %-8s %-10s %-24s %5s %5s  %s\n", "JOB", "KIND", "STATE", "WHEN", "TRY", "%",
 		"");
 	for (gsize i = 0; i < json_object_array_length(jobs); i++) {
@@ -114,7 +118,7 @@ static void key_guard(const struct conf *conf)
 
 int run_main(int argc, char **argv)
 {
-	gboolean once = FALSE, forever = FALSE, status = FALSE;
+	gboolean once = FALSE, forever = FALSE, status = FALSE, is_json = FALSE;
 	g_auto(GStrv) queues = NULL;
 	g_autofree char *set = NULL;
 	int for_s = 0, concurrency = 0, exit_code;
@@ -129,7 +133,7 @@ int run_main(int argc, char **argv)
 			"so many jobs at once, instead of job.concurrency", "N"},
 		{"status", 0, 0, G_OPTION_ARG_NONE, &status, "print the queue, and do nothing",
 			NULL},
-		{NULL}};
+		{"json", 0, 0, G_OPTION_ARG_NONE, &is_json, "status: as JSON", NULL}, {NULL}};
 	g_autoptr(conf) conf = server_start("run", entries, &argc, &argv, &exit_code);
 	g_autoptr(GError) error = NULL;
 
@@ -144,12 +148,14 @@ int run_main(int argc, char **argv)
 		return server_usage("--status is of all queues");
 	if (once + forever + status + (for_s != 0) > 1)
 		return server_usage("--once, --forever, --for and --status exclude one another");
+	if (is_json && !status)
+		return server_usage("--json is for --status");
 	if (for_s < 0)
 		return server_usage("--for takes a number of seconds");
 	if (concurrency < 0)
 		return server_usage("--concurrency takes a number of jobs");
 	if (status)
-		return status_print(conf);
+		return status_print(conf, is_json);
 	key_guard(conf);
 	set = queues != NULL ? set_format(queues) : NULL;
 	struct runner runner = {

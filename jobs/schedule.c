@@ -11,6 +11,7 @@
 
 struct schedule_options {
 	char *organization, *project, *repo, *cron, *timezone, *jitter, *backfill;
+	gboolean is_json;
 };
 
 static void schedule_options_clear(struct schedule_options *options)
@@ -138,15 +139,15 @@ static int schedule_next(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "add", 2, 2, schedule_add },
-	{ "disable", 1, 1, schedule_disable },
-	{ "enable", 1, 1, schedule_enable },
-	{ "list", 0, 0, schedule_list },
-	{ "next", 1, 1, schedule_next },
-	{ "remove", 1, 1, schedule_remove },
-	{ "run", 1, 1, schedule_run },
-	{ "show", 1, 1, schedule_show },
-	{ "update", 1, 1, schedule_update },
+	{ "add", 2, 2, schedule_add, FALSE },
+	{ "disable", 1, 1, schedule_disable, FALSE },
+	{ "enable", 1, 1, schedule_enable, FALSE },
+	{ "list", 0, 0, schedule_list, TRUE },
+	{ "next", 1, 1, schedule_next, TRUE },
+	{ "remove", 1, 1, schedule_remove, FALSE },
+	{ "run", 1, 1, schedule_run, FALSE },
+	{ "show", 1, 1, schedule_show, FALSE },
+	{ "update", 1, 1, schedule_update, FALSE },
 };
 /* clang-format on */
 
@@ -194,7 +195,7 @@ int schedule_main(int argc, char **argv)
 			"later by a part of so many seconds", "SECONDS"},
 		{"backfill", 0, 0, G_OPTION_ARG_STRING, &options.backfill,
 			"make up for what was missed no longer ago", "SECONDS"},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start(
 		"schedule list | add KIND CRON | show ID | update ID | enable ID | disable ID | "
@@ -208,5 +209,5 @@ int schedule_main(int argc, char **argv)
 			argc > 1 ? argv[1] : "a command without a verb");
 	if (!is_number(options.jitter) || !is_number(options.backfill))
 		return server_usage("--jitter and --backfill take a number of seconds");
-	return verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+	return verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json, argc, argv);
 }

@@ -17,6 +17,7 @@ struct token_options {
 	char *organization;
 	char *scopes;
 	int days;
+	gboolean is_json;
 };
 
 static void token_options_clear(struct token_options *options)
@@ -81,9 +82,9 @@ static int token_remove(const struct verb_call *call)
 
 /* clang-format off */
 static const struct verb verbs[] = {
-	{ "add", 2, 2, token_add },
-	{ "list", 0, 1, token_list },
-	{ "remove", 1, 1, token_remove },
+	{ "add", 2, 2, token_add, FALSE },
+	{ "list", 0, 1, token_list, TRUE },
+	{ "remove", 1, 1, token_remove, FALSE },
 };
 /* clang-format on */
 
@@ -97,11 +98,12 @@ int token_main(int argc, char **argv)
 			"what it is for: some of read,write,run,admin (read)", "SCOPES"},
 		{"days", 0, 0, G_OPTION_ARG_INT, &options.days, "until it expires; without: never",
 			"N"},
-		{NULL}};
+		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("token add EMAIL NAME | list [EMAIL] | remove ID",
 		entries, &argc, &argv, &exit_code);
 
 	return conf == NULL ? exit_code
-			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, argc, argv);
+			    : verb_run(conf, verbs, G_N_ELEMENTS(verbs), &options, options.is_json,
+				      argc, argv);
 }

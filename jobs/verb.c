@@ -37,7 +37,10 @@ int verb_list(const struct verb_call *call, const char *sql, int n, const char *
 
 	if (result == NULL)
 		return exit_code;
-	rows_print(result, titles);
+	if (call->is_json)
+		rows_print_json(result, titles);
+	else
+		rows_print(result, titles);
 	if (count != NULL)
 		*count = db_result_rows(result);
 	return EXIT_FINE;
@@ -61,7 +64,7 @@ static const struct verb *verb_find(
 }
 
 int verb_run(const struct conf *conf, const struct verb *verbs, gsize n, const void *options,
-	int argc, char **argv)
+	gboolean is_json, int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 	int exit_code = EXIT_USAGE;
@@ -69,10 +72,13 @@ int verb_run(const struct conf *conf, const struct verb *verbs, gsize n, const v
 
 	if (verb == NULL)
 		return exit_code;
+	if (is_json && !verb->is_list)
+		return server_usage(
+			"--json is for what prints one list, and '%s' does not", verb->name);
 	g_autoptr(db) db = migrate_open_owner(conf, &error);
 	if (db == NULL)
 		return server_fail(error);
 	const struct verb_call call = {
-		.conf = conf, .db = db, .options = options, .words = argv + 2};
+		.conf = conf, .db = db, .options = options, .words = argv + 2, .is_json = is_json};
 	return verb->run(&call);
 }

@@ -606,6 +606,18 @@ guint db_result_columns(const struct db_result *result)
 	return (guint)PQnfields(result->result);
 }
 
+gboolean db_result_is_number(const struct db_result *result, guint column)
+{
+	/* pg_type.dat: int8, int2, int4, numeric; whose oids never change. */
+	static const Oid numbers[] = {20, 21, 23, 1700};
+	Oid type = PQftype(result->result, (int)column);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+		if (type == numbers[i])
+			return TRUE;
+	return FALSE;
+}
+
 const char *db_result_get(const struct db_result *result, guint row, guint column)
 {
 	g_assert(row < db_result_rows(result) && column < db_result_columns(result));

@@ -109,6 +109,8 @@ guint db_result_rows(const struct db_result *result);
 guint db_result_columns(const struct db_result *result);
 const char *db_result_get(const struct db_result *result, guint row, guint column);
 gsize db_result_get_len(const struct db_result *result, guint row, guint column);
+/* Whether the column holds numbers, whose text JSON has as it is, but for NaN. */
+gboolean db_result_is_number(const struct db_result *result, guint column);
 /* The value as a number; 0 for null. */
 gint64 db_result_get_int(const struct db_result *result, guint row, guint column);
 gboolean db_result_get_bool(const struct db_result *result, guint row, guint column);
