@@ -32,12 +32,14 @@ $chaos->settled('PostgreSQL killed');
 
 # A person's session: begin, look at some jobs, and go home. First at those that run or wait …
 for my $hold (1 .. $times) {
+	my $idle = $db->session;
 	$chaos->load(good => 60);
 	$chaos->wait_left(50);
-	my $idle = $db->session;
+	kill STOP => $runner->pid;
 	my $held = $idle->ask(q{begin; select id from muster.job where state in ('queued', 'running') order by id limit 20 for update});
+	kill CONT => $runner->pid;
 	cmp_ok scalar(() = $held =~ /\d+/g), '>=', 10, 'a session that does nothing holds jobs that wait and jobs that run';
-	wait_for { $chaos->left <= 20 } 'the others', 30;
+	wait_for { $chaos->left <= 20 } 'the others';
 	pass 'the others are done meanwhile';
 	# … then all of the queue.
 	$idle->ask('lock table muster.job');
@@ -57,7 +59,7 @@ my $hang = $db->value(q{select muster.job_add((select id from muster.organizatio
 my $child = wait_for { $chaos->child } 'the child of a job that hangs';
 my $idle = $db->session;
 $idle->ask('begin; lock table muster.job');
-wait_for { is_gone($child) } 'its end, by the limit of its time', 15;
+wait_for { is_gone($child) } 'its end, by the limit of its time';
 pass 'while the queue is held, limits of time hold';
 $idle->ask('commit');
 $idle->close;

@@ -32,6 +32,7 @@ my %runner = map {
 # ---- together ----
 
 my $known = sub { $db->value('select count(distinct leased_by) from muster.job where leased_by is not null') };
+wait_for { $db->value(q{select count(*) from muster.worker where state = 'claiming'}) == 2 } 'both claim';
 $chaos->load(good => 150);
 $chaos->settled('two hosts');
 is $known->(), 2, 'both took part';
@@ -41,7 +42,7 @@ is_deeply [$db->rows(q{select distinct host(client_addr) from pg_stat_activity w
 # ---- apart ----
 
 # Long enough that the cable is pulled in the middle; taken by both.
-$db->sql(q{select muster.job_add((select id from muster.organization), 'mark', 'long' || i, '{"ms": 4000}', p_attempts_max => 100)
+$db->sql(q{select muster.job_add((select id from muster.organization), 'mark', 'long' || i, '{"ms": 8000}', p_attempts_max => 100)
 	from generate_series(1, 8) i; select pg_notify('muster_wake', '')});
 my @moved = wait_for {
 	my @ids = map { $_->[0] } $db->rows(q{select id from muster.job where state = 'running' and leased_by = 'two'});

@@ -35,7 +35,7 @@ my $hang = $db->value(q{select muster.job_add((select id from muster.organizatio
 wait_for { $db->value('select state from muster.job where id = $1', $hang) eq 'running' } 'a job that hangs';
 my @children = map { children_of($_) } children_of($first->pid);
 kill STOP => $first->pid;
-wait_for { !grep { !is_gone($_) } @children } 'its children', 15;
+wait_for { !grep { !is_gone($_) } @children } 'its children';
 pass 'the children of a runner that was stopped end at their time';
 $chaos->wait_left(8);
 leases_end('one');
@@ -90,6 +90,9 @@ for my $case (($sanitized ? () : (['runner', 3600, 'the clock of the runner an h
 	$chaos->wait_left($good / 2 - 10);
 	jump($which, $s);
 	$chaos->settled($what);
+	# What is done after the jump is a line of the log after it.
+	$chaos->load(good => 1);
+	$chaos->settled("$what, and one more");
 	my $now = $which eq 'server' ? $db->value('select extract(epoch from clock_timestamp())::bigint') : told_at($runner);
 	cmp_ok abs($now - time - $s), '<', 60, "$what: so it was";
 	ok $runner->is_running, "$what: the runner lives";

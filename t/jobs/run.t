@@ -147,7 +147,7 @@ sub is_held_up {
 }
 audit_due();
 wait_for { is_held_up() } 'a runner that waits for somebody';
-wait_for { !is_held_up() } 'and goes on, for its leases do not wait', 10;
+wait_for { !is_held_up() } 'and goes on, for its leases do not wait';
 $holder->ask('commit');
 $holder->close;
 quiet();

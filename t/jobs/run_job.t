@@ -171,10 +171,10 @@ cmp_ok $most, '>', 1, 'but several at once';
 my $cancelled = add('sleep', '{"ms": 60000}');
 $pid = wait_for { slurp($stand->log_dir . '/runner.log') =~ /job=$cancelled msg="child started" pid=(\d+)/ && $1 } 'the child';
 $db->sql(q{select muster.job_cancel($1); notify muster_wake}, $cancelled);
-wait_for { !kill 0, $pid } 'the cancelled child', 3;
+wait_for { !kill 0, $pid } 'the cancelled child';
 is job($cancelled)->{state}, 'cancelled', 'a cancelled job is ended and stays cancelled';
 
-my $progress = add('sleep', '{"ms": 3000}');
+my $progress = add('sleep', '{"ms": 10000}');
 $job = wait_for { my $j = job($progress); ($j->{progress} // 0) > 0 && $j->{state} eq 'running' ? $j : undef } 'progress';
 is $job->{message}, 'sleeping', 'progress is told while a job runs';
 wait_for { ended($progress) } 'its end';
@@ -203,7 +203,7 @@ like $out, qr/queued 0, running 0, done in the last hour \d+/, 'and counts';
 # ---- stopping ----
 
 my $open = () = glob "/proc/" . $runner->pid . "/fd/*";
-my $last = add('sleep', '{"ms": 500}');
+my $last = add('sleep', '{"ms": 5000}');
 wait_for { job($last)->{state} eq 'running' } 'the last job';
 kill TERM => $runner->pid;
 is $runner->wait(20), 1, 'told to stop, the runner ends, and tells of the failures it saw';

@@ -60,8 +60,8 @@ $test->stop;
 claims($second);
 pass 'and goes on when the first is gone';
 
-# Four end while the runner sees nothing of it.
-@long = map { add('sleep', 1000) } 1 .. 3;
+# Three end while the runner sees nothing of it.
+@long = map { add('sleep', 8000) } 1 .. 3;
 wait_for { running('sleep') == 3 } 'three';
 kill STOP => $second->pid;
 my $helper = slurp('/proc/' . $second->pid . '/task/' . $second->pid . '/children') =~ /(\d+)/ && $1;

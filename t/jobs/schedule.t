@@ -54,6 +54,7 @@ like out('show', "%"), qr/^4: .*There is no schedule %/, 'whatever was typed';
 
 sub run_once { return (muster('run', '--once'))[2] }
 like run_once(), qr/msg=done .*kind=audit/, 'the first audit comes with the folder';
+$db->sql(q{update muster.schedule set next_at = now() + interval '1 day'});
 my $before = $db->value(q{select count(*) from muster.job});
 unlike run_once(), qr/scheduled/, 'then nothing is due';
 is $db->value('select count(*) from muster.job'), $before, 'and nothing is queued';

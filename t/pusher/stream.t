@@ -95,7 +95,7 @@ push @crowd, map { $live->ws } 1 .. 20;
 $_->next_event for @crowd[0 .. 19];
 is $live->http('/api/ws/status')->body_json->{clients}, 40, 'forty clients are there';
 CORE::close $_->{socket} for @crowd;
-wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'their places are free', 3;
+wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'their places are free';
 is $live->descriptors, $before, 'clients that vanish leave no open socket';
 # 100 ticks are one second of a core; the polls of the log take a few.
 cmp_ok cpu_of(2), '<', 20, 'and no work';
@@ -106,7 +106,7 @@ $live->events('repo-status-change', 50);
 $rude[0]->write("rubbish\r\n" x 2000);
 wait_for { $live->http('/api/ws/status')->body_json->{clients} == 4 } 'who talks into a stream is cut off';
 CORE::close $_->{socket} for @rude;
-wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'all are gone again', 3;
+wait_for { $live->http('/api/ws/status')->body_json->{clients} == 0 } 'all are gone again';
 cmp_ok cpu_of(1), '<', 20, 'and the pusher rests';
 ok $live->{pusher}->is_running, 'and lives';
 

@@ -35,6 +35,7 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp ();
 use IO::Socket::INET;
+use List::Util qw(max);
 use POSIX qw(:sys_wait_h);
 use Test::More ();
 use Time::HiRes qw(time sleep);
@@ -64,10 +65,11 @@ sub program {
 	die "there is no program $name in " . build_dir() . ": run make\n";
 }
 
-# Looks until the block is true and returns its value; dies at the deadline.
+# Looks until the block is true and returns its value; dies at the deadline, or after so many seconds when
+# those are more.
 sub wait_for (&;$$) {
 	my ($condition, $what, $seconds) = @_;
-	my $end = time + ($seconds || $DEADLINE_S);
+	my $end = time + max($seconds // 0, $DEADLINE_S);
 	while (1) {
 		my $value = $condition->();
 		return $value if $value;

@@ -6,7 +6,7 @@ package Muster::Test::Process;
 #	my $p = Muster::Test::Process->start('pusher', [$path, '--flag'], log_dir => $dir,
 #		env => { MUSTER_CONF => $conf });
 #	$p->is_running; $p->signal('HUP'); $p->output;
-#	$p->stop;		# SIGTERM, SIGKILL after ten seconds; returns the exit code
+#	$p->stop;		# SIGTERM, SIGKILL after ten seconds, or at the deadline for who wants the exit code
 #	$p->kill9;
 #
 # Its output goes to log_dir/NAME.log (with split => 1: NAME.out and NAME.err). It leads a process
@@ -14,8 +14,11 @@ package Muster::Test::Process;
 
 use strict;
 use warnings;
+use List::Util qw(max);
 use POSIX qw(:sys_wait_h setpgid);
 use Time::HiRes qw(time sleep);
+
+my $DEADLINE_S = $ENV{MUSTER_TEST_DEADLINE_S} || 20;
 
 sub start {
 	my ($class, $name, $argv, %option) = @_;
@@ -59,7 +62,7 @@ sub exit_code {
 
 sub wait {
 	my ($self, $seconds) = @_;
-	my $end = time + ($seconds // 20);
+	my $end = time + max($seconds // 0, $DEADLINE_S);
 	while ($self->is_running) {
 		if (time >= $end) {
 			$self->kill9;
@@ -79,7 +82,7 @@ sub stop {
 	my ($self) = @_;
 	if ($self->is_running) {
 		kill 'TERM', $self->{pid};
-		my $end = time + 10;
+		my $end = time + (defined wantarray ? $DEADLINE_S : 10);
 		sleep 0.005 while $self->is_running && time < $end;
 	}
 	$self->kill9;
