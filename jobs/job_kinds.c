@@ -43,7 +43,7 @@ const struct job_kind job_kinds[] = {
 		.help = "bring a clone or a mirror of ours up to date",
 	},
 	{
-		.name = "prune", .queue = "database",
+		.name = "prune", .queue = "database", .backoff_s = 30,
 		.help = "forget what is older than an organization's settings say",
 	},
 	{
@@ -69,11 +69,11 @@ const struct job_kind job_kinds[] = {
 		.help = "change a repository as somebody asked: commit, discard, delete and so on",
 	},
 	{
-		.name = "remove", .queue = "database",
+		.name = "remove", .queue = "database", .backoff_s = 30,
 		.help = "remove an organization or an account with all its rows",
 	},
 	{
-		.name = "report", .queue = "database",
+		.name = "report", .queue = "database", .backoff_s = 30,
 		.help = "keep how an organization's repositories are today, and tell who wants to know",
 	},
 	{

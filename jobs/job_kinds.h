@@ -97,8 +97,8 @@ struct job_kind {
 	/*
 	 * The result's JSON, freed by the caller. An error of code INPUT, MISSING or
 	 * CONFLICT is not retried.
-	 * NULL: the database does it, a piece at a time (job_step() in sql/api/job.sql); there is
-	 * no child, and nothing above or below holds.
+	 * NULL: the database does it, a piece at a time (sql/api/job_step.sql); there is
+	 * no child, and of all this the first five and help hold.
 	 */
 	char *(*run)(struct job_child *child, json_object *params, GError **error);
 	/* NULL: nothing is kept in files. May be called again with the same result. */

@@ -94,7 +94,8 @@ struct runner {
 	gint64 tell_at_us;
 	char *told_status; /* what the service manager knows of us */
 	gint64 alive_at_us;
-	gint64 schedule_at_us, step_at_us, renewed_us, renew_at_us, reports_at_us;
+	gint64 schedule_at_us, step_at_us, stepped_us, renewed_us, renew_at_us, reports_at_us;
+	guint step_source; /* looks when it is time for that */
 	struct runner_letter letter;
 	gboolean has_letters; /* there was one when we last looked */
 	gint64 letter_at_us;

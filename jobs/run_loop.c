@@ -20,6 +20,8 @@
 #define GATHER_MS 2
 #define SCHEDULE_US G_USEC_PER_SEC
 #define RENEW_US (QUEUE_RENEW_S * (gint64)G_USEC_PER_SEC)
+/* Woken or not, the database is not asked more often whether it has jobs of its own. */
+#define STEP_MS 10
 #define REST_US (5 * (gint64)G_USEC_PER_SEC)
 #define REPORTS_US (60 * (gint64)G_USEC_PER_SEC)
 #define LISTEN_RETRY_US (5 * (gint64)G_USEC_PER_SEC)
@@ -112,6 +114,7 @@ static gboolean helper_readable(int fd, GIOCondition condition, gpointer data)
 static void told(struct runner *runner)
 {
 	runner->renew_at_us = MIN(runner->renew_at_us, runner->renewed_us + (gint64)G_USEC_PER_SEC);
+	runner->step_at_us = MIN(runner->step_at_us, runner->stepped_us + STEP_MS * (gint64)1000);
 	runner_wake(runner);
 }
 
@@ -253,11 +256,25 @@ void runner_rest(struct runner *runner, const char *why)
 	runner->failures++;
 }
 
-/* A piece of what the database does itself; then children come first again. */
+static gboolean step_due(gpointer data)
+{
+	struct runner *runner = data;
+
+	runner->step_source = 0;
+	runner_wake(runner);
+	return G_SOURCE_REMOVE;
+}
+
+/* Some milliseconds of what the database does itself; then children come first again. */
 static void step(struct runner *runner, gint64 now)
 {
-	if (now < runner->step_at_us)
+	if (now < runner->step_at_us) {
+		gint64 wait_ms = (runner->step_at_us - now) / 1000 + 1;
+		if (wait_ms <= STEP_MS && runner->step_source == 0)
+			runner->step_source = g_timeout_add((guint)wait_ms, step_due, runner);
 		return;
+	}
+	runner->stepped_us = now;
 	runner->step_at_us = now + SCHEDULE_US;
 	if (!queue_step(runner->queue, &runner->has_steps, NULL))
 		runner->has_steps = FALSE;
@@ -513,6 +530,8 @@ int runner_run(struct runner *runner, GError **error)
 		g_source_remove(sources[i]);
 	if (runner->work_source != 0)
 		g_source_remove(runner->work_source);
+	if (runner->step_source != 0)
+		g_source_remove(runner->step_source);
 	if (runner->helper_source != 0)
 		g_source_remove(runner->helper_source);
 	/* Who tells us to stop does not wait for what is made for others. */

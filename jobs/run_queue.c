@@ -19,8 +19,9 @@ struct queue {
 	const struct conf *conf;
 	struct db *db;
 	const char *host;
-	char *kinds; /* those that we run, as an array literal; their names need no quoting */
-	gboolean has_steps; /* some that the database does are ours */
+	/* Those that we run; those that the database does: array literals without quotes. */
+	char *kinds, *steps;
+	gboolean has_steps; /* there are of the latter */
 	gboolean is_away;
 	gint64 away_since_us, retry_at_us;
 	guint wait_ms;
@@ -44,7 +45,7 @@ static gboolean queue_is_known(const char *name)
 static gboolean set_parse(struct queue *queue, const char *set, GError **error)
 {
 	g_auto(GStrv) names = set != NULL ? g_strsplit(set, "+", -1) : NULL;
-	g_autoptr(GString) kinds = g_string_new("{");
+	g_autoptr(GString) kinds = g_string_new("{"), steps = g_string_new("{");
 
 	for (gsize i = 0; names != NULL && names[i] != NULL; i++)
 		if (!queue_is_known(names[i])) {
@@ -56,13 +57,12 @@ static gboolean set_parse(struct queue *queue, const char *set, GError **error)
 		const struct job_kind *kind = &job_kinds[i];
 		if (names != NULL && !g_strv_contains((const char *const *)names, kind->queue))
 			continue;
-		if (kind->run == NULL)
-			queue->has_steps = TRUE;
-		else
-			g_string_append_printf(
-				kinds, "%s%s", kinds->len > 1 ? "," : "", kind->name);
+		GString *list = kind->run != NULL ? kinds : steps;
+		g_string_append_printf(list, "%s%s", list->len > 1 ? "," : "", kind->name);
 	}
+	queue->has_steps = steps->len > 1;
 	queue->kinds = g_strconcat(kinds->str, "}", NULL);
+	queue->steps = g_strconcat(steps->str, "}", NULL);
 	return TRUE;
 }
 
@@ -87,6 +87,7 @@ void queue_free(struct queue *queue)
 		return;
 	db_free(queue->db);
 	g_free(queue->kinds);
+	g_free(queue->steps);
 	g_free(queue);
 }
 
@@ -410,9 +411,11 @@ gboolean queue_prune(struct queue *queue, GError **error)
 
 gboolean queue_step(struct queue *queue, gboolean *is_done, GError **error)
 {
+	const char *params[] = {queue->host, queue->steps};
+
 	*is_done = FALSE;
-	return !queue->has_steps ||
-	       queue_ask(queue, "select muster.job_step()", 0, NULL, is_done, error);
+	return !queue->has_steps || queue_ask(queue, "select muster.job_step($1, $2::text[])", 2,
+					    params, is_done, error);
 }
 
 gboolean queue_letter_take(

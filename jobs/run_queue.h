@@ -112,8 +112,8 @@ gboolean queue_ingest(struct queue *queue, const char *organization, const char 
 gboolean queue_prune(struct queue *queue, GError **error);
 
 /*
- * One piece of a job that the database does itself (a kind without run). *is_done FALSE: there was
- * none to do, or none is in our queues.
+ * A piece each of the next jobs that the database does itself (a kind without run): some
+ * milliseconds, one commit. *is_done FALSE: there was none to do, or none is in our queues.
  */
 gboolean queue_step(struct queue *queue, gboolean *is_done, GError **error);
 

@@ -77,6 +77,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/api/invitation.sql \
 	sql/api/job.sql \
 	sql/api/job_look.sql \
+	sql/api/job_step.sql \
 	sql/api/organization.sql \
 	sql/api/overview.sql \
 	sql/api/project.sql \

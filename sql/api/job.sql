@@ -20,11 +20,12 @@
 --       p_attempts_max: so often it is tried; null: as its kind says.
 --       p_limit_key, p_limit_running, p_limit_rate: of those with the key so many run at once, and are
 --       begun within a minute.
---   job_claim(p_host, p_kinds, p_limit, p_lease_s) → rows of muster.job, now running and ours. Those
+--   job_claim(p_host, p_kinds, p_limit, p_lease_s, p_counts) → rows of muster.job, now running and ours. Those
 --       whose lease ran out are put back first (job_release). Two runners never get the same row. The
 --       organisation with the fewest running ones is first, and within it whose turn comes first
 --       (muster.job.turn). Left out is what is paused, waits for another, or has reached a limit: of its
---       organisation (max_concurrent_runs), its kind, its key.
+--       organisation (max_concurrent_runs), its kind, its key; with p_counts false, whatever has one. What the
+--       database does itself no organisation limits or pauses.
 --   job_cycle(p_done, p_host, p_kinds, p_limit, p_lease_s) → (id, lease_id, kind, payload, attempt, events): what
 --       job_complete_all(p_done) says (lease_id is null), what job_claim() then gives, and a row with how many
 --       events were numbered after that (id is null), if any were. One commit for all of it.
@@ -43,10 +44,6 @@
 --   job_release() → how many had lost their lease.
 --   job_cancel(p_id) → false when it was finished already. A running child learns it by renewing.
 --   job_kind_set(p_kinds) → [{"name", "queue", "concurrency", "attempts", "backoff_s", "help"}]: the kinds as a runner knows them.
---   job_step() → whether it did something: one piece of the next job that is done here and not by a
---       child (kinds prune, remove and report). Such a job is queued until it is done: the lock on its row is the
---       lease, and what a piece did is committed with how far it came. One that fails is tried again
---       later, from there.
 --
 -- What a runner calls for a job waits for nobody's lock longer than a quarter of a second (55P03): a session
 -- that holds a job and does nothing must not keep the runner from its others. It asks again. What it asks for
@@ -73,7 +70,8 @@ declare
 	v_status text := (select case state when 'dead' then 'failed' else 'cancelled' end from muster.job where id = p_id);
 	v_run bigint;
 begin
-	while cardinality(v_ids) > 0 loop
+	while exists (select from muster.job j
+		       where j.state = 'queued' and j.wait_for is not null and j.wait_for && v_ids) loop
 		for v_run in
 			update muster.job j
 			   set wait_for = nullif(array(select unnest(j.wait_for) except select unnest(v_ids)), '{}')
@@ -241,10 +239,12 @@ begin
 	if v_state = 'queued' then
 		perform muster.job_attempt_keep(p_job, p_outcome, p_error);
 	else
-		update muster.run
-		   set status = case v_state when 'dead' then 'failed' else 'cancelled' end,
-		       error = left(p_error, 2000), completed_at = now()
-		 where id = (p_job).run_id and status in ('pending', 'in_progress');
+		if (p_job).run_id is not null then
+			update muster.run
+			   set status = case v_state when 'dead' then 'failed' else 'cancelled' end,
+			       error = left(p_error, 2000), completed_at = now()
+			 where id = (p_job).run_id and status in ('pending', 'in_progress');
+		end if;
 		perform muster.job_abandon((p_job).id);
 	end if;
 	return v_state;
@@ -326,7 +326,8 @@ end
 $$;
 
 -- Lanes are walked along their index, also while PostgreSQL has no statistics of a queue that was filled just now.
-create function muster.job_claim(p_host text, p_kinds text[], p_limit integer, p_lease_s integer)
+create function muster.job_claim(p_host text, p_kinds text[], p_limit integer, p_lease_s integer,
+				 p_counts boolean default true)
 returns setof muster.job
 language plpgsql security definer rows 4 set search_path = pg_catalog, muster, pg_temp
 set lock_timeout = '250ms' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
@@ -344,7 +345,7 @@ begin
 	end if;
 	v_kinds := muster.job_kinds_open(p_kinds);
 	-- One counts at a time. Who finds another counting leaves out for now what is limited.
-	v_counts := pg_try_advisory_xact_lock(19810, 1);
+	v_counts := p_counts and pg_try_advisory_xact_lock(19810, 1);
 	-- What waits side by side, in its order of time: nothing that is not due yet, is another host's or is
 	-- held back as a whole is walked over.
 	for v_job in with recursive lane as (
@@ -364,11 +365,11 @@ begin
 		select r.organization_id, r.kind, count(*)::integer as n from muster.job r
 		 where r.state = 'running' group by 1, 2
 	), open_tenant as (
-		select o.id, coalesce(b.n, 0) as running, o.max_concurrent_runs as most
+		select o.id, coalesce(b.n, 0) as running, o.max_concurrent_runs as most,
+		       o.max_concurrent_runs is null or (v_counts and coalesce(b.n, 0) < o.max_concurrent_runs) as is_open
 		  from muster.organization o
 		  left join (select organization_id, sum(n)::integer as n from busy group by 1) b on b.organization_id = o.id
 		 where o.id in (select l.id from lane l)
-		   and (o.max_concurrent_runs is null or (v_counts and coalesce(b.n, 0) < o.max_concurrent_runs))
 	), open_kind as (
 		select k.name, coalesce(d.queue, 'default') as queue, coalesce(b.n, 0) as running, d.concurrency as most
 		  from unnest(v_kinds) k (name)
@@ -376,14 +377,16 @@ begin
 		  left join (select kind, sum(n)::integer as n from busy group by 1) b on b.kind = k.name
 		 where d.concurrency is null or (v_counts and coalesce(b.n, 0) < d.concurrency)
 	), open_lane as (
-		select l.*, t.running as tenant_running, t.most as tenant_most
+		select l.*, t.running as tenant_running, case when k.queue <> 'database' then t.most end as tenant_most
 		  from lane l
 		  join open_tenant t on t.id = l.id
 		  join open_kind k on k.name = l.kind
 		 where l.host in ('', p_host)
-		   and not exists (select from muster.job_pause p
-				    where p.organization_id = l.id and coalesce(p.kind, l.kind) = l.kind
-				      and coalesce(p.queue, k.queue) = k.queue)
+		   and (k.queue = 'database'
+			or (t.is_open
+			    and not exists (select from muster.job_pause p
+					     where p.organization_id = l.id and coalesce(p.kind, l.kind) = l.kind
+					       and coalesce(p.queue, k.queue) = k.queue)))
 	), found as (
 		select j.*, l.tenant_running, l.tenant_most
 		  from open_lane l
@@ -481,9 +484,11 @@ begin
 	if not found then
 		return false;
 	end if;
-	update muster.run
-	   set progress = least(greatest(p_percent, 0), 100), message = left(p_message, 500)
-	 where id = v_run and status = 'in_progress';
+	if v_run is not null then
+		update muster.run
+		   set progress = least(greatest(p_percent, 0), 100), message = left(p_message, 500)
+		 where id = v_run and status = 'in_progress';
+	end if;
 	return true;
 end
 $$;
@@ -655,7 +660,7 @@ begin
 	       run_at = case when p_seconds is null then run_at
 			     else now() + greatest(p_seconds, 0) * interval '1 second' end
 	 where id = p_id;
-	if p_seconds is null and v_job.attempt = 1 then
+	if p_seconds is null and v_job.attempt = 1 and v_job.run_id is not null then
 		update muster.run set status = 'pending', started_at = null
 		 where id = v_job.run_id and status = 'in_progress';
 	end if;
@@ -678,8 +683,10 @@ begin
 	if not found then
 		return false;
 	end if;
-	update muster.run set status = 'cancelled', message = coalesce(p_reason, message), completed_at = now()
-	 where id = v_run and status in ('pending', 'in_progress');
+	if v_run is not null then
+		update muster.run set status = 'cancelled', message = coalesce(p_reason, message), completed_at = now()
+		 where id = v_run and status in ('pending', 'in_progress');
+	end if;
 	perform muster.job_abandon(p_id);
 	return true;
 end
@@ -699,48 +706,3 @@ begin atomic
 	 where (k.queue, k.concurrency, k.attempts, k.backoff_s, k.help)
 	       is distinct from (excluded.queue, excluded.concurrency, excluded.attempts, excluded.backoff_s, excluded.help);
 end;
-
-create function muster.job_step() returns boolean
-language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
-set lock_timeout = '250ms' as $$
-declare
-	v_job muster.job;
-	v_is_more boolean;
-begin
-	select * into v_job from muster.job j
-	 where j.state = 'queued' and j.run_at <= now() and j.kind in ('prune', 'remove', 'report')
-	   and not muster.job_is_held(j.kind, j.organization_id)
-	 order by j.turn, j.id
-	 limit 1 for update skip locked;
-	if v_job.id is null then
-		return false;
-	end if;
-	begin
-		if v_job.kind = 'prune' then
-			v_is_more := muster.prune_step(v_job);
-		elsif v_job.kind = 'report' then
-			v_is_more := muster.summary_step(v_job);
-		else
-			v_is_more := muster.removal_step(v_job);
-		end if;
-		-- Behind the others, so that a long one does not keep them waiting.
-		update muster.job
-		   set state = case when v_is_more then 'queued' else 'done' end, run_at = now(), attempt = 0,
-		       started_at = coalesce(started_at, now()), error = null,
-		       finished_at = case when not v_is_more then now() end
-		 where id = v_job.id;
-	-- Somebody holds what it needs: nothing went wrong.
-	exception when lock_not_available then
-		update muster.job set run_at = now() + interval '5 seconds', error = left(sqlerrm, 2000) where id = v_job.id;
-	-- others has not what the time limit ended, and the job would stay the first for ever.
-	when query_canceled or others then
-		update muster.job
-		   set attempt = attempt + 1, error = left(sqlerrm, 2000),
-		       state = case when attempt + 1 >= attempts_max then 'dead' else 'queued' end,
-		       finished_at = case when attempt + 1 >= attempts_max then now() end,
-		       run_at = now() + least(5 + power(attempt + 1, 4), 3600) * interval '1 second'
-		 where id = v_job.id;
-	end;
-	return true;
-end
-$$;

@@ -257,7 +257,8 @@ begin
 	elsif v_most <= (select count(*) from muster.job r where r.state = 'running' and r.kind = v_job.kind) then
 		return format('At most %s of kind %s run at once.', v_most, v_job.kind);
 	end if;
-	select o.max_concurrent_runs into v_most from muster.organization o where o.id = v_job.organization_id;
+	select o.max_concurrent_runs into v_most from muster.organization o
+	 where o.id = v_job.organization_id and v_queue is distinct from 'database';
 	if v_most <= (select count(*) from muster.job r
 		       where r.state = 'running' and r.organization_id = v_job.organization_id) then
 		return format('At most %s of the organization run at once.', v_most);

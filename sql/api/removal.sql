@@ -124,7 +124,7 @@ begin
 		update muster.job j
 		   set organization_id = (select o.id from muster.organization o
 					   where o.removed_at is null order by o.created_at limit 1)
-		 where j.organization_id = any (v_organizations) and j.kind = 'remove' and j.state = 'queued'
+		 where j.organization_id = any (v_organizations) and j.kind = 'remove' and j.state in ('queued', 'running')
 		   and (j.payload -> 'organizations') is distinct from (p_state -> 'organizations')
 		   and exists (select from muster.organization o where o.removed_at is null);
 		delete from muster.organization where id = any (v_organizations);

@@ -148,7 +148,7 @@ $lock->ask('begin; lock table muster.run');
 is $jobs->error($timid), '', 'what takes too long is no error of the queue';
 like $db->value(q{select error from muster.job where state = 'queued' and attempt = 1}), qr/statement timeout/,
 	'but one of the job';
-is $db->value(q{select bool_and(run_at > now()) from muster.job where attempt = 1}), 't', 'which others now go before';
+is $db->value(q{select bool_and(run_at > now()) from muster.job where state = 'queued' and attempt = 1}), 't', 'which others now go before';
 $lock->ask('rollback');
 pruned();
 

@@ -261,7 +261,7 @@ my %functions = (
 	(map { $_ => { is => 'internal' } } qw(
 		job_attempts job_cancel job_pause job_redrive job_release job_resume job_retry job_why prune waiver_expire
 		job_abandon job_vain job_act job_act_all job_attempt_keep job_change job_count_add job_count_all
-		job_count_between job_count_keep job_end_attempt job_find job_held job_hold job_is_held job_run_take job_kinds_open
+		job_count_between job_count_keep job_end_attempt job_find job_held job_hold job_is_held job_run_take job_kinds_open job_piece job_step_one
 		job_obstacle job_rows queue_act queue_ended queue_figures queue_hold queue_json queue_kinds queue_of
 		queue_own queue_own_open queue_pauses
 	)),

@@ -99,6 +99,16 @@ cmp_ok scalar(keys %pids), '>=', 220, 'each job has a process of its own';
 is_deeply [grep { $pids{$_} > 1 } keys %pids], [], 'which is used once';
 cmp_ok helper_kib() - $kib, '<', 512, 'and where they come from does not grow';
 
+# ---- what the database does by itself ----
+
+$db->sql(q{create or replace function muster.job_piece(p_job muster.job) returns boolean
+	language plpgsql security definer as $$ begin return false; end $$});
+$id = $db->value(q{select max(muster.job_add((select id from muster.organization), 'nothing', 'n' || i))
+	from generate_series(1, 120) i, pg_notify('muster_wake', '')});
+wait_for { !$db->value(q{select count(*) from muster.job where kind = 'nothing' and state <> 'done'}) } 'what needs no child';
+is_deeply [$db->rows(q{select leased_by = w.host, attempt, count(*) from muster.job j, muster.worker w where kind = 'nothing' group by 1, 2})],
+	[['t', 1, 120]], 'it is done once, without a process of its own';
+
 # ---- ends of all kinds ----
 
 my $crash = add('crash', '{}');

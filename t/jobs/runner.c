@@ -234,6 +234,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "stamp", LIMITS, .run = stamp_run },
 	{ .name = "look", LIMITS, .run = look_run },
 	{ .name = "talk", LIMITS, .run = talk_run },
+	{ .name = "nothing", .queue = "database", .backoff_s = 30, .help = "for a test" },
 };
 /* clang-format on */
 
