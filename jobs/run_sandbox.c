@@ -106,6 +106,9 @@ static const int fork_calls[] = {SCMP_SYS(fork), SCMP_SYS(vfork)};
 #define NEW_CALL_FIRST 452
 #define NEW_CALL_LAST 511
 
+/* Address families of sockets: more than there are. */
+#define FAMILIES 64
+
 /* Stands for the process that will enter; a number that no process has. */
 #define SELF 0x7e57b10dU
 
@@ -125,7 +128,10 @@ static int calls_refuse(scmp_filter_ctx filter, const int *calls, gsize n)
 	return code;
 }
 
-/* The call with all the bits of mask, or none of them (value 0), in that argument. */
+/*
+ * The call with all the bits of mask, or none of them (value 0), in that argument. Of most the
+ * kernel looks at the lower half alone, and so must what is compared.
+ */
 static int bits_refuse(
 	scmp_filter_ctx filter, int call, guint argument, scmp_datum_t mask, scmp_datum_t value)
 {
@@ -161,8 +167,7 @@ static int others_refuse(scmp_filter_ctx filter)
 	int code = value_refuse(filter, SCMP_SYS(prlimit64), 0, SCMP_CMP_NE, 0);
 
 	for (gsize i = 0; code == 0 && i < G_N_ELEMENTS(owners); i++)
-		code = value_refuse(filter, SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, owners[i]);
-	/* The kernel looks at the lower half alone. */
+		code = bits_refuse(filter, SCMP_SYS(fcntl), 1, G_MAXUINT32, owners[i]);
 	for (gsize i = 0; code == 0 && i < G_N_ELEMENTS(typed); i++)
 		code = bits_refuse(filter, SCMP_SYS(ioctl), 1, G_MAXUINT32, typed[i]);
 	for (gsize i = 0; code == 0 && i < G_N_ELEMENTS(namespaces); i++)
@@ -215,6 +220,20 @@ static int programs_refuse(scmp_filter_ctx filter, gboolean has_trees)
 	return code;
 }
 
+/*
+ * Sockets of all but the internet, and of netlink, by which the C library learns which addresses
+ * there are. This host's services, PostgreSQL above all, know the runner's user.
+ */
+static int families_refuse(scmp_filter_ctx filter)
+{
+	int code = 0;
+
+	for (scmp_datum_t family = 0; code == 0 && family < FAMILIES; family++)
+		if (family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
+			code = bits_refuse(filter, SCMP_SYS(socket), 0, G_MAXUINT32, family);
+	return code;
+}
+
 static int calls_gather(
 	scmp_filter_ctx filter, gboolean may_connect, gboolean may_execute, gboolean has_trees)
 {
@@ -226,9 +245,8 @@ static int calls_gather(
 		code = others_refuse(filter);
 	if (code == 0 && !may_connect)
 		code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0);
-	/* This host's services, PostgreSQL above all, know the runner's user. */
 	if (code == 0 && may_connect)
-		code = value_refuse(filter, SCMP_SYS(socket), 0, SCMP_CMP_EQ, AF_UNIX);
+		code = families_refuse(filter);
 	if (code == 0 && !may_execute)
 		code = programs_refuse(filter, has_trees);
 	/* A tree instead of a list: the kernel tries each call once when it takes the filter. */

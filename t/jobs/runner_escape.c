@@ -20,6 +20,8 @@
 
 #define MIB ((gsize)1024 * 1024)
 #define MANY 2000
+/* Above what the kernel looks at in a number of 32 bits. */
+#define HIGH_BIT ((gulong)1 << 32)
 #define RESULT_FD 4 /* where jobs/run_child.c puts it */
 #define STACK_BYTES 65536
 
@@ -75,6 +77,8 @@ static void calls_try(json_object *tried, pid_t other)
 	code_add(tried, "limit", prlimit(other, RLIMIT_CORE, &limit, NULL) == 0);
 	code_add(tried, "signal by file", pipe(fds) == 0 && fcntl(fds[0], F_SETSIG, SIGKILL) == 0);
 	code_add(tried, "owner of file", fcntl(fds[0], F_SETOWN, other) == 0);
+	code_add(tried, "owner of file, oddly",
+		syscall(SYS_fcntl, fds[0], HIGH_BIT | F_SETOWN, other) == 0);
 	code_add(tried, "namespace",
 		syscall(SYS_clone, CLONE_NEWUSER | CLONE_THREAD, 0, 0, 0, 0) >= 0);
 	code_add(tried, "process", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0);
@@ -106,6 +110,9 @@ char *escape_connect_run(struct job_child *child, json_object *params, GError **
 
 	code_add(tried, "inet", socket(AF_INET, SOCK_STREAM, 0) >= 0);
 	code_add(tried, "unix", socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	code_add(
+		tried, "unix, oddly", syscall(SYS_socket, HIGH_BIT | AF_UNIX, SOCK_STREAM, 0) >= 0);
+	code_add(tried, "kernel", socket(AF_ALG, SOCK_SEQPACKET, 0) >= 0);
 	return g_strdup(json_object_to_json_string(tried));
 }
 
