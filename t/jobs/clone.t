@@ -57,7 +57,7 @@ sub add {
 }
 sub work {
 	my ($code, $out, $err) = run_program([program('muster-server'), 'run', '--once', '--conf', $stack->conf],
-		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir }, timeout_s => 120);
+		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir });
 	return $err;
 }
 sub run_of { return $db->json(q{select to_jsonb(r) from muster.run r where id = $1}, $_[0]) }

@@ -104,7 +104,7 @@ $db->sql(q{insert into muster.setting (organization_id, key, value) values (null
 my $said = '';
 sub work {
 	my ($code, $out, $err) = run_program([program('muster-server'), 'run', '--once', '--conf', $stack->conf],
-		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir }, timeout_s => 60);
+		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir });
 	$said .= $err;
 	return $err;
 }

@@ -68,7 +68,7 @@ my $mirror = "$folder/mirror.git";
 my $said = '';
 sub work {
 	my ($code, $out, $err) = run_program([program('muster-server'), 'run', '--once', '--conf', $stack->conf],
-		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir }, timeout_s => 120);
+		env => { SSL_CERT_FILE => "$dir/tls.crt", HOME => $dir });
 	$said .= $err;
 	return;
 }

@@ -64,7 +64,7 @@ sub dirty { # as many kinds of change as there are
 my $said = '';
 sub work {
 	my ($code, $out, $err) = run_program([program('muster-server'), 'run', '--once', '--conf', $stack->conf],
-		env => { HOME => $dir }, timeout_s => 60);
+		env => { HOME => $dir });
 	return $said = $err;
 }
 sub look {

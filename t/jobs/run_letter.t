@@ -27,7 +27,7 @@ for my $role (qw(viewer team_lead org_admin)) {
 my $said = '';
 sub work {
 	my ($code, $out, $err) = run_program([program('muster-server'), 'run', '--once', '--conf', $stack->conf],
-		env => { HOME => $stand->dir }, timeout_s => 60);
+		env => { HOME => $stand->dir });
 	return $said = $err;
 }
 sub api {

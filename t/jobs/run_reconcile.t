@@ -16,7 +16,7 @@ use Muster::Stack;
 my $stack = Muster::Stack->new(front => 'none');
 my ($db, $dir, $state) = ($stack->db, $stack->stand->dir, $stack->stand->state_dir);
 my %env = (PGUSER => 'postgres', MUSTER_CONF => $stack->conf, HOME => $dir);
-sub muster { return run_program([program('muster'), @_], env => \%env, timeout_s => 60) }
+sub muster { return run_program([program('muster'), @_], env => \%env) }
 my $said = '';
 sub work { return $said = (muster('run', '--once'))[2] }
 
