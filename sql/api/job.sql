@@ -30,7 +30,7 @@
 --       job_complete_all(p_done) says (lease_id is null), what job_claim() then gives, and a row with how many
 --       events were numbered after that (id is null), if any were. One commit for all of it.
 --   job_renew(p_id, p_lease, p_lease_s), job_progress(p_id, p_lease, p_percent, p_message),
---   job_log(p_id, p_lease, p_text): what it said, for its run's log;
+--   job_log(p_id, p_lease, p_text): what it said, for the log of the job and of its run;
 --   job_complete(p_id, p_lease, p_result) → false: the lease is lost, stop. Nothing was written.
 --   job_complete_all(p_jobs) → the ids of those that were still ours. [{"id", "lease", "result",
 --       "usage"}]
@@ -499,7 +499,9 @@ set lock_timeout = '250ms' as $$
 declare
 	v_run bigint;
 begin
-	select run_id into v_run from muster.job where id = p_id and lease_id = p_lease and state = 'running';
+	update muster.job set log = left(coalesce(log, '') || p_text, 65536)
+	 where id = p_id and lease_id = p_lease and state = 'running'
+	returning run_id into v_run;
 	if not found then
 		return false;
 	end if;

@@ -184,9 +184,11 @@ $db->sql(q{select muster.job_cancel($1); notify muster_wake}, $cancelled);
 wait_for { !kill 0, $pid } 'the cancelled child';
 is job($cancelled)->{state}, 'cancelled', 'a cancelled job is ended and stays cancelled';
 
-my $progress = add('sleep', '{"ms": 10000}');
+my $progress = add('sleep', '{"ms": 10000, "say": "good night"}');
 $job = wait_for { my $j = job($progress); ($j->{progress} // 0) > 0 && $j->{state} eq 'running' ? $j : undef } 'progress';
 is $job->{message}, 'sleeping', 'progress is told while a job runs';
+wait_for { (job($progress)->{log} // '') eq "good night\n" } 'its line';
+is job($progress)->{state}, 'running', 'and so is what it says, also of a job that no run stands for';
 wait_for { ended($progress) } 'its end';
 
 # ---- what it says while it runs ----

@@ -32,11 +32,14 @@ static gint64 number_get(json_object *params, const char *name)
 	return number != NULL ? json_object_get_int64(number) : 0;
 }
 
-/* {"ms": how long}; five steps of progress. */
+/* {"ms": how long, "say": a line at its beginning}; five steps of progress. */
 static char *sleep_run(struct job_child *child, json_object *params, GError **error)
 {
 	gint64 ms = number_get(params, "ms"), from_us = g_get_real_time();
+	const char *line = json_get_text(params, "say", NULL);
 
+	if (line != NULL)
+		job_child_log(child, line);
 	for (int step = 0; step < 5; step++) {
 		job_child_progress(child, step * 20, "sleeping");
 		g_usleep((gulong)ms * 1000 / 5);
