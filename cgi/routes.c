@@ -534,9 +534,11 @@ const struct route routes[] = {
 	  .help = "What is different between an audit and another." },
 	{ .method = "POST", .path = "/api/v1/audits", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
 	  .inputs = INPUTS(
-		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX }),
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .argument = "project",
+		  .help = "Of this project alone" },
+		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .help = "Of this repository alone" }),
 	  .body_max_bytes = 4 * BODY_SMALL, .function = "audit_add", .schema = "AuditAsked", .status = 202, .is_write = TRUE,
-	  .help = "Audit now: everything, or one repository." },
+	  .help = "Audit now: everything, a project, or one repository." },
 	{ .method = "GET", .path = "/api/v1/events", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(
 		{ "after", INPUT_QUERY, INPUT_INT, .min = 0, .max = G_MAXINT64 },
@@ -869,9 +871,11 @@ const struct route routes[] = {
 	  .help = "Scans a repository now." },
 	{ .method = "POST", .path = "/api/v1/scans", .role = ROLE_DEVELOPER, .rate = RATE_RUN,
 	  .inputs = INPUTS(
-		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX }),
+		{ "project_id", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 100, .argument = "project",
+		  .help = "Of this project alone" },
+		{ "repo", INPUT_BODY, INPUT_TEXT, .min = 1, .max = REPO_MAX, .help = "Of this repository alone" }),
 	  .body_max_bytes = 4 * BODY_SMALL, .function = "scan_add", .schema = "ScanAsked", .status = 202, .is_write = TRUE,
-	  .help = "Scan now: everything, or one repository." },
+	  .help = "Scan now: everything, a project, or one repository." },
 	{ .method = "GET", .path = "/api/v1/analysis/scan/{run}", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = INPUTS(ID_INPUT("run")),
 	  .function = "analysis_scan_get", .schema = "ScanDetail",

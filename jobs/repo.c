@@ -37,9 +37,9 @@ struct repo_command {
 	struct conf *conf;
 	struct db *db;
 	const char *organization;
-	const char *project;
-	const char *name; /* of the root, or NULL */
-	gboolean is_json; /* list */
+	const char *project; /* NULL: not said */
+	const char *name;    /* of the root, or NULL */
+	gboolean is_json;    /* list */
 };
 
 /* Adds folder, an absolute path without links, as a root. */
@@ -48,7 +48,7 @@ static gboolean root_add(
 {
 	g_autofree char *quoted = quote_format(folder);
 	const char *params[] = {command->organization, conf_get(command->conf, "server.host"),
-		quoted, slug, command->project};
+		quoted, slug, command->project != NULL ? command->project : "default"};
 	g_autoptr(db_result) result = db_query(command->db,
 		"select r ->> 'slug', (r ->> 'new')::boolean from muster.root_add($1, $2, $3, $4, $5) r",
 		5, params, error);
@@ -322,19 +322,19 @@ static int repo_restore(const struct repo_command *command, int n, char **what)
 	return exit_code;
 }
 
-/* what: a repository, or NULL for all that there are. */
+/* what: a repository, or NULL for all that there are, or are in the project. */
 static gboolean one_ask(
 	const struct repo_command *command, const char *kind, const char *what, GError **error)
 {
-	const char *params[] = {command->organization, kind, what};
+	const char *params[] = {command->organization, kind, what, command->project};
 	g_autoptr(db_result) result = db_query(command->db,
 		"select case when r -> 'repositories' is not null and $3::text is null"
 		"  then format('%s repositories are scanned', r ->> 'repositories')"
 		"  else format('%s%s', $3 || ': ', (select string_agg('run ' || x, ', ')"
 		"    from jsonb_array_elements_text(coalesce(r -> 'run_ids',"
 		"           jsonb_build_array(r -> 'run_id'))) x)) end"
-		" from muster.repo_ask($1, $2, $3) r",
-		3, params, error);
+		" from muster.repo_ask($1, $2, $3, $4) r",
+		4, params, error);
 
 	if (result == NULL)
 		return FALSE;
@@ -378,7 +378,8 @@ int repo_main(int argc, char **argv)
 	const GOptionEntry entries[] = {{"organization", 0, 0, G_OPTION_ARG_STRING, &organization,
 						"whose (default: default)", "SLUG"},
 		{"project", 0, 0, G_OPTION_ARG_STRING, &project,
-			"add to this project (default: default)", "SLUG"},
+			"add to this project (default: default); audit or scan what is in it",
+			"SLUG"},
 		{"name", 0, 0, G_OPTION_ARG_STRING, &name, "add the folder under this name",
 			"ROOT"},
 		VERB_JSON(&is_json), {NULL}};
@@ -406,6 +407,8 @@ int repo_main(int argc, char **argv)
 			is_list ? "list takes no more words" : "%s wants to know what", verb);
 	if (is_json && !is_list)
 		return server_usage("--json is for list");
+	if (is_ask && project != NULL && argc > 2)
+		return server_usage("a project or repositories are wanted, not both");
 	if (is_import && argc > 4)
 		return server_usage("import-findings takes a file and at most one repository");
 	if (name != NULL && (argc != 3 || !is_add || repo_url_is(argv[2])))
@@ -421,7 +424,7 @@ int repo_main(int argc, char **argv)
 		.organization = organization != NULL ? organization
 				: is_list            ? NULL
 						     : "default",
-		.project = project != NULL ? project : "default",
+		.project = project,
 		.name = name,
 		.is_json = is_json,
 	};

@@ -59,6 +59,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0053_credential.sql \
 	sql/migration/0054_mirror.sql \
 	sql/migration/0055_login.sql \
+	sql/migration/0056_part.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -14,10 +14,11 @@
 --       find, the worst first, at most 200. MU404: no scan named it.
 --   analysis_begin(p_repo, p_root, p_kind, p_priority) → the run that was queued of a repository on its host; null:
 --       one waits or runs already, or there is nothing to look at. Internal.
---   scan_add(p_repo) → {"run_id", "status", "repositories"}: as analysis_scan_add(), or without p_repo all that
---       there are, a hundred in a second, each without being asked for twice. MU404, MU409.
---   repo_ask(p_organization: slug, p_kind: audit or scan, p_repo) → audit_add() or scan_add(), for an administrator
---       of the host.
+--   scan_add(p_repo, p_project) → {"run_id", "status", "repositories"}: as analysis_scan_add(), or without p_repo
+--       all that there are, or are in that project, a hundred in a second, each without being asked for twice.
+--       MU400, MU404, MU409.
+--   repo_ask(p_organization: slug, p_kind: audit or scan, p_repo, p_project) → audit_add() or scan_add(), for an
+--       administrator of the host.
 --   analysis_first() → (organization, jobs): what scan_add() asked for, and what audits have found since, if the
 --       setting scan.first says so, was queued. Internal.
 --   analysis_metrics(p_repo) → what is known of a repository: {repository, timestamp, health, activity,
@@ -127,6 +128,8 @@ begin
 			    where o.id = v_root.organization_id and o.removed_at is not null) then
 			for v_repo in
 				select * from muster.repo r where r.root_id = v_root.id and r.ordinal >= v_root.scan_from
+				   and (v_root.scan_projects is null or r.ordinal >= v_root.scan_until
+					or r.project_id = any (v_root.scan_projects))
 				 order by r.ordinal limit 100
 			loop
 				jobs := jobs + (muster.analysis_begin(v_repo, v_root, 'scan', -1,
@@ -138,6 +141,7 @@ begin
 		update muster.root
 		   set scan_from = case when v_from < next_ordinal then v_from end,
 		       scan_account_id = case when v_from < scan_until then scan_account_id end,
+		       scan_projects = case when v_from < scan_until then scan_projects end,
 		       scan_until = case when v_from < scan_until then scan_until end
 		 where id = v_root.id;
 		if jobs > 0 then
@@ -200,10 +204,11 @@ begin
 end
 $$;
 
-create function muster.scan_add(p_repo text default null) returns jsonb
+create function muster.scan_add(p_repo text default null, p_project text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
+	v_project uuid := muster.project_only(p_project, p_repo);
 	v_scan jsonb;
 	v_repos bigint;
 begin
@@ -214,25 +219,40 @@ begin
 	select count(*) into v_repos
 	  from muster.repo r join muster.root t on t.id = r.root_id
 	 where r.organization_id = v_organization and r.removed_at is null and r.archived_at is null
+	   and (v_project is null or r.project_id = v_project)
 	   and t.watched and r.status not in ('missing', 'not_git');
 	if v_repos = 0 then
 		raise exception using errcode = 'MU409',
-			message = 'There is no repository on a host of ours that could be scanned.';
+			message = format('There is no repository %son a host of ours that could be scanned.',
+					 case when v_project is not null then 'of the project ' end);
 	end if;
-	update muster.root set scan_from = 0, scan_account_id = muster.account(), scan_until = next_ordinal
-	 where organization_id = v_organization and watched;
+	-- What an audit has found since is to be scanned in any case, and where all is asked for already no less is.
+	update muster.root t
+	   set scan_from = 0, scan_account_id = muster.account(),
+	       scan_until = case when v_project is null then next_ordinal else coalesce(scan_until, scan_from, next_ordinal) end,
+	       scan_projects = case when v_project is null then null
+				    when v_project = any (scan_projects) then scan_projects
+				    else array_append(scan_projects, v_project) end
+	 where organization_id = v_organization and watched
+	   and (v_project is null
+		or ((scan_until is null or scan_projects is not null)
+		    and exists (select from muster.repo r
+				 where r.project_id = v_project and r.root_id = t.id and r.removed_at is null)));
 	insert into muster.trail (organization_id, account_id, action, data)
-	values (v_organization, muster.account(), 'scan.add', jsonb_build_object('repositories', v_repos));
+	values (v_organization, muster.account(), 'scan.add',
+		jsonb_build_object('repositories', v_repos)
+		|| case when v_project is null then '{}' else jsonb_build_object('project', p_project) end);
 	return jsonb_build_object('run_id', null, 'status', 'pending', 'repositories', v_repos);
 end
 $$;
 
-create function muster.repo_ask(p_organization text, p_kind text, p_repo text default null) returns jsonb
+create function muster.repo_ask(p_organization text, p_kind text, p_repo text default null,
+				p_project text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	-- Names mean what they mean there.
 	perform set_config('muster.organization', muster.organization_find(p_organization)::text, true);
-	return case p_kind when 'scan' then muster.scan_add(p_repo) else muster.audit_add(p_repo) end;
+	return case p_kind when 'scan' then muster.scan_add(p_repo, p_project) else muster.audit_add(p_repo, p_project) end;
 end
 $$;
 

@@ -7,6 +7,8 @@
 --   project_new(p_slug, p_name, p_description) → it. MU409.
 --   project_update(p_project, …, p_if_match) → it. '' clears. Changes of progress and risk are events.
 --   project_remove(p_project) → it. MU409: it is "default", or has repositories.
+--   project_only(p_project, p_repo) → the id of a project that something is of, or null when none is named. MU400: a
+--       repository is named, too; MU404. Internal.
 --   project_progress(completed, total) → percent; null when nobody reports.
 
 create function muster.project_progress(p_completed integer, p_total integer) returns integer
@@ -55,6 +57,18 @@ begin
 		raise exception using errcode = 'MU404', message = 'There is no such project.';
 	end if;
 	return v_project;
+end
+$$;
+
+create function muster.project_only(p_project text, p_repo text) returns uuid
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	if coalesce(p_project, '') = '' then
+		return null;
+	elsif coalesce(p_repo, '') <> '' then
+		perform muster.field_error('project', 'and repo exclude one another');
+	end if;
+	return (muster.project_own(p_project)).id;
 end
 $$;
 

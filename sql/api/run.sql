@@ -15,10 +15,12 @@
 --   push_run(p_organization, p_run) → (head, envelope, number) for the pusher: how it stands as the message
 --       status_change, the head of the log of events by then, and how far its own log reaches. No row: there is none.
 --   push_run_log(p_organization, p_run, p_after, p_limit) → (piece, envelope): pieces of it as messages run_log.
---   audit_add(p_repo) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; null: every
---       watched root. Asked again while it is waiting or running: the same run; asked for a second
---       repository of a root meanwhile: the whole root, so that neither report undoes the other.
---       MU404 (no such repository), MU409 (nothing that jobs can audit).
+--   audit_add(p_repo, p_project) → {"run_id", "status", "run_ids"}: audit now. p_repo: id or name; p_project: slug
+--       or id, of what is in it now; both null: every watched root. Asked again while it is waiting or running: the
+--       same run; asked for a second repository of a root meanwhile: the whole root, so that neither report undoes
+--       the other. MU400 (both), MU404 (no such repository, project), MU409 (nothing that jobs can audit).
+--   root_parts(p_organization, p_project, p_repo) → (root, repo): the watched roots that an audit of one, the other
+--       or everything is of, and which repository of it alone; null: all that is below it. Internal.
 
 create function muster.run_status(p_run bigint) returns jsonb
 language plpgsql stable set search_path = pg_catalog, muster, pg_temp as $$
@@ -247,10 +249,32 @@ begin
 end
 $$;
 
-create function muster.audit_add(p_repo text default null) returns jsonb
-language plpgsql set search_path = pg_catalog, muster, pg_temp as $$
+create function muster.root_parts(p_organization uuid, p_project uuid, p_repo uuid)
+returns table (root muster.root, repo uuid)
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return query
+	-- What is new below a root comes into its project. Of another only what was moved is looked at: one alone,
+	-- or all in one walk.
+	select t, coalesce(p_repo, case when t.project_id <> p_project and s.count = 1 then s.id end)
+	  from muster.root t
+	 cross join lateral (
+		select count(*) as count, (array_agg(r.id))[1] as id from muster.repo r
+		 where p_project is not null and r.project_id = p_project and r.root_id = t.id
+		   and r.removed_at is null and r.archived_at is null) s
+	 where t.organization_id = p_organization and t.watched
+	   and (p_project is null or t.project_id = p_project or s.count > 0)
+	   and (p_repo is null
+		or t.id = (select r.root_id from muster.repo r where r.id = p_repo and r.removed_at is null))
+	 order by t.id;
+end
+$$;
+
+create function muster.audit_add(p_repo text default null, p_project text default null) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
+	v_project uuid := muster.project_only(p_project, p_repo);
 	v_repo muster.repo;
 	v_runs bigint[];
 begin
@@ -258,11 +282,12 @@ begin
 		v_repo := muster.repo_find(p_repo);
 		perform muster.repo_active(v_repo);
 	end if;
-	select array_agg(muster.root_audit(r.id, v_repo.id) order by r.id) into v_runs
-	  from muster.root r
-	 where r.organization_id = v_organization and r.watched
-	   and (v_repo.id is null or r.id = v_repo.root_id);
-	if v_runs is null then
+	select array_agg(muster.root_audit((p.root).id, p.repo) order by (p.root).id) into v_runs
+	  from muster.root_parts(v_organization, v_project, v_repo.id) p;
+	if v_runs is null and v_project is not null then
+		raise exception using errcode = 'MU409',
+			message = 'Nothing of the project is watched here: its reports, if any, come from elsewhere.';
+	elsif v_runs is null then
 		raise exception using errcode = 'MU409',
 			message = 'Nothing is watched here: these reports come from elsewhere.';
 	end if;

@@ -231,15 +231,9 @@ create function muster.schedule_new(p_kind text, p_cron text, p_timezone text de
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_organization uuid := muster.organization_need();
-	v_project uuid;
+	v_project uuid := muster.project_only(p_project, p_repo);
 	v_schedule muster.schedule;
 begin
-	if coalesce(p_project, '') <> '' then
-		if coalesce(p_repo, '') <> '' then
-			perform muster.field_error('project', 'and repo exclude one another');
-		end if;
-		v_project := (muster.project_own(p_project)).id;
-	end if;
 	v_schedule := muster.schedule_make(v_organization, p_kind, p_cron, p_timezone, v_project, muster.repo_id(p_repo),
 					   p_jitter_s, p_backfill_s, p_enabled);
 	perform muster.schedule_trail(v_schedule, 'add');
@@ -347,17 +341,13 @@ begin
 		return;
 	end if;
 	if (p_schedule).kind = 'audit' then
-		for v_root in
-			select t.* from muster.root t
-			 where t.organization_id = (p_schedule).organization_id and t.watched
-			   and ((p_schedule).project_id is null or t.project_id = (p_schedule).project_id)
-			   and ((p_schedule).repo_id is null
-				or t.id = (select r.root_id from muster.repo r where r.id = (p_schedule).repo_id and r.removed_at is null))
-			 order by t.id
+		for v_both in
+			select * from muster.root_parts((p_schedule).organization_id, (p_schedule).project_id, (p_schedule).repo_id)
 		loop
+			v_root := v_both.root;
 			v_of := v_of + 1;
 			-- What waits or runs is not asked for again: its id is an older one, or it is of another transaction.
-			v_job := muster.root_queue(v_root, (p_schedule).repo_id);
+			v_job := muster.root_queue(v_root, v_both.repo);
 			jobs := jobs + (v_job > v_last and exists (select from muster.job j
 								    where j.id = v_job and j.created_at = now()))::integer;
 		end loop;

@@ -184,6 +184,15 @@ subtest 'an audit on request' => sub {
 		$run->{json}{run_id}), 'audit queued', 'but queued';
 	is $stack->cgi(POST => '/api/v1/audits', session => $dev, body => {})->{json}{run_id},
 		$run->{json}{run_id}, 'asked twice it is the same run';
+	for my $what ('audits', 'scans') {
+		is $stack->cgi(POST => "/api/v1/$what", session => $dev, body => { project_id => 'nothing' })->{status}, 404,
+			"$what are of a project that is there";
+		my $both = $stack->cgi(POST => "/api/v1/$what", session => $dev, body => { project_id => 'default', repo => 'a' });
+		is_deeply [$both->{status}, map { $_->{field} } @{ $both->{json}{errors} }], [400, 'project'],
+			'or of a repository, not of both';
+	}
+	is $stack->cgi(POST => '/api/v1/audits', session => $dev, body => { project_id => 'default' })->{json}{run_id},
+		$run->{json}{run_id}, 'all of the project is everything here';
 };
 
 done_testing;

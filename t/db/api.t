@@ -151,6 +151,13 @@ isnt $whole, $run->{run_id}, 'but one of a single repository is not one of all';
 is $db->value('select payload ->> $2 from muster.job where run_id = $1', $whole, 'repo'), undef, 'which looks at all';
 is ask(q{audit_add('eps "x", y'); commit})->{run_id}, $whole, 'another repository is among those';
 is ask(q{audit_add(); commit})->{run_id}, $whole, 'and asked again it is the same one, too';
+$db->sql(q{insert into muster.project (organization_id, slug, name) select $1, x, x from unnest(array['tools', 'none']) x}, $acme->{id});
+$db->sql(q{update muster.repo set project_id = (select id from muster.project where slug = 'tools') where name = 'alpha'});
+my $part = ask(q{audit_add(p_project => 'tools'); commit});
+is_deeply [scalar @{ $part->{run_ids} }, $part->{run_id}], [1, $whole], 'of a project, too' or diag explain $part;
+is refused(q{audit_add(p_project => 'none')}), 'MU409', 'but not of one that has nothing';
+is refused(q{audit_add(p_project => 'nothing')}), 'MU404', 'nor of one that is not there';
+is refused(q{audit_add('Beta', 'tools')}), 'MU400', 'nor of one and a repository';
 is ask("run_detail($run->{run_id})")->{status}, 'pending', 'a run can be looked at';
 is refused('run_detail(999999)'), 'MU404', 'one that is missing is missing';
 my ($job) = $db->as('muster_jobs')->rows(q{select id, lease_id, payload from muster.job_claim('here', '{audit}', 5, 30)

@@ -164,6 +164,44 @@ $db->sql(q{insert into muster.project (organization_id, slug, name) values ($1, 
 my $empty = add('audit', '@daily', project => 'empty');
 is $empty->{project}, 'empty', 'one of a project names it';
 like $api->error($lead . 'select muster.schedule_run($1)', $empty->{id}), qr/MU409/, 'where nothing is there is nothing to do';
+
+# What is in a project is what was found in its folders, and what was moved into it.
+my $tools = $db->value(q{insert into muster.project (organization_id, slug, name) values ($1, 'tools', 'Tools') returning id}, $acme->{id});
+$db->sql(q{insert into muster.root (organization_id, project_id, host, slug, path, watched) values ($1, $2, 'here', 'tools', '/srv/tools', true)},
+	$acme->{id}, $tools);
+ingest($db, $acme, report([map { { name => $_ } } 'hammer', 'saw']), root => 'tools');
+$db->sql('update muster.root set scan_from = null');
+my %of = map { $_ => add($_, '@daily', project => 'tools')->{id} } qw(audit scan fetch);
+sub asked_for { # once by its time, with what it queued
+	my ($kind) = @_;
+	$db->sql('delete from muster.job');
+	due($of{$kind}, 0);
+	my @ticks = ticks();
+	return ($ticks[0], join ' ', map { $_->[0] } $db->rows(q{select concat_ws('/', j.payload ->> 'root',
+		coalesce(r.name, j.payload ->> 'name')) from muster.job j left join muster.repo r on r.id::text = j.payload ->> 'repo'
+		where j.kind = $1 order by 1}, $kind));
+}
+is_deeply [asked_for('audit')], ['acme audit queued 1 0', 'tools'], 'one of a project audits its folder and no other';
+is_deeply [asked_for('scan')], ['acme scan queued 2 0', 'tools/hammer tools/saw'], 'and scans what is in that';
+ask(q{select muster.repo_update('one', p_project => 'tools')});
+is_deeply [asked_for('audit')], ['acme audit queued 2 0', "default/one tools"], 'what was moved into it is audited, too, alone';
+is_deeply [asked_for('scan')], ['acme scan queued 3 0', "default/one tools/hammer tools/saw"], 'and scanned';
+ask(q{select muster.repo_update('two', p_project => 'tools')});
+is_deeply [asked_for('audit')], ['acme audit queued 2 0', "default tools"], 'several of one folder are audited in one walk';
+ask(q{select muster.repo_update('two', p_project => 'default')});
+ask(q{select muster.repo_update('saw', p_project => 'default')});
+is_deeply [asked_for('scan')], ['acme scan queued 2 0', "default/one tools/hammer"], 'what was moved out of it is not scanned any more';
+$jobs->sql(q{select muster.job_kind_set('[{"name": "fetch", "queue": "audit", "help": "x"}]')});
+$db->sql(q{insert into muster.root (organization_id, project_id, host, slug, path, watched) select $1, id, 'here', 'clones', '/srv/clones', true
+	from muster.project where organization_id = $1 and slug = 'default'}, $acme->{id});
+ingest($db, $acme, report([map { { name => $_, remote => "https://example.org/$_.git" } } 'mine', 'yours']), root => 'clones');
+$db->sql('update muster.root set scan_from = null');
+ask(q{select muster.repo_update('mine', p_project => 'tools')});
+is_deeply [asked_for('fetch')], ['acme fetch queued 1 0', 'mine'], 'a clone that was moved into it is fetched, and no other';
+$db->sql(q{delete from muster.schedule where project_id = $1}, $tools);
+$db->sql(q{delete from muster.root where slug in ('tools', 'clones') and organization_id = $1}, $acme->{id});
+ask(q{select muster.repo_update('one', p_project => 'default')});
+$db->sql('delete from muster.job');
 $db->sql(q{delete from muster.job_kind where name = 'scan'});
 due($scan->{id}, 0);
 is_deeply [ticks()], ['acme scan skipped 0 0 No runner does this.'], 'what no runner does is not queued';
@@ -260,6 +298,30 @@ is $db->value($asked_by, $acme->{people}{developer}{id}), $of - 1, 'but nobody a
 is $db->value('select count(*) from muster.root where scan_account_id is not null or scan_until is not null'), 0, 'and who asked is not remembered for longer';
 $api->sql($developer . 'select muster.scan_add(); commit');
 is_deeply [ticks()], [], 'what waits already is not asked for again';
+1 while $db->value('select count(*) from muster.root where scan_from is not null') && (ticks(), 1);
+$db->sql('delete from muster.job');
+ask(q{select muster.repo_update($1, p_project => 'empty')}, $_) for 'many7', 'many230';
+$db->sql(q{insert into muster.project (organization_id, slug, name) values ($1, 'third', 'Third')}, $acme->{id});
+is $api->error($developer . q{select muster.scan_add(p_project => 'third')}), 'MU409', 'where a project has nothing there is nothing to scan';
+is $api->error($developer . q{select muster.scan_add('one', 'third')}), 'MU400', 'a project or a repository can be asked for';
+is $api->error($developer . q{select muster.scan_add(p_project => 'nothing')}), 'MU404', 'which has to be there';
+is $api->json($developer . q{select muster.scan_add(p_project => 'empty'); commit})->{repositories}, 2, 'all of a project can be asked for';
+is_deeply [ticks()], ['acme scan queued 2 0'], 'and is scanned';
+is scans(), 'many230 many7', 'without what is not in it';
+is_deeply [ticks()], [], 'once';
+ask(q{select muster.repo_update('many100', p_project => 'third')});
+$db->sql('delete from muster.job');
+$api->sql($developer . "select muster.scan_add(p_project => '$_'); commit") for 'empty', 'third', 'third';
+$api->sql(enter($acme->{people}{org_admin}, 'org_admin') . q{select muster.setting_update('scan.first', '"yes"'); commit});
+ingest($db, $acme, report([@seen, { name => 'last' }, map { { name => "many$_" } } 1 .. 250]));
+ticks();
+is scans(), 'last many100 many230 many7', 'two of them, and what an audit finds meanwhile';
+is $db->value(q{select count(*) from muster.root where coalesce(scan_from, scan_until) is not null or scan_projects is not null}), 0,
+	'which is not remembered for longer';
+$api->sql($developer . "select muster.scan_add($_); commit") for '', "p_project => 'third'";
+$db->sql('delete from muster.job');
+ticks() for 1 .. 4;
+is $db->value(q{select count(*) from muster.job where kind = 'scan'}), $of - 1, 'a project takes nothing away from everything';
 is $api->json($developer . q{select muster.scan_add('one'); commit})->{repositories}, 1, 'one alone can be asked for, too';
 like $api->error($theirs . q{select muster.scan_add('one')}, ), qr/MU404/, 'but not by others';
 

@@ -142,6 +142,19 @@ is $code, 0, 'a repository is audited' or diag $err;
 like $out, qr/\Atwo: run \d+\n\z/, 'by a run, too';
 ($code, $out) = muster('repo', 'audit');
 like $out, qr/\Arun \d+, run \d+\n\z/, 'or everything is, each root by its run';
+$db->sql(q{with p as (insert into muster.project (organization_id, slug, name)
+	select id, 'tools', 'Tools' from muster.organization where slug = 'default' returning id)
+	update muster.repo set project_id = (select id from p) where name = 'two'});
+$db->sql('delete from muster.job');
+($code, $out) = muster('repo', 'audit', '--project', 'tools');
+like "$code $out", qr/\A0 run \d+\n\z/, 'what is in a project is audited';
+is $db->value(q{select r.name from muster.job j join muster.repo r on r.id::text = j.payload ->> 'repo'}), 'two', 'and nothing else';
+($code, $out) = muster('repo', 'scan', '--project', 'tools');
+is "$code $out", "0 1 repositories are scanned\n", 'or scanned';
+($code, $out, $err) = muster('repo', 'scan', '--project', 'nothing');
+is $code, 4, 'if there is such a project' or diag $out;
+($code) = muster('repo', 'scan', '--project', 'tools', 'one');
+is $code, 2, 'a project or repositories, not both';
 ($code) = muster('repo', 'scan', '--organization', 'other', 'one');
 is $code, 4, 'names mean what they mean in their organization';
 
