@@ -145,7 +145,7 @@ begin
 			  from counted c cross join unnest(c.buckets) with ordinality b (n, k)
 		), kinds as materialized (
 			select k.* from jsonb_to_recordset(muster.queue_figures(null, 1) -> 'kinds')
-				k (kind text, queue text, queued bigint, held bigint, running bigint, oldest_wait_s bigint, seconds jsonb)
+				k (kind text, queue text, queued bigint, held bigint, running bigint, oldest_wait_s bigint, seconds jsonb, waited jsonb)
 		), worker as materialized (
 			select replace(replace(w.host, '\', '\\'), '"', '\"') as host, w.state, w.slots,
 			       w.queues, cardinality(w.jobs) as jobs, extract(epoch from now() - w.seen_at)::bigint as unseen_s
@@ -177,6 +177,10 @@ begin
 				array(select format('{kind="%s",quantile="%s"} %s', k.kind, q.name, k.seconds ->> q.member)
 				        from kinds k cross join (values ('0.5', 'p50'), ('0.95', 'p95'), ('0.99', 'p99')) q (name, member)
 				       where jsonb_typeof(k.seconds) = 'object' order by 1))
+			|| muster.health_family('muster_job_waited_quantile_hour', 'How long those waited from when they could be begun, in seconds.',
+				array(select format('{kind="%s",quantile="%s"} %s', k.kind, q.name, k.waited ->> q.member)
+				        from kinds k cross join (values ('0.5', 'p50'), ('0.95', 'p95'), ('0.99', 'p99')) q (name, member)
+				       where jsonb_typeof(k.waited) = 'object' order by 1))
 			|| muster.health_family('muster_workers', 'Runners that live; one of a host claims jobs, others mind theirs.',
 				array(select format('{host="%s",state="%s"} %s', host, state, count(*)) from worker group by host, state order by 1))
 			|| muster.health_family('muster_worker_slots', 'How many jobs a host does at once.',

@@ -253,13 +253,14 @@ $$;
 -- What ended since: of each kind and state the newest 2 000. Of one organisation by its list, of all by
 -- the time they ended.
 create function muster.queue_ended(p_organization uuid, p_since timestamptz)
-returns table (kind text, state text, seconds double precision)
+returns table (kind text, state text, seconds double precision, waited double precision)
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp
 set enable_seqscan = off set jit = off as $$
 begin
 	if p_organization is null then
 		return query
-		select j.kind, j.state, extract(epoch from j.finished_at - j.started_at)::double precision
+		select j.kind, j.state, extract(epoch from j.finished_at - j.started_at)::double precision,
+		       extract(epoch from j.started_at - j.run_at)::double precision
 		  from muster.job j where j.finished_at > p_since order by j.finished_at desc limit 100000;
 		return;
 	end if;
@@ -271,11 +272,12 @@ begin
 			 where j.organization_id = p_organization and j.kind > p.kind order by j.kind limit 1)
 		  from present p where p.kind is not null
 	)
-	select p.kind, s.state, extract(epoch from w.finished_at - w.started_at)::double precision
+	select p.kind, s.state, extract(epoch from w.finished_at - w.started_at)::double precision,
+	       extract(epoch from w.started_at - w.run_at)::double precision
 	  from present p
 	 cross join (values ('done'), ('dead'), ('cancelled')) s (state)
 	 cross join lateral (
-		select j.started_at, j.finished_at from muster.job j
+		select j.run_at, j.started_at, j.finished_at from muster.job j
 		 where j.organization_id = p_organization and j.kind = p.kind
 		   and j.state >= s.state and j.state <= s.state
 		 order by j.state, j.id desc limit 2000) w
@@ -313,7 +315,9 @@ begin
 			       count(*) filter (where e.state = 'cancelled') as cancelled,
 			       avg(e.seconds) filter (where e.state = 'done') as average,
 			       percentile_cont(array[0.5, 0.95, 0.99]) within group (order by e.seconds)
-				       filter (where e.state = 'done' and e.seconds is not null) as p
+				       filter (where e.state = 'done' and e.seconds is not null) as p,
+			       percentile_cont(array[0.5, 0.95, 0.99]) within group (order by greatest(e.waited, 0))
+				       filter (where e.state = 'done' and e.waited is not null) as q
 			  from ended e group by 1
 		), named as (
 			select name as kind, queue, concurrency, help from muster.job_kind
@@ -338,7 +342,10 @@ begin
 					'failure_ratio', round(f.dead::numeric / nullif(f.done + f.dead, 0), 4),
 					'seconds', case when f.p is not null then jsonb_build_object(
 						'average', round(f.average::numeric, 3), 'p50', round(f.p[1]::numeric, 3),
-						'p95', round(f.p[2]::numeric, 3), 'p99', round(f.p[3]::numeric, 3)) end)
+						'p95', round(f.p[2]::numeric, 3), 'p99', round(f.p[3]::numeric, 3)) end,
+					'waited', case when f.q is not null then jsonb_build_object(
+						'p50', round(f.q[1]::numeric, 3), 'p95', round(f.q[2]::numeric, 3),
+						'p99', round(f.q[3]::numeric, 3)) end)
 					order by k.queue, k.kind), '[]')
 				    from named k
 				    left join waiting w on w.kind = k.kind

@@ -173,8 +173,9 @@ subtest 'figures' => sub {
 	add('audit', 'w3', 'other');
 	$db->sql(q{update muster.job set run_at = now() - interval '10 minutes' where key = 'w1'});
 	$db->value('select muster.job_pause(p_kind => $1)', 'clone');
-	$db->sql(q{insert into muster.job (organization_id, kind, key, state, started_at, finished_at)
-		select $1, 'audit', n::text, case when n <= 10 then 'dead' else 'done' end, now() - n * interval '1 second', now()
+	$db->sql(q{insert into muster.job (organization_id, kind, key, state, run_at, started_at, finished_at)
+		select $1, 'audit', n::text, case when n <= 10 then 'dead' else 'done' end, now() - n * interval '3 seconds',
+		       now() - n * interval '1 second', now()
 		  from generate_series(1, 110) n}, $org{default});
 	$db->sql(q{insert into muster.job (organization_id, kind, key, state, started_at, finished_at)
 		values ($1, 'audit', 'old', 'dead', now() - interval '3 hours', now() - interval '2 hours')}, $org{default});
@@ -187,7 +188,9 @@ subtest 'figures' => sub {
 	is $kind{audit}{failure_ratio} + 0, 0.0909, 'how much failed';
 	is_deeply { map { $_ => $kind{audit}{seconds}{$_} + 0 } qw(average p50 p95 p99) },
 		{ average => 60.5, p50 => 60.5, p95 => 105.05, p99 => 109.01 }, 'how long it took';
-	is_deeply [@{ $kind{clone} }{qw(queued held concurrency oldest_wait_s seconds)}], [1, 1, 2, undef, undef],
+	is_deeply { map { $_ => $kind{audit}{waited}{$_} + 0 } qw(p50 p95 p99) }, { p50 => 121, p95 => 210.1, p99 => 218.02 },
+		'and how long it had waited until then';
+	is_deeply [@{ $kind{clone} }{qw(queued held concurrency oldest_wait_s seconds waited)}], [1, 1, 2, undef, undef, undef],
 		'what is paused does not count as late, what is unknown is null';
 	is_deeply $now->{workers}, { alive => 1, slots => 4, busy => 0 }, 'who works';
 	is +(map { $_->{dead} } grep { $_->{kind} eq 'audit' } @{ ask(GET => '/api/v1/jobs/status?hours=3')->{json}{kinds} })[0], 11,

@@ -205,6 +205,7 @@ subtest 'figures of the queue' => sub {
 	is $now->{'muster_queue_jobs{queue="default",state="queued"}'}, 2, 'by queue';
 	cmp_ok $now->{'muster_queue_wait_seconds{queue="default"}'}, '>=', 600, 'with the oldest';
 	is $now->{'muster_job_seconds_quantile_hour{kind="audit",quantile="0.5"}'}, '3.000', 'half of them took less than that';
+	cmp_ok $now->{'muster_job_waited_quantile_hour{kind="audit",quantile="0.99"}'}, '>=', 0, 'and waited so long before';
 	is $now->{muster_workers_alive}, 0, 'nobody works';
 	my %known = map { s/\{.*//r => 1 } keys %$now;
 	my ($queue) = slurp(src_dir() . '/contrib/prometheus/muster.yml') =~ /(.*)name: muster-live/s;

@@ -140,7 +140,7 @@ function kinds({ status }) {
 	return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Kinds of job" },
 		h("table", { class: "lined" },
 			h("thead", null, h("tr", null, h("th", { scope: "col" }, "Kind"), h("th", { scope: "col" }, "Queue"),
-				["Wait", "Paused", "Run", "Oldest", "Done", "Given up", "Half within", "95 % within", "99 % within"].map((word) =>
+				["Wait", "Paused", "Run", "Oldest", "Done", "Given up", "Half waited", "Half within", "95 % within", "99 % within"].map((word) =>
 					h("th", { scope: "col", class: "number" }, word)))),
 			h("tbody", null, seen.map((kind) => h("tr", { key: kind.kind, title: kind.help },
 				h("td", { class: "strong" }, kind.kind), h("td", { class: "quiet" }, kind.queue),
@@ -148,6 +148,7 @@ function kinds({ status }) {
 				h("td", { class: "number quiet" }, kind.oldest_wait_s === null ? NONE
 					: age_format(Date.now() - kind.oldest_wait_s * 1000, Date.now())),
 				number(kind.done), number(kind.dead, "tone-error"),
+				h("td", { class: "number quiet" }, seconds_format(kind.waited?.p50)),
 				["p50", "p95", "p99"].map((name) => h("td", { class: "number quiet" }, seconds_format(kind.seconds?.[name]))))))));
 }
 
