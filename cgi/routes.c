@@ -720,7 +720,7 @@ const struct route routes[] = {
 	  .inputs = INPUTS(UUID_INPUT("schedule")),
 	  .body_max_bytes = BODY_SMALL, .function = "schedule_run", .schema = "ScheduleRun", .status = 202,
 	  .is_write = TRUE,
-	  .help = "Does it now; when it is done else stays as it is." },
+	  .help = "Does it now, of many repositories piece by piece; when it is done else stays as it is." },
 
 	{ .method = "GET", .path = "/api/v1/search", .role = ROLE_VIEWER, .rate = RATE_READ,
 	  .inputs = SEARCH_ALL_INPUTS,

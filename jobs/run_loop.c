@@ -236,13 +236,16 @@ static void schedule(struct runner *runner, gint64 now)
 	if (now < runner->schedule_at_us ||
 		(runner->mode == RUNNER_MODE_ONCE && runner->is_scheduled))
 		return;
-	runner->schedule_at_us = now + SCHEDULE_US;
 	slot_job_list_lost(runner->conf, lost_release, runner);
-	if (!queue_schedule(runner->queue, NULL))
+	gboolean has_more = FALSE;
+	gboolean ok = queue_schedule(runner->queue, &has_more, NULL);
+	/* Between two pieces of what is long the jobs have their turn. */
+	runner->schedule_at_us = g_get_monotonic_time() + SCHEDULE_US;
+	if (!ok)
 		return;
 	/* Events that others committed and nobody numbered yet: a host without a pusher. */
 	queue_sequence(runner->queue, NULL);
-	runner->is_scheduled = TRUE;
+	runner->is_scheduled = !has_more;
 }
 
 void runner_rest(struct runner *runner, const char *why)

@@ -243,7 +243,7 @@ static void tick_log(const struct db_result *ticks, guint row)
 			"reason", reason, NULL);
 }
 
-gboolean queue_schedule(struct queue *queue, GError **error)
+gboolean queue_schedule(struct queue *queue, gboolean *has_more, GError **error)
 {
 	g_autoptr(db_result) ticks = queue_query(queue,
 		"select organization, kind, outcome, jobs, missed, reason"
@@ -252,8 +252,11 @@ gboolean queue_schedule(struct queue *queue, GError **error)
 
 	if (ticks == NULL)
 		return FALSE;
-	for (guint row = 0; row < db_result_rows(ticks); row++)
+	*has_more = FALSE;
+	for (guint row = 0; row < db_result_rows(ticks); row++) {
 		tick_log(ticks, row);
+		*has_more |= !strcmp(db_result_get(ticks, row, 2), "going");
+	}
 	return TRUE;
 }
 

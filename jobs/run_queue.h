@@ -53,8 +53,8 @@ gboolean queue_tell_worker(struct queue *queue, const char *worker, const char *
 	const char *set, const char *jobs, GError **error);
 gboolean queue_remove_worker(struct queue *queue, const char *worker, GError **error);
 
-/* Adds the jobs that schedules say are due. */
-gboolean queue_schedule(struct queue *queue, GError **error);
+/* Adds the jobs that schedules say are due; *has_more: not all of them yet, call again. */
+gboolean queue_schedule(struct queue *queue, gboolean *has_more, GError **error);
 
 /*
  * One round, all in one commit. Completes the jobs whose result is the row's alone (jobs is what

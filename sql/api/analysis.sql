@@ -12,8 +12,8 @@
 --   analysis_pull_request(p_pull_request, p_repo) → {pull_request, scans, findings}: the scans that named it,
 --       the newest first, at most 50, of any repository without p_repo; and what these were the first to
 --       find, the worst first, at most 200. MU404: no scan named it.
---   analysis_begin(p_repo, p_root, p_kind, p_priority) → the run that was queued of a repository on its host; null:
---       one waits or runs already, or there is nothing to look at. Internal.
+--   analysis_begin(p_repos, p_kind, p_priority, p_account) → of how many of these repositories there is something
+--       to look at, and how many jobs were queued for them: of the others one waits or runs already. Internal.
 --   scan_add(p_repo, p_project) → {"run_id", "status", "repositories"}: as analysis_scan_add(), or without p_repo
 --       all that there are, or are in that project, a hundred in a second, each without being asked for twice.
 --       MU400, MU404, MU409.
@@ -89,25 +89,42 @@ begin
 end
 $$;
 
-create function muster.analysis_begin(p_repo muster.repo, p_root muster.root, p_kind text, p_priority integer,
-				      p_account uuid default null)
-returns bigint
+-- The runs of all of them at once: what follows a run costs as much for one as for many.
+create function muster.analysis_begin(p_repos uuid[], p_kind text, p_priority integer, p_account uuid default null,
+				      out fit integer, out jobs integer)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
-	v_key text := muster.analysis_key((p_repo).id);
+	v_repos uuid[] := array(
+		select r.id from muster.repo r
+		  join muster.root t on t.id = r.root_id
+		 where r.id = any (p_repos) and r.removed_at is null and r.archived_at is null and muster.repo_is_here(r, t));
 	v_run muster.run;
+	v_both record;
+	v_repo muster.repo;
+	v_root muster.root;
 begin
-	if (p_repo).removed_at is not null or (p_repo).archived_at is not null or not muster.repo_is_here(p_repo, p_root)
-	   or exists (select from muster.job j
-		       where j.organization_id = (p_repo).organization_id and j.kind = p_kind and j.key = v_key
-			 and j.state in ('queued', 'running')) then
-		return null;
-	end if;
-	insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
-	values ((p_repo).organization_id, (p_repo).project_id, (p_repo).id, p_account, p_kind)
-	returning * into v_run;
-	perform muster.analysis_queue(v_run, p_repo, p_root, v_key, p_priority);
-	return v_run.id;
+	fit := cardinality(v_repos);
+	jobs := 0;
+	for v_run in
+		insert into muster.run (organization_id, project_id, repo_id, account_id, kind)
+		select r.organization_id, r.project_id, r.id, p_account, p_kind
+		  from unnest(p_repos) with ordinality p (id, k)
+		  join muster.repo r on r.id = p.id
+		 where r.id = any (v_repos)
+		   and not exists (select from muster.job j
+				    where j.organization_id = r.organization_id and j.kind = p_kind
+				      and j.key = muster.analysis_key(r.id) and j.state in ('queued', 'running'))
+		 order by p.k
+		returning *
+	loop
+		select r as repo, t as root into v_both from muster.repo r
+		  join muster.root t on t.id = r.root_id
+		 where r.id = v_run.repo_id;
+		v_repo := v_both.repo;
+		v_root := v_both.root;
+		perform muster.analysis_queue(v_run, v_repo, v_root, muster.analysis_key(v_repo.id), p_priority);
+		jobs := jobs + 1;
+	end loop;
 end
 $$;
 
@@ -115,7 +132,8 @@ create function muster.analysis_first() returns table (organization text, jobs i
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_root muster.root;
-	v_repo muster.repo;
+	v_asked uuid[];
+	v_repos uuid[];
 	v_from integer;
 begin
 	for v_root in
@@ -126,17 +144,17 @@ begin
 		if v_root.watched and exists (select from muster.job_kind where name = 'scan') and not
 		   exists (select from muster.organization o
 			    where o.id = v_root.organization_id and o.removed_at is not null) then
-			for v_repo in
-				select * from muster.repo r where r.root_id = v_root.id and r.ordinal >= v_root.scan_from
+			-- What came since somebody asked is by nobody.
+			select array_agg(r.id order by r.ordinal) filter (where r.ordinal < v_root.scan_until),
+			       array_agg(r.id order by r.ordinal) filter (where (r.ordinal < v_root.scan_until) is not true),
+			       max(r.ordinal) + 1
+			  into v_asked, v_repos, v_from
+			  from (select * from muster.repo r where r.root_id = v_root.id and r.ordinal >= v_root.scan_from
 				   and (v_root.scan_projects is null or r.ordinal >= v_root.scan_until
 					or r.project_id = any (v_root.scan_projects))
-				 order by r.ordinal limit 100
-			loop
-				jobs := jobs + (muster.analysis_begin(v_repo, v_root, 'scan', -1,
-					-- What came since is by nobody.
-					case when v_repo.ordinal < v_root.scan_until then v_root.scan_account_id end) is not null)::integer;
-				v_from := v_repo.ordinal + 1;
-			end loop;
+				 order by r.ordinal limit 100) r;
+			jobs := (muster.analysis_begin(v_asked, 'scan', -1, v_root.scan_account_id)).jobs
+				+ (muster.analysis_begin(v_repos, 'scan', -1)).jobs;
 		end if;
 		update muster.root
 		   set scan_from = case when v_from < next_ordinal then v_from end,

@@ -105,8 +105,9 @@ create function muster.job_add(p_organization uuid, p_kind text, p_key text,
 			       p_wait_any boolean default false)
 returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
--- A plan that was made while there were few goes through all of them.
-set enable_seqscan = off set jit = off as $$
+-- A plan that was made while there were few goes through all of them; and one for each call takes longer than what
+-- it does.
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
 	v_at timestamptz := p_run_at;
 	v_attempts integer := coalesce(p_attempts_max, (select attempts from muster.job_kind where name = p_kind), 5);
@@ -186,7 +187,8 @@ begin
 	if cardinality(v_vain) > 0 then
 		perform muster.job_cancel(v_id, muster.job_vain(v_vain[1]));
 	end if;
-	if v_replaced is distinct from p_run then
+	-- (A statement's triggers take their time for no row as well.)
+	if v_replaced <> p_run or (v_replaced is not null and p_run is null) then
 		update muster.run
 		   set status = 'cancelled', message = 'A newer one takes its place.', completed_at = now()
 		 where id = v_replaced and status in ('pending', 'in_progress');

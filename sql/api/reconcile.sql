@@ -71,13 +71,16 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp 
 declare
 	v_last bigint := coalesce((select max(id) from muster.job), 0);
 	v_hosts text[] := array(select distinct host from muster.root where organization_id = p_organization);
+	v_jobs bigint[];
 begin
 	if cardinality(v_hosts) = 0 then
 		v_hosts := array(select distinct w.host from muster.worker w where muster.worker_is_alive(w));
 	end if;
-	return (select count(*) filter (where muster.job_add(p_organization, 'reconcile', 'look:' || h.host,
-				jsonb_build_object('operation', 'look'), h.host, p_priority => -10) > v_last)
-		  from unnest(v_hosts) h (host));
+	-- Told apart in a statement of its own, which sees what this one adds.
+	v_jobs := array(select muster.job_add(p_organization, 'reconcile', 'look:' || h.host,
+				jsonb_build_object('operation', 'look'), h.host, p_priority => -10)
+			  from unnest(v_hosts) h (host));
+	return (select count(*) from unnest(v_jobs) j (id) where muster.job_is_new(j.id, v_last));
 end
 $$;
 

@@ -8,17 +8,21 @@
 --       schedule_get(). MU400, MU404, MU429.
 --   schedule_update(p_schedule, …, p_if_match) → likewise. MU400, MU404, MU412.
 --   schedule_remove(p_schedule) → as schedule_get() would have. MU404.
---   schedule_run(p_schedule) → {"jobs"}: does it now, and changes nothing about when it is done. MU404, MU409:
---       why nothing was to do.
+--   schedule_run(p_schedule) → {"jobs", "going"}: does it now, and changes nothing about when it is done; going:
+--       there is more than was asked for so far, and the runner goes on. MU404, MU409: why nothing was to do.
 --   schedule_preview(p_cron, p_timezone) → {cron, timezone, occurrences}: the next five. MU400.
 --   schedule_tick() → (organization, kind, outcome, jobs, missed, reason) of each whose time has come: what
 --       it does is in the queue; and the first scans of repositories that audits have found. For the runner;
---       however many of these call it, a time comes once.
+--       however many of these call it, a time comes once. outcome going: there is more to do, jobs so far.
 --   schedule_rows(p_organization), schedule_find(p_id), schedule_add(…), schedule_change(p_id, …),
 --       schedule_act(p_id, p_verb): for the terminal, where the first letters of an id will do.
 --   schedule_begin(p_organization): its first schedules, unless it had them. schedule_put(row): checks it,
 --       and writes it. schedule_trail(row, p_verb): who did it. schedule_next(row, p_after): the first time
---       after that one. schedule_queue(row) → how many jobs it added, and why none. Internal.
+--       after that one. schedule_queue(row) → how many jobs its next piece added, of how many things, the last
+--       repository it came to when there is more, and why nothing can be. schedule_go(row): does that piece, and
+--       keeps how far it came. schedule_fail(row, p_reason): it could not be followed. Internal.
+--   job_is_new(p_job, p_last) → whether job_add(), which answered p_job, added it: p_last was the highest id
+--       before. Internal.
 --   root_queue(p_root, p_repo, p_mode) → the job that audits it, or one of its repositories; the mode is
 --       that of job_add(). Internal.
 --
@@ -26,7 +30,9 @@
 -- last_outcome, error, account, created_at, updated_at}. Its times are those of cron_next(), later by a part
 -- of jitter_s that is the same for the same schedule. Times that passed while nobody looked are made up
 -- for by doing it once, when the last of them is no longer than backfill_s ago; those before are told as
--- missed, on the trail, by an event and in the runner's log, and not done.
+-- missed, on the trail, by an event and in the runner's log, and not done. One of many repositories is done piece
+-- by piece, each with its call: until the last is done the next time of the same schedule waits. When one
+-- cannot be followed it is tried again every ten minutes; the trail and an event tell of the first time.
 
 create function muster.schedule_jitter(p_schedule muster.schedule) returns interval
 language sql immutable parallel safe
@@ -168,11 +174,13 @@ begin
 		perform muster.field_error('cron', 'never comes');
 	end if;
 	v_schedule.updated_at := now();
-	insert into muster.schedule select v_schedule.*
+	insert into muster.schedule as s select v_schedule.*
 	    on conflict (id) do update
 	   set cron = excluded.cron, timezone = excluded.timezone, jitter_s = excluded.jitter_s,
 	       backfill_s = excluded.backfill_s, enabled = excluded.enabled, next_at = excluded.next_at,
-	       error = excluded.error, retry_at = excluded.retry_at, updated_at = excluded.updated_at;
+	       error = excluded.error, retry_at = excluded.retry_at, updated_at = excluded.updated_at,
+	       -- Who switches it off wants no more of it.
+	       going_at = case when excluded.enabled or not s.enabled then s.going_at end;
 	return v_schedule;
 end
 $$;
@@ -322,17 +330,29 @@ begin
 end
 $$;
 
-create function muster.schedule_queue(p_schedule muster.schedule, out jobs integer, out reason text)
+create function muster.job_is_new(p_job bigint, p_last bigint) returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	-- What waited or ran already has an older id, or is of another transaction, also one that ended meanwhile.
+	return p_job > p_last and exists (select from muster.job where id = p_job and created_at = now());
+end
+$$;
+
+create function muster.schedule_queue(p_schedule muster.schedule, out jobs integer, out fit integer, out after uuid,
+				      out reason text)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
+	v_from timestamptz := clock_timestamp();
 	v_job bigint;
 	v_root muster.root;
-	v_both record;
 	v_repo muster.repo;
-	v_of integer := 0;
+	v_repos uuid[];
+	v_both record;
+	v_done record;
 	v_last bigint := coalesce((select max(id) from muster.job), 0);
 begin
 	jobs := 0;
+	fit := 0;
 	if not exists (select from muster.job_kind where name = (p_schedule).kind) then
 		reason := 'No runner does this.';
 		return;
@@ -345,77 +365,147 @@ begin
 			select * from muster.root_parts((p_schedule).organization_id, (p_schedule).project_id, (p_schedule).repo_id)
 		loop
 			v_root := v_both.root;
-			v_of := v_of + 1;
-			-- What waits or runs is not asked for again: its id is an older one, or it is of another transaction.
+			fit := fit + 1;
 			v_job := muster.root_queue(v_root, v_both.repo);
-			jobs := jobs + (v_job > v_last and exists (select from muster.job j
-								    where j.id = v_job and j.created_at = now()))::integer;
+			jobs := jobs + muster.job_is_new(v_job, v_last)::integer;
 		end loop;
+		return;
 	elsif (p_schedule).kind = 'reconcile' then
-		v_of := 1;
+		fit := 1;
 		jobs := muster.reconcile_add((p_schedule).organization_id);
+		return;
 	elsif (p_schedule).kind = 'report' then
-		v_of := (select count(*) from muster.root t
-			  where t.organization_id = (p_schedule).organization_id and t.audit_id is not null);
-		if v_of > 0 then
-			jobs := (muster.job_add((p_schedule).organization_id, 'report', 'daily', p_priority => -5) > v_last)::integer;
+		fit := (select count(*) from muster.root t
+			 where t.organization_id = (p_schedule).organization_id and t.audit_id is not null);
+		if fit > 0 then
+			v_job := muster.job_add((p_schedule).organization_id, 'report', 'daily', p_priority => -5);
+			jobs := muster.job_is_new(v_job, v_last)::integer;
 		end if;
-	elsif (p_schedule).kind = 'fetch' then
-		for v_repo in
-			select r.* from muster.repo r
-			  join muster.root t on t.id = r.root_id
-			 where r.organization_id = (p_schedule).organization_id and r.removed_at is null
-			   and r.archived_at is null
-			   and ((t.watched and t.slug = 'clones') or exists (select from muster.mirror m where m.repo_id = r.id))
-			   and ((p_schedule).project_id is null or r.project_id = (p_schedule).project_id)
-			   and ((p_schedule).repo_id is null or r.id = (p_schedule).repo_id)
-			 order by r.id
-		loop
-			v_job := muster.fetch_add(v_repo);
-			v_of := v_of + (v_job is not null)::integer;
-			jobs := jobs + coalesce(v_job > v_last, false)::integer;
-		end loop;
-	else
-		for v_both in
-			select r as repo, t as root from muster.repo r
-			  join muster.root t on t.id = r.root_id
-			 where r.organization_id = (p_schedule).organization_id and r.removed_at is null
-			   and r.archived_at is null
-			   and muster.repo_is_here(r, t)
-			   and ((p_schedule).project_id is null or r.project_id = (p_schedule).project_id)
-			   and ((p_schedule).repo_id is null or r.id = (p_schedule).repo_id)
-			 order by r.id
-		loop
-			v_repo := v_both.repo;
-			v_root := v_both.root;
-			v_of := v_of + 1;
-			jobs := jobs + (muster.analysis_begin(v_repo, v_root, (p_schedule).kind, 0) is not null)::integer;
-		end loop;
+		return;
 	end if;
-	reason := case when jobs > 0 then null when v_of > 0 then 'The last time is not done yet.'
-		       else 'There is nothing that could be looked at.' end;
+	-- Of each repository, in the order of their ids: at most 400, and half a second.
+	after := (p_schedule).going_after;
+	for v_piece in 1 .. 2 loop
+		v_repos := array(select r.id from muster.repo r
+				  where r.organization_id = (p_schedule).organization_id and r.removed_at is null
+				    and r.archived_at is null
+				    and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+				    and ((p_schedule).project_id is null or r.project_id = (p_schedule).project_id)
+				    and ((p_schedule).repo_id is null or r.id = (p_schedule).repo_id)
+				  order by r.id limit 200);
+		if (p_schedule).kind = 'fetch' then
+			for v_repo in
+				select r.* from muster.repo r
+				  join muster.root t on t.id = r.root_id
+				 where r.id = any (v_repos)
+				   and ((t.watched and t.slug = 'clones') or exists (select from muster.mirror m where m.repo_id = r.id))
+				 order by r.id
+			loop
+				v_job := muster.fetch_add(v_repo);
+				fit := fit + (v_job is not null)::integer;
+				jobs := jobs + coalesce(muster.job_is_new(v_job, v_last), false)::integer;
+			end loop;
+		else
+			v_done := muster.analysis_begin(v_repos, (p_schedule).kind, 0);
+			fit := fit + v_done.fit;
+			jobs := jobs + v_done.jobs;
+		end if;
+		after := case when cardinality(v_repos) = 200 then v_repos[200] end;
+		exit when after is null or clock_timestamp() > v_from + interval '500 milliseconds';
+	end loop;
 end
 $$;
 
-create function muster.schedule_run_now(p_schedule muster.schedule) returns integer
+create function muster.schedule_go(p_schedule muster.schedule, out jobs integer, out outcome text, out reason text)
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_done record := muster.schedule_queue(p_schedule);
+	v_fit integer := coalesce((p_schedule).going_fit, 0) + v_done.fit;
+	v_is_over boolean := v_done.after is null;
 begin
-	if v_done.jobs = 0 then
+	jobs := coalesce((p_schedule).going_jobs, 0) + v_done.jobs;
+	outcome := case when jobs > 0 then 'queued' else 'skipped' end;
+	if v_is_over and jobs = 0 then
+		reason := coalesce(v_done.reason, case when v_fit > 0 then 'The last time is not done yet.'
+						       else 'There is nothing that could be looked at.' end);
+	end if;
+	update muster.schedule_tick t set jobs = schedule_go.jobs, outcome = schedule_go.outcome, reason = schedule_go.reason
+	 where t.schedule_id = (p_schedule).id and t.due_at = (p_schedule).going_at;
+	update muster.schedule s
+	   set going_at = case when not v_is_over then (p_schedule).going_at end, going_after = v_done.after,
+	       going_jobs = schedule_go.jobs, going_fit = v_fit, error = null, retry_at = null
+	 where s.id = (p_schedule).id;
+	if not v_is_over then
+		outcome := 'going';
+	end if;
+end
+$$;
+
+create function muster.schedule_event(p_schedule muster.schedule, p_due_at timestamptz, p_outcome text, p_jobs integer,
+				      p_missed integer, p_reason text) returns void
+language sql security definer set search_path = pg_catalog, muster, pg_temp
+begin atomic
+	insert into muster.outbox (organization_id, channel, type, subject, data)
+	values ((p_schedule).organization_id, 'runs', 'schedule_tick', (p_schedule).id::text,
+		jsonb_build_object('schedule_id', (p_schedule).id, 'kind', (p_schedule).kind, 'due_at', muster.iso(p_due_at),
+			'outcome', p_outcome, 'jobs', p_jobs, 'missed', p_missed, 'reason', p_reason,
+			'timestamp', muster.iso(now())));
+end;
+
+-- What it had asked for before is tried as long as a time that was missed would be made up for.
+create function muster.schedule_fail(p_schedule muster.schedule, p_reason text) returns void
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	update muster.schedule s
+	   set retry_at = now() + interval '10 minutes', error = p_reason,
+	       going_at = case when s.going_at > now() - s.backfill_s * interval '1 second' then s.going_at end
+	 where s.id = (p_schedule).id;
+	update muster.schedule_tick t set reason = p_reason
+	 where t.schedule_id = (p_schedule).id and t.due_at = (p_schedule).going_at;
+	-- Once, and not every ten minutes.
+	if (p_schedule).error is null then
+		insert into muster.trail (organization_id, action, subject, data)
+		values ((p_schedule).organization_id, 'schedule.fail', (p_schedule).id::text,
+			jsonb_build_object('kind', (p_schedule).kind, 'error', p_reason));
+		perform muster.schedule_event(p_schedule, coalesce((p_schedule).going_at, (p_schedule).next_at), 'failed', 0, 0, p_reason);
+	end if;
+end
+$$;
+
+create function muster.schedule_run_now(p_schedule muster.schedule) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_schedule muster.schedule;
+	v_done record;
+begin
+	select * into v_schedule from muster.schedule where id = (p_schedule).id for update;
+	if v_schedule.going_at is not null then
+		raise exception using errcode = 'MU409', message = 'The last time is not done yet.';
+	end if;
+	v_schedule.going_at := clock_timestamp();
+	v_schedule.going_after := null;
+	v_schedule.going_jobs := 0;
+	v_schedule.going_fit := 0;
+	loop
+		v_done := muster.schedule_go(v_schedule);
+		exit when v_done.outcome <> 'going' or v_done.jobs > 0
+			  or clock_timestamp() > statement_timestamp() + interval '5 seconds';
+		select * into v_schedule from muster.schedule where id = v_schedule.id;
+	end loop;
+	if v_done.outcome = 'skipped' then
 		raise exception using errcode = 'MU409', message = v_done.reason;
 	end if;
 	insert into muster.trail (organization_id, account_id, action, subject, data)
 	values ((p_schedule).organization_id, muster.account(), 'schedule.run', (p_schedule).id::text,
-		jsonb_build_object('kind', (p_schedule).kind, 'jobs', v_done.jobs));
-	return v_done.jobs;
+		jsonb_build_object('kind', (p_schedule).kind, 'jobs', v_done.jobs, 'going', v_done.outcome = 'going'));
+	return jsonb_build_object('jobs', v_done.jobs, 'going', v_done.outcome = 'going');
 end
 $$;
 
 create function muster.schedule_run(p_schedule uuid) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
-	return jsonb_build_object('jobs', muster.schedule_run_now(muster.schedule_own(p_schedule)));
+	return muster.schedule_run_now(muster.schedule_own(p_schedule));
 end
 $$;
 
@@ -425,16 +515,20 @@ language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
 set lock_timeout = '250ms' as $$
 declare
 	v_schedule muster.schedule;
+	v_going muster.schedule;
 	v_from timestamptz;
 	v_at timestamptz;
+	v_missed integer;
 begin
 	for v_schedule in
 		select * from muster.schedule s
-		 where s.enabled and s.next_at <= now() and (s.retry_at is null or s.retry_at <= now()) order by s.next_at
+		 where (s.going_at is not null or (s.enabled and s.next_at <= now()))
+		   and (s.retry_at is null or s.retry_at <= now())
+		 order by least(s.next_at, s.going_at)
 		 limit 20 for update skip locked
 	loop
-		-- What takes long leaves the others, and itself, their time: they come at the next call.
-		exit when clock_timestamp() > statement_timestamp() + interval '10 seconds';
+		-- What takes long leaves the others, and whoever calls, their time: they come at the next call.
+		exit when clock_timestamp() > statement_timestamp() + interval '2 seconds';
 		begin
 			kind := v_schedule.kind;
 			organization := (select o.slug from muster.organization o where o.id = v_schedule.organization_id);
@@ -442,40 +536,50 @@ begin
 			jobs := 0;
 			missed := 0;
 			reason := null;
-			-- A host that was away for long has no use of the exact number.
-			v_from := now() - v_schedule.backfill_s * interval '1 second';
-			v_at := v_schedule.next_at;
-			while v_at < v_from and missed < 100 loop
-				missed := missed + 1;
-				v_at := muster.schedule_next(v_schedule, v_at);
-			end loop;
-			if v_at < v_from then
-				v_at := muster.schedule_next(v_schedule, v_from);
-			end if;
-			update muster.schedule set next_at = muster.schedule_next(v_schedule, now()), error = null, retry_at = null
-			 where id = v_schedule.id;
-			if v_at <= now() then
-				-- Not a time that came already, before the clock of the server was put back.
-				continue when exists (select from muster.schedule_tick t
-						       where t.schedule_id = v_schedule.id and t.due_at = v_at);
-				select q.jobs, q.reason into jobs, reason from muster.schedule_queue(v_schedule) q;
-				outcome := case when jobs > 0 then 'queued' else 'skipped' end;
-			else
+			v_going := v_schedule;
+			if v_schedule.going_at is null then
+				-- A host that was away for long has no use of the exact number.
+				v_from := now() - v_schedule.backfill_s * interval '1 second';
 				v_at := v_schedule.next_at;
+				while v_at < v_from and missed < 100 loop
+					missed := missed + 1;
+					v_at := muster.schedule_next(v_schedule, v_at);
+				end loop;
+				if v_at < v_from then
+					v_at := muster.schedule_next(v_schedule, v_from);
+				end if;
+				update muster.schedule set next_at = muster.schedule_next(v_schedule, now()), error = null, retry_at = null
+				 where id = v_schedule.id;
+				-- Not a time that came already, before the clock of the server was put back.
+				continue when v_at <= now() and exists (select from muster.schedule_tick t
+									 where t.schedule_id = v_schedule.id and t.due_at = v_at);
+				if v_at <= now() then
+					v_going.going_at := v_at;
+					v_going.going_after := null;
+					v_going.going_jobs := 0;
+					v_going.going_fit := 0;
+				end if;
+				insert into muster.schedule_tick (schedule_id, due_at, organization_id, outcome, jobs, missed)
+				values (v_schedule.id, coalesce(v_going.going_at, v_schedule.next_at), v_schedule.organization_id,
+					outcome, 0, missed)
+				    on conflict do nothing;
+				if missed > 0 then
+					insert into muster.trail (organization_id, action, subject, data)
+					values (v_schedule.organization_id, 'schedule.missed', v_schedule.id::text,
+						jsonb_build_object('kind', kind, 'missed', missed, 'since', muster.iso(v_schedule.next_at)));
+				end if;
 			end if;
-			insert into muster.schedule_tick (schedule_id, due_at, organization_id, outcome, jobs, missed, reason)
-			values (v_schedule.id, v_at, v_schedule.organization_id, outcome, jobs, missed, reason)
-			    on conflict do nothing;
-			if missed > 0 then
-				insert into muster.trail (organization_id, action, subject, data)
-				values (v_schedule.organization_id, 'schedule.missed', v_schedule.id::text,
-					jsonb_build_object('kind', kind, 'missed', missed, 'since', muster.iso(v_schedule.next_at)));
+			v_missed := missed;
+			if v_going.going_at is not null then
+				select g.jobs, g.outcome, g.reason into jobs, outcome, reason from muster.schedule_go(v_going) g;
+				select t.missed into v_missed from muster.schedule_tick t
+				 where t.schedule_id = v_going.id and t.due_at = v_going.going_at;
 			end if;
-			insert into muster.outbox (organization_id, channel, type, subject, data)
-			values (v_schedule.organization_id, 'runs', 'schedule_tick', v_schedule.id::text,
-				jsonb_build_object('schedule_id', v_schedule.id, 'kind', kind, 'due_at', muster.iso(v_at),
-					'outcome', outcome, 'jobs', jobs, 'missed', missed, 'reason', reason,
-					'timestamp', muster.iso(now())));
+			-- Of what a person asked for there is no time, which is null then.
+			if outcome <> 'going' and v_missed is not null then
+				perform muster.schedule_event(v_schedule, coalesce(v_going.going_at, v_schedule.next_at), outcome, jobs,
+							      v_missed, reason);
+			end if;
 		-- Somebody holds what it is about: it is tried again at the next call.
 		exception when lock_not_available then
 			continue;
@@ -485,8 +589,7 @@ begin
 			jobs := 0;
 			missed := 0;
 			reason := left(sqlerrm, 2000);
-			update muster.schedule set retry_at = now() + interval '10 minutes', error = reason
-			 where id = v_schedule.id;
+			perform muster.schedule_fail(v_schedule, reason);
 		end;
 		return next;
 	end loop;

@@ -66,9 +66,13 @@ begin atomic
 		 'Whether a repository is scanned as soon as an audit has found it; else when a schedule says so.')) k;
 end;
 
+-- plpgsql, for one of language sql is planned at each call.
 create function muster.setting_value(p_key text, p_organization uuid) returns jsonb
-language sql stable security definer set search_path = pg_catalog, muster, pg_temp
-return (select muster.setting_get(k.key, k.standard, p_organization) from muster.setting_known() k where k.key = p_key);
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select muster.setting_get(k.key, k.standard, p_organization) from muster.setting_known() k where k.key = p_key);
+end
+$$;
 
 create function muster.setting_json(p_key text, p_organization uuid) returns jsonb
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp

@@ -86,7 +86,8 @@ my %functions = (
 	(map { $_ => { is => 'internal' } } qw(
 		reconcile_add reconcile_kept reconcile_leftover cron_field cron_next cron_parse html letter_is_wanted prune_step prune_table schedule_act schedule_add
 		schedule_begin schedule_change schedule_drop schedule_edit schedule_find schedule_jitter schedule_json
-		schedule_make schedule_next schedule_own schedule_put schedule_queue schedule_rows schedule_run_now
+		schedule_event schedule_fail schedule_go schedule_make schedule_next schedule_own schedule_put schedule_queue
+		schedule_rows schedule_run_now job_is_new
 		schedule_times schedule_trail setting_get setting_json setting_known setting_set setting_value
 		summary_all summary_compose summary_html summary_json summary_letter_of summary_lines summary_step
 		summary_subject summary_text tally_add tally_days tally_row tally_since trash_prune waiver_apply

@@ -136,7 +136,20 @@ like $db->value('select error from muster.schedule where id = $1', $broken), qr/
 is_deeply [ticks()], [], 'it is not tried again at once';
 is $db->value('select next_at <= now() and retry_at > now() from muster.schedule where id = $1', $broken), 't',
 	'and the time that was due is not lost';
+sub failures { return $db->value(q{select count(*) from muster.trail where action = 'schedule.fail' and subject = $1}, $broken) }
+sub told_failed { return $db->value(q{select count(*) from (select type, subject, data from muster.outbox union all
+	select type, subject, data from muster.event) x where type = 'schedule_tick' and subject = $1
+	and data ->> 'outcome' = 'failed'}, $broken) }
+like $db->json(q{select data from muster.trail where action = 'schedule.fail'})->{error}, qr/Atlantis/, 'the trail says so';
+$db->sql('update muster.schedule set retry_at = now() where id = $1', $broken);
+like +(ticks())[0], qr/^acme audit failed/, 'it is tried again later';
+is_deeply [failures(), told_failed()], [1, 1], 'what goes on failing is told once, there and by an event';
+like ask('select muster.schedule_get($1)', $broken)->{error}, qr/Atlantis/, 'and its owner sees why';
 is ask(q{select muster.schedule_update($1, p_timezone => 'Europe/Berlin')}, $broken)->{error}, undef, 'until it is mended';
+$db->sql(q{update muster.schedule set timezone = 'Europe/Atlantis', next_at = now() where id = $1}, $broken);
+ticks();
+is_deeply [failures(), told_failed()], [2, 2], 'failing anew is told anew';
+ask('select muster.schedule_remove($1)', $broken);
 
 # ---- of one project, of one repository ----
 
@@ -233,7 +246,7 @@ $too_many->send($make);
 wait_for { $db->value(q{select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'}) };
 $one_more->ask('commit');
 eval { $too_many->read };
-is $db->value('select count(*) from muster.schedule where organization_id = $1', $acme->{id}), 1000, 'there are not more than a thousand';
+is $db->value('select count(*) from muster.schedule where organization_id = $1', $acme->{id}), 1000, 'there are not more than 400';
 $db->sql(q{delete from muster.schedule where not enabled and updated_at = created_at});
 
 # ---- whose ----
@@ -324,6 +337,122 @@ ticks() for 1 .. 4;
 is $db->value(q{select count(*) from muster.job where kind = 'scan'}), $of - 1, 'a project takes nothing away from everything';
 is $api->json($developer . q{select muster.scan_add('one'); commit})->{repositories}, 1, 'one alone can be asked for, too';
 like $api->error($theirs . q{select muster.scan_add('one')}, ), qr/MU404/, 'but not by others';
+
+# ---- piece by piece ----
+
+sub all_scans { return $db->value(q{select concat_ws(' ', count(*), count(distinct key)) from muster.job where kind = 'scan'}) }
+sub tidy { $db->sql("delete from muster.$_") for qw(job run schedule); return $db->sql('update muster.root set scan_from = null') }
+tidy();
+ingest($db, $acme, report([map { { name => sprintf('many%04d', $_) } } 1 .. 450]));
+tidy();
+my $large = add('scan', '@yearly');
+due($large->{id}, 0);
+my @calls;
+while (my ($call) = ticks()) {
+	push @calls, $call;
+	last if @calls > 60;
+}
+cmp_ok scalar @calls, '>=', 2, 'of many repositories only a part is queued by one call';
+is scalar(grep { !/^acme scan going \d+ 0$/ } @calls[0 .. $#calls - 1]), 0, 'which says that there is more' or diag explain \@calls;
+is $calls[-1], 'acme scan queued 450 0', 'until all are';
+is all_scans(), '450 450', 'each once';
+is $db->value('select count(*) from muster.run'), 450, 'with a run for each';
+is $db->value('select max(n) <= 400 from (select count(*) as n from muster.run group by created_at) x'), 't', 'no call makes more than 400';
+is_deeply [map { "@$_" } $db->rows('select outcome, jobs from muster.schedule_tick')], ['queued 450'], 'it came once';
+is $db->value(q{select count(*) from (select type, subject from muster.outbox union all select type, subject from muster.event) x
+	where type = 'schedule_tick' and subject = $1}, $large->{id}), 1, 'and was told once';
+is $db->value('select going_at from muster.schedule'), undef, 'nothing is left to do';
+
+# A runner dies between two pieces, and in the middle of one; others look meanwhile.
+$db->sql('delete from muster.job');
+$db->sql('delete from muster.run');
+due($large->{id}, 0);
+like +(ticks())[0], qr/^acme scan going/, 'one piece';
+my $piece = all_scans();
+my $dies = $jobs->session;
+$dies->ask('begin');
+like $dies->ask('select outcome from muster.schedule_tick()'), qr/^(?:going|queued)$/, 'a runner does the next';
+is_deeply [ticks()], [], 'which another leaves to it';
+$dies->ask('rollback');
+is all_scans(), $piece, 'and dies of it';
+due($large->{id}, 0);
+@pids = ();
+for (1 .. 4) {
+	defined(my $pid = fork) or die "fork: $!\n";
+	if (!$pid) {
+		my $ok = eval { ticks() for 1 .. 8; 1 };
+		require POSIX;
+		POSIX::_exit($ok ? 0 : 1);
+	}
+	push @pids, $pid;
+}
+is scalar(grep { waitpid($_, 0); $? } @pids), 0, 'others go on';
+1 while ticks();
+is all_scans(), '450 450', 'nothing is left out, nor queued twice';
+is $db->value('select count(*) from muster.run'), 450, 'nor has it two runs';
+is_deeply [map { "@$_" } $db->rows(q{select outcome, jobs, coalesce(reason, '')
+	from muster.schedule_tick order by due_at desc limit 2})],
+	['skipped 0 The last time is not done yet.', 'queued 450 '], 'the next time came after it, and found it all there';
+
+# It fails half way.
+$db->sql('delete from muster.job');
+due($large->{id}, 0);
+ticks();
+$db->sql(q{alter table muster.run add constraint broken check (repo_id is null) not valid});
+like +(ticks())[0], qr/^acme scan failed/, 'one that fails half way';
+is_deeply [ticks()], [], 'waits';
+$db->sql('alter table muster.run drop constraint broken');
+$db->sql('update muster.schedule set retry_at = now()');
+1 while ticks();
+is all_scans(), '450 450', 'and goes on where it was';
+$db->sql('delete from muster.job');
+due($large->{id}, 0);
+ticks();
+$db->sql(q{alter table muster.run add constraint broken check (repo_id is null) not valid});
+$db->sql(q{update muster.schedule set going_at = going_at - interval '2 hours'});
+like +(ticks())[0], qr/^acme scan failed/, 'what fails for longer than it would be made up for';
+$db->sql('alter table muster.run drop constraint broken');
+is $db->value('select going_at from muster.schedule'), undef, 'is given up';
+$db->sql('update muster.schedule set retry_at = null');
+
+# By hand; and switched off.
+$db->sql('delete from muster.job');
+my $by_hand = ask('select muster.schedule_run($1)', $large->{id});
+ok $by_hand->{going} && $by_hand->{jobs} >= 200 && $by_hand->{jobs} <= 400, 'by hand the first piece is done at once' or diag explain $by_hand;
+like $api->error($lead . 'select muster.schedule_run($1)', $large->{id}), qr/MU409/, 'which is not begun again while it goes on';
+my $times = $db->value('select count(*) from muster.schedule_tick');
+1 while ticks();
+is all_scans(), '450 450', 'the runner does the rest';
+is $db->value('select count(*) from muster.schedule_tick'), $times, 'and no time came by that';
+$db->sql('delete from muster.job');
+due($large->{id}, 0);
+ticks();
+my $so_far = all_scans();
+ask('select muster.schedule_update($1, p_enabled => false)', $large->{id});
+is_deeply [ticks()], [], 'what is switched off does not go on';
+is all_scans(), $so_far, 'with no piece more';
+
+# What a second person adds in the same moment is not counted as ours.
+tidy();
+$db->sql('update muster.root set watched = true');
+$jobs->sql(q{select muster.job_kind_set('[{"name": "report", "queue": "database", "help": "x"}, {"name": "fetch", "queue": "fetch", "help": "x"}]')});
+for my $kind ('report', 'fetch') {
+	my $repo = $db->value(q{select r.id from muster.repo r join muster.root t on t.id = r.root_id where t.organization_id = $1
+		and t.watched and r.removed_at is null order by r.id limit 1}, $acme->{id});
+	$db->sql(q{update muster.root set slug = 'clones' where id = (select root_id from muster.repo where id = $1)}, $repo) if $kind eq 'fetch';
+	my $twice = add($kind, '@yearly', $kind eq 'fetch' ? (repo => $repo) : ());
+	my $first = $db->session;
+	$first->ask('begin');
+	$first->ask($kind eq 'report' ? "select muster.job_add('$acme->{id}', 'report', 'daily')"
+		: "select muster.fetch_add(r) from muster.repo r where r.id = '$repo'");
+	my $counts = $db->session;
+	$counts->send("select jobs from muster.schedule_queue((select s from muster.schedule s where s.id = '$twice->{id}'))");
+	wait_for { $db->value(q{select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'}) };
+	$first->ask('commit');
+	is $counts->read, 0, "$kind: what somebody else added is not counted";
+	$db->sql('delete from muster.job');
+	is $db->value("select jobs from muster.schedule_queue((select s from muster.schedule s where s.id = '$twice->{id}'))"), 1, 'but what it adds';
+}
 
 # ---- what it costs ----
 
