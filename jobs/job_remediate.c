@@ -21,7 +21,7 @@
  * clone, which alone may run programs and connect: here nothing can.
  *
  *	commit		message, author {name, email}, seen {head}
- *	discard		seen {head, staged, unstaged, untracked}
+ *	discard		seen {head, staged, unstaged, untracked, digest}
  *	fix_remote	url
  *	delete		the folder goes to the trash under run_id
  *	restore		what delete_run_id deleted comes back
@@ -64,6 +64,7 @@ static struct change_seen seen_get(json_object *params)
 		.staged = seen != NULL ? number_get(seen, "staged", -1) : -1,
 		.unstaged = seen != NULL ? number_get(seen, "unstaged", -1) : -1,
 		.untracked = seen != NULL ? number_get(seen, "untracked", -1) : -1,
+		.digest = seen != NULL ? json_get_text(seen, "digest", NULL) : NULL,
 	};
 }
 

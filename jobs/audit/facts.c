@@ -81,6 +81,7 @@ void audit_facts_free(struct audit_facts *facts)
 	g_free(facts->remote_key);
 	g_free(facts->remote_name);
 	status_free(facts->status);
+	g_free(facts->changes_digest);
 	refs_free(facts->refs);
 	if (facts->has_head)
 		refs_head_clear(&facts->head);

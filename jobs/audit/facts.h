@@ -96,6 +96,7 @@ struct audit_facts {
 	guint remotes;
 
 	struct status *status; /* NULL: bare, or not looked at */
+	char *changes_digest;  /* of status_digest(); NULL: nothing differs, or it cannot be told */
 	gsize changed;         /* entries `git status` would list; a lower bound when truncated */
 
 	struct refs *refs; /* NULL: not looked at */

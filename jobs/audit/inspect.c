@@ -10,7 +10,6 @@
 #include "jobs/audit/past.h"
 #include "lib/report.h"
 
-#define STATUS_ENTRIES_MAX 10000
 #define WORKTREES_MAX 200
 #define SUBMODULES_MAX 1000
 #define BIG_INDEX_BYTES (4 * 1024 * 1024) /* from here on a tree gets all the processors */
@@ -70,12 +69,13 @@ static unsigned status_threads(const struct repo *r)
 static gboolean gather_status(struct audit_facts *facts, const struct repo *r, GError **error)
 {
 	struct status_options options = {
-		.threads = status_threads(r), .entries_max = STATUS_ENTRIES_MAX};
+		.threads = status_threads(r), .entries_max = STATUS_DIGEST_ENTRIES};
 
 	facts->status = status_read(r, &options, error);
 	if (facts->status == NULL)
 		return FALSE;
 	const struct status_counts *counts = &facts->status->counts;
+	facts->changes_digest = status_digest(r, facts->status);
 	for (gsize i = 0; i < facts->status->entries_count; i++)
 		facts->changed += facts->status->entries[i].kind != STATUS_KIND_UNVERIFIED;
 	facts->changed = MAX(facts->changed,

@@ -380,6 +380,7 @@ json_object *row_new(const struct audit_facts *facts, audit_checks checks)
 	member_flag(row, "is_bare", facts->is_bare, is_read);
 	member_number(
 		row, "changed", (gint64)facts->changed, facts->status != NULL || facts->is_bare);
+	member_text(row, "changes_digest", facts->changes_digest);
 	add_counts(row, "counts", facts->status != NULL ? &facts->status->counts : NULL,
 		(gint64)facts->stashes, facts->refs != NULL);
 	add_branches(row, facts);

@@ -193,11 +193,28 @@ static gboolean count_check(gint64 seen, guint64 now, const char *what, GError *
 	return FALSE;
 }
 
-/* Beside what was seen. Our own reader: its numbers are those of the report. */
-static gboolean status_check(
-	const struct change *change, const struct change_seen *seen, GError **error)
+static gboolean digest_check(const struct change *change, const struct change_seen *seen,
+	const struct status *status, GError **error)
 {
-	const struct status_options options = {.entries_max = 0};
+	g_autofree char *now = status_digest(change->r, status);
+
+	if (seen->digest != NULL && now != NULL && !strcmp(seen->digest, now))
+		return TRUE;
+	g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_CONFLICT,
+		status->entries_count == 0 ? "nothing is changed in it any more: audit it again"
+		: now == NULL ? "more has changed than can be told apart: throw it away by hand"
+		: seen->digest == NULL
+			? "the audit does not say what it saw: audit it again, and look"
+			: "what is changed is not what the audit saw: audit it again, and look");
+	return FALSE;
+}
+
+/* Beside what was seen. Our own reader: its numbers are those of the report. */
+static gboolean status_check(const struct change *change, const struct change_seen *seen,
+	gboolean is_thrown_away, GError **error)
+{
+	const struct status_options options = {
+		.entries_max = is_thrown_away ? STATUS_DIGEST_ENTRIES : 0};
 	g_autoptr(Status) status = status_read(change->r, &options, error);
 
 	if (status == NULL)
@@ -208,7 +225,8 @@ static gboolean status_check(
 		return refuse(error, "a folder of it cannot be read");
 	return count_check(seen->staged, status->counts.staged, "staged", error) &&
 	       count_check(seen->unstaged, status->counts.unstaged, "changed", error) &&
-	       count_check(seen->untracked, status->counts.untracked, "untracked", error);
+	       count_check(seen->untracked, status->counts.untracked, "untracked", error) &&
+	       (!is_thrown_away || digest_check(change, seen, status, error));
 }
 
 /* Whether what git keeps of this path is not its bytes, but what a program makes of them. */
@@ -438,7 +456,8 @@ gboolean change_commit(const char *path, const struct change_seen *seen,
 	g_auto(change) change = {0};
 
 	if (!change_open(&change, path, log, error) || !state_check(&change, error) ||
-		!head_read(&change, seen->head, error) || !status_check(&change, seen, error))
+		!head_read(&change, seen->head, error) ||
+		!status_check(&change, seen, FALSE, error))
 		return FALSE;
 	g_autoptr(git_status_list) list = list_read(&change, error);
 	if (list == NULL || !list_check(&change, list, error) ||
@@ -497,7 +516,7 @@ gboolean change_discard(
 	g_auto(change) change = {0};
 
 	if (!change_open(&change, path, log, error) || !state_check(&change, error) ||
-		!head_read(&change, seen->head, error) || !status_check(&change, seen, error))
+		!head_read(&change, seen->head, error) || !status_check(&change, seen, TRUE, error))
 		return FALSE;
 	if (change.head == NULL)
 		return refuse(error, "nothing was ever committed to go back to");

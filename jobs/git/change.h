@@ -24,6 +24,7 @@
 struct change_seen {
 	const char *head; /* commit, 40 hexadecimal digits; NULL: whatever it is */
 	gint64 staged, unstaged, untracked; /* as status.h counts; -1: however many */
+	const char *digest;                 /* of status_digest(); NULL: nobody knows */
 };
 
 struct change_author {
@@ -36,7 +37,8 @@ gboolean change_commit(const char *path, const struct change_seen *seen,
 
 /*
  * The working tree and the index become what the last commit has; files that git neither knows nor
- * ignores are removed, repositories inside are not.
+ * ignores are removed, repositories inside are not. Only when seen->digest is that of what is
+ * there: one byte that nobody saw is one too many.
  */
 gboolean change_discard(
 	const char *path, const struct change_seen *seen, GPtrArray *log, GError **error);

@@ -19,6 +19,7 @@ jobs_libgitread_a_SOURCES = \
 	jobs/git/repo.c jobs/git/repo.h \
 	jobs/git/repo_config.c \
 	jobs/git/status.c jobs/git/status.h \
+	jobs/git/status_digest.c \
 	jobs/git/status_file.c \
 	jobs/git/status_folder.c \
 	jobs/git/status_head.c \

@@ -76,6 +76,17 @@ typedef struct status Status; /* for g_autoptr */
 struct status *status_read(
 	const struct repo *r, const struct status_options *options, GError **error);
 void status_free(struct status *s);
+
+/*
+ * All that s lists as one text of 64 hexadecimal digits: names, what became of each, what is
+ * staged, and of each file on disk, also of those in untracked folders, what changes whenever
+ * somebody writes to it. Valid for the machine that it was made on. NULL when nothing differs, or
+ * when not all of it can be told: s is truncated, or it is of more than 20 000 files.
+ */
+char *status_digest(const struct repo *r, const struct status *s);
+
+/* How many entries status_digest() wants listed, so that two of one state are the same. */
+#define STATUS_DIGEST_ENTRIES 10000
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Status, status_free)
 
 #endif

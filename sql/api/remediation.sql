@@ -61,7 +61,8 @@ declare
 		when 'commit' then jsonb_build_object('author', muster.remediation_author(muster.account()), 'seen', v_seen)
 		-- What nobody saw is not thrown away.
 		when 'discard' then jsonb_build_object('seen', v_seen || jsonb_build_object('staged', (p_repo).staged,
-			'unstaged', (p_repo).unstaged, 'untracked', (p_repo).untracked))
+			'unstaged', (p_repo).unstaged, 'untracked', (p_repo).untracked,
+			'digest', muster.json_text((p_repo).report -> 'changes_digest', 64)))
 		else '{}' end;
 	v_run bigint;
 begin

@@ -148,6 +148,48 @@ subtest 'what nobody saw is not thrown away' => sub {
 	refused(ask(discard => { repo => 'discard' }), qr/the audit saw 0 untracked, now there is 1/, 'one that changed since');
 	is slurp("$src/discard/later"), "not seen\n", 'it is there';
 	is slurp("$src/discard/file"), "seen\n", 'all of it';
+	# As many as were seen, and yet others.
+	make_path("$src/discard/folder/below");
+	spew("$src/discard/folder/below/seen", "seen\n");
+	look();
+	for my $change (['another in a folder that was seen', sub { spew("$src/discard/folder/below/other", "not seen\n") }],
+		['more in a file that was seen', sub { spew("$src/discard/file", "more\n") }],
+		['more in one that git does not know', sub { spew("$src/discard/later", "other seen\n") }],
+		['another of the same length and time', sub {
+			my @times = (stat "$src/discard/later")[8, 9];
+			spew("$src/discard/later", "OTHER SEEN\n");
+			utime @times, "$src/discard/later";
+		}],
+		['one in the place of another', sub { rename "$src/discard/later", "$src/discard/latest" }],
+		['other bytes that are staged', sub {
+			spew("$src/discard/gone", "staged\n");
+			git('discard', 'add', 'gone');
+			spew("$src/discard/gone", "two\n");
+		}, sub {
+			spew("$src/discard/gone", "more\n");
+			git('discard', 'add', 'gone');
+			spew("$src/discard/gone", "two\n");
+		}]) {
+		my ($what, @change) = @$change;
+		my $last = pop @change;
+		if (@change) {
+			$change[0]->();
+			look();
+		}
+		$last->();
+		refused(ask(discard => { repo => 'discard' }), qr/what is changed is not what the audit saw: audit it again/, $what);
+		look();
+	}
+	is slurp("$src/discard/$_->[0]"), "$_->[1]\n", "$_->[0] is there" for ['file', 'more'], ['latest', 'OTHER SEEN'],
+		['folder/below/other', 'not seen'];
+	git('discard', 'reset', '-q');
+	unlink "$src/discard/latest";
+	remove_tree("$src/discard/folder");
+	spew("$src/discard/later", "not seen\n");
+	spew("$src/discard/file", "seen\n");
+	look();
+	$db->sql(q{update muster.repo set report = report - 'changes_digest' where name = 'discard'});
+	refused(ask(discard => { repo => 'discard' }), qr/the audit does not say what it saw/, 'what no audit told');
 	is $db->value(q{select attempts_max from muster.job where kind = 'remediate' order by id desc limit 1}), 3, 'it could be tried again';
 	is $db->value(q{select attempt from muster.job where kind = 'remediate' order by id desc limit 1}), 1, 'but was not: this would not help';
 	look();
