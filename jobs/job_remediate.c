@@ -243,7 +243,9 @@ void job_remediate_confine(json_object *params, struct sandbox *sandbox)
 	g_autofree char *folder = g_strdup_printf("/proc/self/fd/%d", fd);
 	if (fd >= 0)
 		sandbox_add_tree(sandbox, folder);
-	if (!operation->in_trash)
+	if (operation->in_trash)
+		sandbox_allow_owners(sandbox);
+	else
 		job_git_config_allow(sandbox);
 	g_free(place.name);
 }

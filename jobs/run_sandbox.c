@@ -25,6 +25,15 @@
 
 struct sandbox {
 	GPtrArray *reads, *writes, *trees;
+	gboolean has_owners;
+};
+
+/* What may be said of a file that was opened: nothing, what a working tree wants, its owner too. */
+enum sandbox_trees {
+	SANDBOX_TREES_NONE,
+	SANDBOX_TREES_MODES,
+	SANDBOX_TREES_OWNERS,
+	SANDBOX_TREES_COUNT
 };
 
 struct sandbox *sandbox_new(void)
@@ -67,6 +76,18 @@ void sandbox_add_tree(struct sandbox *sandbox, const char *folder)
 		g_ptr_array_add(sandbox->trees, g_strdup(folder));
 }
 
+void sandbox_allow_owners(struct sandbox *sandbox)
+{
+	sandbox->has_owners = TRUE;
+}
+
+static enum sandbox_trees trees_get(const struct sandbox *sandbox)
+{
+	return sandbox->trees->len == 0 ? SANDBOX_TREES_NONE
+	       : sandbox->has_owners    ? SANDBOX_TREES_OWNERS
+					: SANDBOX_TREES_MODES;
+}
+
 const char *sandbox_missing(void)
 {
 	int abi = landlock_abi();
@@ -93,9 +114,9 @@ static const int signal_calls[] = {SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo),
 	SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(pidfd_send_signal)};
 /* Landlock has no word about what a file is, only about what is in it. */
 static const int attribute_calls[] = {SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(chown),
-	SCMP_SYS(fchown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr),
-	SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr),
-	SCMP_SYS(fremovexattr), SCMP_SYS(utime), SCMP_SYS(utimes), SCMP_SYS(futimesat)};
+	SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr),
+	SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr), SCMP_SYS(fremovexattr),
+	SCMP_SYS(utime), SCMP_SYS(utimes), SCMP_SYS(futimesat)};
 static const int fork_calls[] = {SCMP_SYS(fork), SCMP_SYS(vfork)};
 
 /*
@@ -177,24 +198,26 @@ static int others_refuse(scmp_filter_ctx filter)
 }
 
 /* Who writes a working tree says of what it opened whether it can be run, and from when it is. */
-static int attributes_refuse(scmp_filter_ctx filter, gboolean has_trees)
+static int attributes_refuse(scmp_filter_ctx filter, enum sandbox_trees trees)
 {
 	const struct scmp_arg_cmp by_name[] = {{1, SCMP_CMP_NE, 0, 0}, {2, SCMP_CMP_NE, 0, 0}};
 	int code = calls_refuse(filter, attribute_calls, G_N_ELEMENTS(attribute_calls));
 
-	if (code == 0 && !has_trees)
+	if (code == 0 && trees == SANDBOX_TREES_NONE)
 		code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fchmod), 0);
-	if (code == 0 && has_trees)
+	if (code == 0 && trees != SANDBOX_TREES_OWNERS)
+		code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fchown), 0);
+	if (code == 0 && trees != SANDBOX_TREES_NONE)
 		code = seccomp_rule_add_array(
 			filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(utimensat), 2, by_name);
 	/* That a file was used now may be said. */
-	if (code == 0 && !has_trees)
+	if (code == 0 && trees == SANDBOX_TREES_NONE)
 		code = value_refuse(filter, SCMP_SYS(utimensat), 2, SCMP_CMP_NE, 0);
 	return code;
 }
 
 /* A job that starts no program is one process, with threads; its memory is its own. */
-static int programs_refuse(scmp_filter_ctx filter, gboolean has_trees)
+static int programs_refuse(scmp_filter_ctx filter, enum sandbox_trees trees)
 {
 	scmp_datum_t shared = MAP_SHARED | MAP_ANONYMOUS;
 	int code = calls_refuse(filter, signal_calls, G_N_ELEMENTS(signal_calls));
@@ -205,7 +228,7 @@ static int programs_refuse(scmp_filter_ctx filter, gboolean has_trees)
 	if (code == 0)
 		code = value_refuse(filter, SCMP_SYS(tgkill), 0, SCMP_CMP_NE, SELF);
 	if (code == 0)
-		code = attributes_refuse(filter, has_trees);
+		code = attributes_refuse(filter, trees);
 	if (code == 0)
 		code = calls_refuse(filter, fork_calls, G_N_ELEMENTS(fork_calls));
 	if (code == 0)
@@ -234,8 +257,8 @@ static int families_refuse(scmp_filter_ctx filter)
 	return code;
 }
 
-static int calls_gather(
-	scmp_filter_ctx filter, gboolean may_connect, gboolean may_execute, gboolean has_trees)
+static int calls_gather(scmp_filter_ctx filter, gboolean may_connect, gboolean may_execute,
+	enum sandbox_trees trees)
 {
 	int code = calls_refuse(filter, refused_calls, G_N_ELEMENTS(refused_calls));
 
@@ -248,7 +271,7 @@ static int calls_gather(
 	if (code == 0 && may_connect)
 		code = families_refuse(filter);
 	if (code == 0 && !may_execute)
-		code = programs_refuse(filter, has_trees);
+		code = programs_refuse(filter, trees);
 	/* A tree instead of a list: the kernel tries each call once when it takes the filter. */
 	if (code == 0)
 		code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -282,18 +305,20 @@ static gboolean program_read(scmp_filter_ctx filter, struct program *program)
 }
 
 /* One for each of what it depends on. */
-static struct program programs[8];
+static struct program programs[4 * SANDBOX_TREES_COUNT];
 
-static struct program *program_get(gboolean may_connect, gboolean may_execute, gboolean has_trees)
+static struct program *program_get(
+	gboolean may_connect, gboolean may_execute, enum sandbox_trees trees)
 {
 	struct program *program =
-		&programs[(may_connect ? 4 : 0) + (may_execute ? 2 : 0) + (has_trees ? 1 : 0)];
+		&programs[((may_connect ? 2 : 0) + (may_execute ? 1 : 0)) * SANDBOX_TREES_COUNT +
+			  trees];
 
 	if (program->steps != NULL)
 		return program;
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	gboolean ok = filter != NULL &&
-		      calls_gather(filter, may_connect, may_execute, has_trees) == 0 &&
+		      calls_gather(filter, may_connect, may_execute, trees) == 0 &&
 		      program_read(filter, program);
 	if (filter != NULL)
 		seccomp_release(filter);
@@ -316,9 +341,9 @@ static gboolean self_fill(struct sock_filter *steps, gsize n, gboolean is_named)
 }
 
 /* A negative error number, or 0. */
-static int calls_confine(gboolean may_connect, gboolean may_execute, gboolean has_trees)
+static int calls_confine(gboolean may_connect, gboolean may_execute, enum sandbox_trees trees)
 {
-	const struct program *made = program_get(may_connect, may_execute, has_trees);
+	const struct program *made = program_get(may_connect, may_execute, trees);
 
 	if (made == NULL)
 		return -EINVAL;
@@ -333,8 +358,8 @@ static int calls_confine(gboolean may_connect, gboolean may_execute, gboolean ha
 void sandbox_prepare(gboolean may_connect, gboolean may_execute)
 {
 	/* What cannot be made now says so when it is needed. */
-	program_get(may_connect, may_execute, FALSE);
-	program_get(may_connect, may_execute, TRUE);
+	program_get(may_connect, may_execute, SANDBOX_TREES_NONE);
+	program_get(may_connect, may_execute, SANDBOX_TREES_MODES);
 }
 
 /* Landlock holds for the thread that asks for it. Where there is no /proc nobody can tell. */
@@ -355,7 +380,7 @@ gboolean sandbox_enter(
 	gboolean ok = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 		      landlock_confine(sandbox->reads, sandbox->writes, sandbox->trees,
 			      may_connect || may_execute, may_execute);
-	int code = ok ? calls_confine(may_connect, may_execute, sandbox->trees->len > 0) : -errno;
+	int code = ok ? calls_confine(may_connect, may_execute, trees_get(sandbox)) : -errno;
 
 	if (code == 0)
 		return TRUE;

@@ -19,6 +19,10 @@
 #define BLOCK_BYTES 65536
 #define DEPTH_MAX 256
 #define NOTE_MAX_BYTES 65536
+#define LOCK_WAIT_MS 10000
+
+/* What is being emptied has this behind its name: half of it is nobody's any more. */
+#define GONE ".gone"
 
 static gboolean io_fail(const char *what, const char *name, GError **error)
 {
@@ -42,6 +46,27 @@ static gboolean changed_fail(const char *name, GError **error)
 
 static gboolean folder_copy(int from, int to, guint depth, GError **error);
 
+/*
+ * Owner, mode and times, and that they are on the disk. Who is not root cannot give a file away: it
+ * stays theirs then, without what it may do in another's name.
+ */
+static gboolean stat_copy(int out, const struct stat *st)
+{
+	const struct timespec times[] = {st->st_atim, st->st_mtim};
+	mode_t mode = st->st_mode & 07777;
+	struct stat now;
+
+	if (fstat(out, &now) != 0)
+		return FALSE;
+	if ((now.st_uid != st->st_uid || now.st_gid != st->st_gid) &&
+		fchown(out, st->st_uid, st->st_gid) != 0) {
+		if (errno != EPERM || geteuid() == 0)
+			return FALSE;
+		mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	}
+	return fchmod(out, mode) == 0 && futimens(out, times) == 0 && fsync(out) == 0;
+}
+
 static gboolean file_copy(int from, int to, const char *name, const struct stat *st, GError **error)
 {
 	g_autofree char *block = g_malloc(BLOCK_BYTES);
@@ -49,14 +74,12 @@ static gboolean file_copy(int from, int to, const char *name, const struct stat 
 	int out = in >= 0 ? openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 				    0600)
 			  : -1;
-	const struct timespec times[] = {st->st_atim, st->st_mtim};
 	ssize_t n = out >= 0 ? 0 : -1;
 
 	while (n >= 0 && (n = read(in, block, BLOCK_BYTES)) > 0)
 		if (!file_write_all(out, block, (gsize)n))
 			n = -1;
-	gboolean ok = n == 0 && fchmod(out, st->st_mode & 07777) == 0 &&
-		      futimens(out, times) == 0 && fsync(out) == 0;
+	gboolean ok = n == 0 && stat_copy(out, st);
 	int saved = errno;
 	if (in >= 0)
 		close(in);
@@ -85,13 +108,12 @@ static int folder_open(int dir, const char *name)
 static gboolean inner_copy(
 	int from, int to, const char *name, const struct stat *st, guint depth, GError **error)
 {
-	const struct timespec times[] = {st->st_atim, st->st_mtim};
 	int in = folder_open(from, name);
 	int out = in >= 0 && mkdirat(to, name, 0700) == 0 ? folder_open(to, name) : -1;
 	gboolean ok = out >= 0 || io_fail("cannot copy", name, error);
 
 	ok = ok && folder_copy(in, out, depth + 1, error);
-	if (ok && (fchmod(out, st->st_mode & 07777) != 0 || futimens(out, times) != 0))
+	if (ok && !stat_copy(out, st))
 		ok = io_fail("cannot copy", name, error);
 	if (in >= 0)
 		close(in);
@@ -160,13 +182,20 @@ static gboolean file_is_same(int one, int other, const char *name)
 	return is_same;
 }
 
+/* Of what could not be given away stat_copy() took what it may do in another's name. */
+static gboolean mode_is_same(const struct stat *a, const struct stat *b)
+{
+	mode_t left_out = a->st_uid != b->st_uid || a->st_gid != b->st_gid ? S_ISUID | S_ISGID : 0;
+	return ((a->st_mode ^ b->st_mode) & ~left_out) == 0;
+}
+
 static gboolean entry_is_same(int one, int other, const char *name, guint depth)
 {
 	struct stat a, b;
 	char target_a[4096], target_b[4096];
 
 	if (fstatat(one, name, &a, AT_SYMLINK_NOFOLLOW) != 0 ||
-		fstatat(other, name, &b, AT_SYMLINK_NOFOLLOW) != 0 || a.st_mode != b.st_mode ||
+		fstatat(other, name, &b, AT_SYMLINK_NOFOLLOW) != 0 || !mode_is_same(&a, &b) ||
 		(S_ISREG(a.st_mode) && a.st_size != b.st_size))
 		return FALSE;
 	if (S_ISREG(a.st_mode))
@@ -258,12 +287,24 @@ static gboolean move_copy(const struct move *move, GError **error)
 	ok = ok && folder_copy(in, out, 0, error);
 	if (ok && !folder_is_same(in, out, 0))
 		ok = changed_fail(move->name, error);
-	if (ok && fchmod(out, st.st_mode & 07777) != 0)
+	if (ok && !stat_copy(out, &st))
 		ok = io_fail("cannot copy", move->name, error);
 	if (in >= 0)
 		close(in);
 	if (out >= 0)
 		close(out);
+	return ok;
+}
+
+static gboolean folder_sync(int folder)
+{
+	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	gboolean ok = again >= 0 && fsync(again) == 0;
+	int saved = errno;
+
+	if (again >= 0)
+		close(again);
+	errno = saved;
 	return ok;
 }
 
@@ -278,7 +319,9 @@ static gboolean move_far(struct move *move, gboolean is_aside, GError **error)
 		renameat2(move->from, move->aside, move->from, move->name, RENAME_NOREPLACE);
 		return FALSE;
 	}
-	if (renameat2(move->to, move->partial, move->to, move->name_to, RENAME_NOREPLACE) != 0)
+	/* It lies on the disk under its name before the other goes. */
+	if (renameat2(move->to, move->partial, move->to, move->name_to, RENAME_NOREPLACE) != 0 ||
+		!folder_sync(move->to))
 		return io_fail("cannot move", move->name, error);
 	g_autofree char *aside = path_at(move->from, move->aside);
 	file_remove_folder(aside);
@@ -291,9 +334,14 @@ static gboolean is_there(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static char *aside_format(const char *name, const char *run)
+{
+	return g_strdup_printf(".%.200s.muster-%s", name, run);
+}
+
 static gboolean move_do(struct move *move, const char *run, GError **error)
 {
-	move->aside = g_strdup_printf(".%.200s.muster-%s", move->name, run);
+	move->aside = aside_format(move->name, run);
 	move->partial = g_strdup_printf(".%.200s.muster-%s.part", move->name_to, run);
 	move->partial_path = path_at(move->to, move->partial);
 	gboolean is_aside = is_there(move->from, move->aside);
@@ -312,17 +360,19 @@ static gboolean move_do(struct move *move, const char *run, GError **error)
 
 /* ---- the trash ---- */
 
+/*
+ * With its lock, which keeps who empties and who brings back apart; the kernel gives it up when the
+ * descriptor is closed. What was emptied while we waited has nothing in it.
+ */
 static int entry_open(const char *trash, const char *run, GError **error)
 {
 	g_autofree char *folder = g_build_filename(trash, run, NULL);
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0 && errno == ENOENT)
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_MISSING,
-			"the trash does not have it any more");
-	else if (fd < 0)
-		io_fail("cannot open", folder, error);
-	return fd;
+	if (g_file_test(folder, G_FILE_TEST_IS_DIR) && !g_file_test(folder, G_FILE_TEST_IS_SYMLINK))
+		return place_lock(folder, TRUE, LOCK_WAIT_MS, error);
+	g_set_error(
+		error, MUSTER_ERROR, MUSTER_ERROR_MISSING, "the trash does not have it any more");
+	return -1;
 }
 
 static gboolean note_write(const char *trash, const char *run, const char *path, GError **error)
@@ -336,7 +386,9 @@ static gboolean note_write(const char *trash, const char *run, const char *path,
 	json_object_object_add(
 		note, "at", json_object_new_int64(g_get_real_time() / G_USEC_PER_SEC));
 	const char *text = json_object_to_json_string_ext(note, JSON_C_TO_STRING_PLAIN);
-	return file_make_folder(folder, error) && file_write(file, text, strlen(text), 0640, error);
+	return file_make_folder(folder, error) &&
+	       file_write(file, text, strlen(text), 0640, error) && file_sync(file, error) &&
+	       file_sync(folder, error);
 }
 
 gboolean trash_put(const char *trash, const char *run, const struct place *place, const char *path,
@@ -353,6 +405,21 @@ gboolean trash_put(const char *trash, const char *run, const struct place *place
 	return ok;
 }
 
+/*
+ * A deletion that was killed while it copied left its folder aside, whole; one that was killed
+ * while it removed what it had copied left some of it there.
+ */
+static gboolean aside_take(const char *run, const struct place *place, gboolean is_copied)
+{
+	g_autofree char *aside = aside_format(place->name, run);
+	g_autofree char *path = path_at(place->parent_fd, aside);
+
+	if (is_copied && is_there(place->parent_fd, aside))
+		file_remove_folder(path);
+	return !is_copied && renameat2(place->parent_fd, aside, place->parent_fd, place->name,
+				     RENAME_NOREPLACE) == 0;
+}
+
 gboolean trash_take(const char *trash, const char *run, const struct place *place, GError **error)
 {
 	g_auto(move) move = {.to = place->parent_fd,
@@ -360,13 +427,15 @@ gboolean trash_take(const char *trash, const char *run, const struct place *plac
 		.from = entry_open(trash, run, error),
 		.name_to = place->name};
 	g_autofree char *folder = g_build_filename(trash, run, NULL);
+	g_autofree char *aside = aside_format(move.name, run);
 
 	if (move.from < 0)
 		return FALSE;
-	gboolean ok = move_do(&move, run, error);
-	close(move.from);
+	gboolean is_copied = is_there(move.from, "tree") || is_there(move.from, aside);
+	gboolean ok = aside_take(run, place, is_copied) || move_do(&move, run, error);
 	if (ok)
 		file_remove_folder(folder);
+	close(move.from);
 	return ok;
 }
 
@@ -384,19 +453,37 @@ static gint64 note_time(const char *folder)
 	return at != NULL ? json_object_get_int64(at) : 0;
 }
 
+/* Under another name first: who was killed here left half of it, which nobody brings back. */
+static gboolean entry_empty(const char *trash, const char *name, gint64 before_unix_s)
+{
+	g_autofree char *folder = g_build_filename(trash, name, NULL);
+	g_autofree char *gone = g_strconcat(folder, GONE, NULL);
+
+	if (g_str_has_suffix(name, GONE)) {
+		file_remove_folder(folder);
+		return !g_file_test(folder, G_FILE_TEST_EXISTS);
+	}
+	int lock = place_lock(folder, TRUE, 0, NULL);
+	if (lock < 0)
+		return FALSE;
+	gint64 at = note_time(folder);
+	gboolean ok = at != 0 && at < before_unix_s && rename(folder, gone) == 0;
+	if (ok)
+		file_remove_folder(gone);
+	close(lock);
+	return ok && !g_file_test(gone, G_FILE_TEST_EXISTS);
+}
+
 guint trash_prune(const char *trash, gint64 before_unix_s)
 {
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GDir) dir = g_dir_open(trash, 0, NULL);
 	const char *name;
 	guint count = 0;
 
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-		g_autofree char *folder = g_build_filename(trash, name, NULL);
-		gint64 at = note_time(folder);
-		if (at == 0 || at >= before_unix_s)
-			continue;
-		file_remove_folder(folder);
-		count += !g_file_test(folder, G_FILE_TEST_EXISTS);
-	}
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+		g_ptr_array_add(names, g_strdup(name));
+	for (guint i = 0; i < names->len; i++)
+		count += entry_empty(trash, names->pdata[i], before_unix_s);
 	return count;
 }

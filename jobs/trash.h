@@ -14,10 +14,12 @@
  *					      /note.json	{"path", "at"}: where it lay, and when
  *
  * On one file system a folder is renamed, which happens whole or not at all. Otherwise it is put
- * aside where it lies, copied, compared with its copy byte by byte, and only then removed; when
- * it changed meanwhile, or cannot be copied whole, it is put back.
+ * aside where it lies, copied (modes, times and, by root, owners too), compared with its copy byte
+ * by byte, and only removed when the copy is on the disk under its name; when it changed meanwhile,
+ * or cannot be copied whole, it is put back.
  *
- * Each step may be repeated: a job that was killed half way is done again.
+ * Each step may be repeated: a job that was killed half way is done again. When it is not, what it
+ * had put aside is there to be brought back. Who empties and who brings back lock <run>.
  */
 
 /*

@@ -278,10 +278,12 @@ subtest 'from another file system' => sub {
 	run_program(['cp', '-a', "$src/lost", "$far/far"]);
 	symlink '/etc/passwd', "$far/far/away";
 	chmod 0755, "$far/far/file";
+	chown 4711, 4712, "$far/far/file" if $> == 0;
+	utime 1000000000, 1000000001, "$far/far/file", "$far/far/new";
 	my $root = $db->json(q{select muster.root_add('default', 'localhost', $1, 'far')}, $far);
 	look();
 	my $id = $db->value(q{select id from muster.repo where name = 'far'});
-	my $sums = sub { return (run_program(['sh', '-c', 'cd "$1" && find . -printf "%p %y %m %l\n" | sort; find . -type f -exec cksum {} + | sort -k3', '-', $_[0]]))[1] };
+	my $sums = sub { return (run_program(['sh', '-c', 'cd "$1" && find . -printf "%p %y %m %U %G %l\n" | sort; find . ! -type l -printf "%p %T@\n" | sort; find . -type f -exec cksum {} + | sort -k3', '-', $_[0]]))[1] };
 	my $before = $sums->("$far/far");
 	my $delete = sub {
 		my $look = $stack->cgi(DELETE => '/api/v1/repos/far', session => $in{org_admin})->{json};
@@ -294,6 +296,24 @@ subtest 'from another file system' => sub {
 	is $sums->($tree), $before, 'it was copied as it is';
 	done_well($stack->cgi(POST => "/api/v1/repos/$id/restore", session => $in{org_admin})->{json}{run_id});
 	is $sums->("$far/far"), $before, 'and back';
+	# As a deletion is that was killed in the middle of its copy, and never done again.
+	my $killed = $delete->();
+	done_well($killed);
+	my ($half) = glob "$state/trash/*/$killed";
+	run_program(['cp', '-a', "$half/tree", "$far/.far.muster-$killed"]);
+	remove_tree("$half/tree");
+	make_path("$half/.tree.muster-$killed.part/new");
+	my $again = $stack->cgi(POST => "/api/v1/repos/$id/restore", session => $in{org_admin})->{json}{run_id};
+	done_well($again);
+	is $sums->("$far/far"), $before, 'what was put aside is brought back';
+	is_deeply [grep { !/\.\.?$/ } glob "$far/.*"], [], 'under its own name';
+	# In the middle of removing what had been copied; and of a copy back.
+	$killed = $delete->();
+	done_well($killed);
+	make_path("$far/.far.muster-$killed/new", "$far/.far.muster-$killed.part/half");
+	done_well($stack->cgi(POST => "/api/v1/repos/$id/restore", session => $in{org_admin})->{json}{run_id});
+	is $sums->("$far/far"), $before, 'what was copied is brought back';
+	is_deeply [grep { !/\.\.?$/ } glob "$far/.*"], [], 'and halves go';
 	require POSIX;
 	POSIX::mkfifo("$far/far/pipe", 0600);
 	refused($delete->(), qr/pipe is neither file nor folder/, 'what cannot be copied whole');
@@ -316,6 +336,34 @@ subtest 'the trash is emptied when its time is over' => sub {
 	work();
 	ok !-e "$trash[0]/1000", 'what was deleted long ago';
 	ok -e "$trash[0]/1001", 'and nothing else';
+	# One that is just brought back; and what a job that was killed left.
+	my $empty = sub {
+		$db->sql(q{select muster.job_add((select id from muster.organization), 'remediate', 'trash:x', jsonb_build_object(
+			'operation', 'empty', 'organization_id', (select id from muster.organization), 'before', $1::bigint))}, time);
+		return work();
+	};
+	make_path("$trash[0]/1000.gone/tree");
+	open my $busy, '<', "$trash[0]/1001" or die;
+	flock $busy, LOCK_EX or die;
+	$empty->();
+	ok -e "$trash[0]/1001/tree", 'what another job works in stays';
+	ok !-e "$trash[0]/1000.gone", 'what was half gone goes';
+	close $busy;
+	$empty->();
+	is_deeply [glob "$trash[0]/1001*"], [], 'and it, when nobody does';
+	my $look = $stack->cgi(DELETE => '/api/v1/repos/lost', session => $in{org_admin})->{json};
+	my $deleted = $stack->cgi(DELETE => "/api/v1/repos/lost?confirm=$look->{confirm}", session => $in{org_admin})->{json}{run_id};
+	done_well($deleted);
+	open $busy, '<', "$trash[0]/$deleted" or die;
+	flock $busy, LOCK_EX or die;
+	my $back = $stack->cgi(POST => "/api/v1/repos/$id/restore", session => $in{org_admin})->{json}{run_id};
+	work();
+	like $db->value('select error from muster.job where run_id = $1', $back), qr/another job works in it/, 'nor is brought back what is just emptied';
+	ok -e "$trash[0]/$deleted/tree", 'it is there';
+	close $busy;
+	$db->sql('update muster.job set run_at = now() where run_id = $1', $back);
+	done_well($back);
+	ok -e "$src/lost/file", 'and back, when it was not';
 };
 
 # ---- hostile ones ----
