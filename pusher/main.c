@@ -90,6 +90,7 @@ static void retry(struct pusher *pusher)
 {
 	replay_run(pusher->replay);
 	snapshot_run(pusher->snapshot);
+	runs_run(pusher->runs);
 }
 
 static void work_state(gpointer data, gboolean is_up)

@@ -21,6 +21,7 @@ struct run_question {
 	char *key, *organization;
 	gint64 run, after; /* after < 0: how it stands */
 	GPtrArray *clients;
+	gboolean is_waiting; /* until it is asked again */
 };
 
 static void send_question(struct run_question *question);
@@ -73,10 +74,10 @@ static void answer_done(gpointer data, const struct db_result *result, const GEr
 {
 	struct run_question *question = data;
 
-	/* The connection was lost: the question is asked again by the next one. */
+	/* The connection was lost, or the database cannot just now: at once it could not either. */
 	if (question->clients->len > 0 && error != NULL &&
 		g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY)) {
-		send_question(question);
+		question->is_waiting = TRUE;
 		return;
 	}
 	if (error != NULL)
@@ -148,6 +149,30 @@ void run_ask_status(struct runs *runs, struct client *client)
 void run_ask_log(struct runs *runs, struct client *client)
 {
 	ask(runs, client, client->log_at);
+}
+
+void runs_run(struct runs *runs)
+{
+	g_autoptr(GPtrArray) waiting = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer data;
+
+	if (!lane_is_up(runs->lane))
+		return;
+	g_hash_table_iter_init(&iter, runs->questions);
+	while (g_hash_table_iter_next(&iter, NULL, &data))
+		if (((struct run_question *)data)->is_waiting)
+			g_ptr_array_add(waiting, data);
+	for (guint i = 0; i < waiting->len; i++) {
+		struct run_question *question = waiting->pdata[i];
+		question->is_waiting = FALSE;
+		if (question->clients->len > 0) {
+			send_question(question);
+			continue;
+		}
+		g_hash_table_remove(runs->questions, question->key);
+		question_free(question);
+	}
 }
 
 struct runs *runs_new(struct hub *hub, struct lane *lane)

@@ -23,6 +23,9 @@ struct runs;
 struct runs *runs_new(struct hub *hub, struct lane *lane);
 void runs_free(struct runs *runs);
 
+/* Asks again what could not be answered: when the lane is up again, and now and then. */
+void runs_run(struct runs *runs);
+
 void run_ask_status(struct runs *runs, struct client *client);
 void run_ask_log(struct runs *runs, struct client *client);
 /* It ends, and waits for nothing. */

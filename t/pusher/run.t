@@ -78,6 +78,20 @@ subtest 'who comes late' => sub {
 	$_->close for $ws, $again;
 };
 
+subtest 'while the database cannot just now' => sub {
+	my $run = run_add();
+	my $is = $db->value(q{select pg_get_functiondef('muster.push_run'::regproc)});
+	$db->sql('create sequence muster.asked; grant all on sequence muster.asked to public');
+	$db->sql($is =~ s/AS \$function\$.*\z/AS \$f\$ begin perform nextval('muster.asked'); raise lock_not_available; end \$f\$/sr);
+	my $ws = $live->ws("/ws/run/$run");
+	my $asked = wait_for { my $n = $db->value('select case when is_called then last_value else 0 end from muster.asked'); $n >= 2 && $n };
+	cmp_ok $asked, '<', 50, 'it is asked again, but not without a pause';
+	$db->sql($is);
+	is $ws->next->{status}, 'pending', 'until it can';
+	$ws->close;
+	$db->sql('drop sequence muster.asked');
+};
+
 subtest 'who comes back' => sub {
 	my $run = run_add();
 	my $ws = $live->ws("/ws/run/$run");
