@@ -403,6 +403,7 @@ char *job_scan_run(struct job_child *child, json_object *params, GError **error)
 	if (repo_lock(root, path, error) < 0)
 		return NULL;
 	g_autoptr(secret_key) key = secret_subkey_parse(SECRET_PURPOSE_FINDING, key_text, error);
+	json_wipe(params, "key");
 	const struct scan_job_setup setup = {
 		.state_folder = json_get_text(params, "state", NULL),
 		.sieve_folder = json_get_text(params, "sieve", NULL),

@@ -69,6 +69,7 @@ int login_fd(json_object *params)
 
 	secret_wipe(setting, len);
 	g_free(setting);
+	json_wipe(params, "login");
 	if (fd >= 0 && !is_whole)
 		close(fd);
 	return is_whole ? fd : 0;

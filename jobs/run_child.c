@@ -14,6 +14,7 @@
 #include "jobs/run_sandbox.h"
 #include "lib/error.h"
 #include "lib/exit.h"
+#include "lib/secret.h"
 
 #define PROGRESS_INTERVAL_US (100 * 1000)
 #define LOG_LINES_MAX 100
@@ -197,8 +198,12 @@ static json_object *params_read(GError **error)
 			error, MUSTER_ERROR, MUSTER_ERROR_IO, "the job came without parameters");
 		return NULL;
 	}
-	const char *bytes = g_bytes_get_data(body, &len);
-	return json_parse(bytes, len, &json_limits_request, error);
+	char *bytes = g_bytes_unref_to_data(g_steal_pointer(&body), &len);
+	json_object *params = json_parse(bytes, len, &json_limits_request, error);
+	/* There may be a password in it, or a key. */
+	secret_wipe(bytes, len);
+	g_free(bytes);
+	return params;
 }
 
 static gboolean kind_confine(const struct job_kind *kind, json_object *params, GError **error)

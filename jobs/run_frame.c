@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/secret.h"
 
 #define READ_BYTES (256 * 1024)
 #define ROOM_BYTES (16 * 1024)
@@ -32,6 +33,8 @@ void frame_reader_free(struct frame_reader *reader)
 {
 	if (reader == NULL)
 		return;
+	if (reader->body != NULL)
+		secret_wipe(reader->body, reader->body_len);
 	g_free(reader->body);
 	g_free(reader);
 }
@@ -99,6 +102,9 @@ static gboolean room_make(struct frame_reader *reader, GError **error)
 		(reader->body_len < reader->room || reader->room == reader->expected))
 		return TRUE;
 	gsize room = MIN(MAX(reader->room * 2, ROOM_BYTES), reader->expected);
+	/* Parameters may hold a secret: they are never moved, for a copy would stay behind. */
+	if (reader->header[FRAME_HEADER_BYTES - 1] == FRAME_PARAMS)
+		room = reader->expected;
 	char *body = g_try_realloc(reader->body, room + 1);
 	if (body == NULL) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,

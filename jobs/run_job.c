@@ -15,6 +15,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/quote.h"
+#include "lib/secret.h"
 
 #define ERROR_MAX_BYTES 1000
 #define STOP_GRACE_US (5 * G_USEC_PER_SEC)
@@ -336,13 +337,25 @@ static gboolean params_send(struct run_job *job, int fd, GError **error)
 	const char *text = json_object_to_json_string_ext(job->payload, JSON_C_TO_STRING_PLAIN);
 	gsize len = strlen(text);
 
-	if (len > FRAME_PARAMS_MAX_BYTES) {
+	gboolean ok = len <= FRAME_PARAMS_MAX_BYTES;
+
+	if (!ok)
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_LIMIT,
 			"the job's parameters are too long");
-		return FALSE;
-	}
 	fcntl(fd, F_SETPIPE_SZ, 2 * FRAME_PARAMS_MAX_BYTES);
-	return frame_write(fd, FRAME_PARAMS, text, len, error);
+	ok = ok && frame_write(fd, FRAME_PARAMS, text, len, error);
+	/* json-c keeps it until payload is written again, or freed. */
+	secret_wipe((char *)text, len);
+	return ok;
+}
+
+/* What prepare gave the child to know, and only it. */
+static void secrets_forget(struct run_job *job)
+{
+	static const char *const names[] = {"login", "key"};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+		json_wipe(job->payload, names[i]);
 }
 
 static gboolean login_add(struct run_job *job, GError **error)
@@ -358,7 +371,7 @@ static gboolean login_add(struct run_job *job, GError **error)
 	return TRUE;
 }
 
-static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
+static gboolean child_open(struct run_job *job, int slot_fd, GError **error)
 {
 	struct runner *runner = job->runner;
 	int params[2] = {-1, -1}, result[2] = {-1, -1};
@@ -374,7 +387,6 @@ static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
 			g_strerror(errno));
 	} else {
 		ok = params_send(job, params[1], error);
-		json_object_object_del(job->payload, "login");
 		/* Flags are of the open file, which the child will share: its end shall wait. */
 		fcntl(params[0], F_SETFL, 0);
 		ok = ok && helper_start(runner->helper, job->token, job->job.kind, params[0],
@@ -390,6 +402,13 @@ static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
 	for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	return ok;
+}
+
+static gboolean child_start(struct run_job *job, int slot_fd, GError **error)
+{
+	gboolean ok = child_open(job, slot_fd, error);
+	secrets_forget(job);
 	return ok;
 }
 

@@ -422,3 +422,29 @@ const char *json_get_text(json_object *object, const char *name, GError **error)
 	json_object *value = json_get(object, name, json_type_string, error);
 	return value != NULL ? json_object_get_string(value) : NULL;
 }
+
+static void texts_wipe(json_object *value)
+{
+	struct json_object_iter at;
+
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreachC(value, at) texts_wipe(at.val);
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			texts_wipe(json_object_array_get_idx(value, i));
+	} else if (json_object_is_type(value, json_type_string)) {
+		/* json-c has no call for it; the bytes are its own, and not shared. */
+		sodium_memzero((char *)json_object_get_string(value),
+			(size_t)json_object_get_string_len(value));
+	}
+}
+
+void json_wipe(json_object *object, const char *name)
+{
+	json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, name, &value))
+		return;
+	texts_wipe(value);
+	json_object_object_del(object, name);
+}

@@ -45,4 +45,7 @@ json_object *json_parse(
 json_object *json_get(json_object *object, const char *name, enum json_type type, GError **error);
 const char *json_get_text(json_object *object, const char *name, GError **error);
 
+/* Takes the member away, if there is one, and overwrites its texts: it was a secret. */
+void json_wipe(json_object *object, const char *name);
+
 #endif

@@ -226,6 +226,22 @@ static void test_parse_scalar(void)
 }
 
 /* Prints "yes" or "no" for each line of standard input: for t/unit/json_oracle.t. */
+static void test_wipe(void)
+{
+	static const char text[] =
+		"{\"name\":\"kept\",\"login\":{\"password\":[\"s3cret\"],\"n\":1}}";
+	g_autoptr(json_object) value = json_parse(text, strlen(text), &json_limits_request, NULL);
+	json_object *list = json_get(json_get(value, "login", json_type_object, NULL), "password",
+		json_type_array, NULL);
+	g_autoptr(json_object) secret = json_object_get(json_object_array_get_idx(list, 0));
+
+	json_wipe(value, "login");
+	json_wipe(value, "none");
+	g_assert_null(json_get(value, "login", json_type_object, NULL));
+	g_assert_cmpstr(json_get_text(value, "name", NULL), ==, "kept");
+	g_assert_cmpmem(json_object_get_string(secret), 6, "\0\0\0\0\0\0", 6);
+}
+
 static int lines_check(void)
 {
 	g_autoptr(GIOChannel) in = g_io_channel_unix_new(0);
@@ -254,5 +270,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/json/a doubled key is found among few and among many", test_keys);
 	g_test_add_func("/json/members come back with their type or are an error", test_parse);
 	g_test_add_func("/json/a scalar is a document, null is not", test_parse_scalar);
+	g_test_add_func("/json/what was a secret is overwritten", test_wipe);
 	return check_run();
 }
