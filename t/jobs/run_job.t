@@ -136,6 +136,11 @@ $db->sql('select muster.job_cancel($1)', $killed);
 my $hang = add('hang');
 $job = wait_for { ended($hang) } 'the hang';
 like $job->{error}, qr/time .* was over/, 'a job that hangs and hears nothing is ended';
+is $job->{exit_status}, 9, 'by what nobody can fail to hear';
+my $obey = add('obey');
+$job = wait_for { ended($obey) } 'the one that would hang for longer';
+like $job->{error}, qr/time .* was over/, 'one that hears is asked to end, ';
+is $job->{exit_status}, 15, 'long before it would be made to';
 
 my $file = $stand->dir . '/orphan';
 my $orphan = add('orphan', qq({"file": "$file"}));

@@ -74,4 +74,40 @@ is job($long[0])->{exit_status}, 0, 'with what it took';
 ok job($long[1])->{result}{to_us}, 'and its result';
 $second->stop;
 
+# ---- one minute after the other ----
+
+$db->sql(q{create or replace function muster.job_piece(p_job muster.job) returns boolean
+	language plpgsql security definer as $$ begin return false; end $$});
+sub gate {
+	my $file = $stand->dir . '/gate.' . ++$n;
+	my $id = $db->value(q{select muster.job_add((select id from muster.organization), 'gate', $1, jsonb_build_object('file', $2::text))
+		from pg_notify('muster_wake', '')}, "key$n", $file);
+	return { id => $id, open => sub { spew($file, ''); wait_for { state($id) eq 'done' } 'it ends' } };
+}
+sub workers { return join ' ', map { $_->[0] } $db->rows('select state from muster.worker order by started_at') }
+my @gates = map { gate() } 1 .. 2;
+my $old = $stand->start('old', [$program, 'run', '--for', 2, '--concurrency', 2, '--conf', $conf]);
+wait_for { workers() eq 'minding' } 'the end of its minute';
+is running('gate'), 2, 'a runner whose time is over minds what it has begun';
+my $new = runner('new', '--concurrency', 2);
+wait_for { workers() eq 'minding claiming' } 'the next one';
+push @gates, map { gate() } 1 .. 2;
+# The database does this one for whoever looks, after it has asked for what it could begin.
+my $look = add('nothing', 0);
+wait_for { state($look) eq 'done' } 'a look';
+is_deeply [map { state($_->{id}) } @gates], [qw(running running queued queued)], 'there are no more slots than the host has, whoever has them';
+$gates[0]{open}->();
+wait_for { running('gate') == 2 } 'the third';
+is_deeply [map { state($_->{id}) } @gates], [qw(done running running queued)], 'what becomes free is the next one\'s';
+ok $old->is_running, 'and the old one stays with what is left to it';
+$gates[1]{open}->();
+is $old->wait, 0, 'until that is done, which ends it well';
+is workers(), 'claiming', 'nobody has to stop the other';
+$_->{open}->() for @gates[2, 3];
+is_deeply [map { job($_->{id})->{attempt} } @gates], [1, 1, 1, 1], 'no job was begun twice';
+my @spans = map { job($_->{id})->{result} } @gates;
+is_deeply [grep { my $at = $_->{from_us}; (grep { $_->{from_us} <= $at && $at < $_->{to_us} } @spans) > 2 } @spans], [],
+	'nor were there more than two at once';
+$new->stop;
+
 done_testing;

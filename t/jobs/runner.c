@@ -90,6 +90,26 @@ static char *hang_run(struct job_child *child, json_object *params, GError **err
 	return NULL;
 }
 
+/* Hears SIGTERM, as every program does that says nothing else. */
+static char *obey_run(struct job_child *child, json_object *params, GError **error)
+{
+	while (pause() != 0)
+		;
+	return NULL;
+}
+
+/* Ends when there is a file of that name. */
+static char *gate_run(struct job_child *child, json_object *params, GError **error)
+{
+	const char *path = json_get_text(params, "file", error);
+	gint64 from_us = g_get_real_time();
+
+	while (access(path, F_OK) != 0)
+		g_usleep(20000);
+	return g_strdup_printf("{\"from_us\":%" G_GINT64_FORMAT ",\"to_us\":%" G_GINT64_FORMAT "}",
+		from_us, g_get_real_time());
+}
+
 static char *crash_run(struct job_child *child, json_object *params, GError **error)
 {
 	raise(SIGKILL);
@@ -218,6 +238,10 @@ const struct job_kind job_kinds[] = {
 	{ .name = "mark", LIMITS, .run = sleep_run, .record = mark_record },
 	{ .name = "hang", .queue = "test", .help = "for a test", .soft_s = 1, .hard_s = 2, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
 	  .result_max_bytes = MIB, .run = hang_run },
+	{ .name = "obey", .queue = "test", .help = "for a test", .soft_s = 1, .hard_s = 600, .cpu_s = 60, .memory_bytes = 256 * MIB, .files = 64,
+	  .result_max_bytes = MIB, .run = obey_run },
+	{ .name = "gate", .queue = "test", .help = "for a test", .soft_s = 600, .hard_s = 600, .cpu_s = 600, .memory_bytes = 256 * MIB,
+	  .files = 64, .result_max_bytes = MIB, .confine = file_confine, .run = gate_run },
 	{ .name = "crash", LIMITS, .run = crash_run },
 	{ .name = "fail", LIMITS, .attempts = 2, .backoff_s = 100, .run = fail_run },
 	{ .name = "orphan", LIMITS, .may_execute = TRUE, .confine = file_confine, .run = orphan_run },
