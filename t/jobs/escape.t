@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use File::Path qw(make_path);
 use Test::More;
 use Muster::Test;
 
@@ -60,15 +61,34 @@ is slurp($elsewhere), 'precious', 'what lay elsewhere is as it was';
 is_deeply [(stat $elsewhere)[2, 4, 5, 9]], [@was[2, 4, 5, 9]], 'its mode, owner and time as well';
 ok $runner->is_running, 'and the runner lives';
 
-$id = add('connect', '{}');
-is_deeply((wait_for { ended($id) } 'what one that may connect can reach')->{result}, { inet => 'ok', unix => 'EPERM', 'unix, oddly' => 'EPERM', kernel => 'EPERM' },
-	'one that may connect reaches networks, and not the services of this host');
+# What git and ssh would reach, with what others keep of theirs and with what seals it.
+make_path($stand->state_dir . '/mirrors/0/1');
+my $mirror = spew($stand->state_dir . '/mirrors/0/1/HEAD', 'precious');
+my $key = spew($stand->state_dir . '/key', 'k' x 32);
+$id = add('connect', qq({"file": "$file", "elsewhere": "$mirror", "settings": "$key"}));
+my %connect = %{ (wait_for { ended($id) } 'what one that may connect can reach')->{result} };
+my %socket = map { $_ => delete $connect{$_} } 'inet', 'unix', 'unix, oddly', 'kernel';
+is_deeply \%socket, { inet => 'ok', unix => 'EPERM', 'unix, oddly' => 'EPERM', kernel => 'EPERM' },
+	'one that may connect reaches networks, and not the services of this host';
+is delete $connect{write}, 'ok', 'it writes where its kind says';
+SKIP: {
+	skip 'this kernel has no Landlock', 1 if $runner->output =~ /fenced in less/;
+	is delete $connect{$_}, 'EACCES', "and runs programs, but cannot: $_" for 'write elsewhere', 'read elsewhere', 'read around',
+		'remove elsewhere', 'empty elsewhere', 'settings', 'processes';
+	like delete $connect{$_}, qr/^E(?:ACCES|XDEV)$/, "nor: $_" for 'make elsewhere', 'link elsewhere';
+	# git says what may be run and what may be written; of whose files the kernel does not ask.
+	delete @connect{qw(mode owner time)};
+	is_deeply \%connect, {}, 'and that is all that was tried';
+}
+chmod 0600, $mirror;
+is slurp($mirror), 'precious', 'what others fetched is as it was';
 
 # ---- what a job takes ----
 
 my %case = (
 	'memory' => ['memory', '{}', $sanitized ? qr/took more memory than they may/ : undef],
 	'memory at once' => ['allocate', '{}', $sanitized ? qr/took more memory than they may|out of memory/ : qr/out of memory/],
+	'memory in three processes' => ['share', '{}', qr/took more memory than they may/],
 	'threads' => ['threads', '{}', qr/became too many/],
 	'processes' => ['bomb', '{}', qr/became too many/],
 	'processes that leave its group' => ['bomb', '{"leave": true}', qr/became too many/],

@@ -70,6 +70,18 @@ unlike $log, qr/fenced in less/, 'of this kernel there is nothing to tell' if $r
 is $tried->{$_}, 'EACCES', "this kernel: it cannot: $_" for 'read elsewhere', 'write elsewhere', 'remove elsewhere', 'read around', 'processes',
 	$real >= 3 ? 'empty elsewhere' : ();
 
+# Kinds that run programs and connect, as git is run, are fenced in by Landlock alone.
+my $kept = spew("$dir/kept", 'precious');
+$db->sql(q{select muster.job_add((select id from muster.organization), 'connect', 'connect',
+	jsonb_build_object('file', $1::text, 'elsewhere', $2::text, 'settings', $3::text))}, "$dir/own/file", $kept, $conf);
+($code, my $told, my $why) = run_program([$old_kernel, 99, "$dir/calls-connect", build_dir() . '/t/jobs/runner', 'run', '--once', '--conf', $conf]);
+is $code, 0, 'this kernel: one that may run programs is done' or diag $why;
+$tried = $db->json(q{select result from muster.job where kind = 'connect'});
+is $tried->{$_}, 'EACCES', "this kernel: running programs, it cannot: $_" for 'read elsewhere', 'write elsewhere', 'remove elsewhere',
+	'read around', 'settings', 'processes';
+is $tried->{write}, 'ok', 'this kernel: it writes where its kind says';
+like slurp("$dir/calls-connect"), qr/^restrict \d+ 1$/m, 'this kernel: it is fenced in before it is two tasks';
+
 # ---- when the fence is put up ----
 
 sub git { my @argv = @_; system('git', @argv) == 0 or die "git @argv" }

@@ -12,7 +12,7 @@ char *escape_reach_run(struct job_child *child, json_object *params, GError **er
 /* Frames, as fast as they can be read. */
 char *escape_flood_run(struct job_child *child, json_object *params, GError **error);
 
-/* {}: which families of sockets it gets, as above. */
+/* {"file", "elsewhere", "settings"}: which files and which families of sockets it gets, as above. */
 char *escape_connect_run(struct job_child *child, json_object *params, GError **error);
 
 /* {"leave": whether each leaves the group}: processes that make processes; 2 000 at the most. */
@@ -26,6 +26,9 @@ char *escape_memory_run(struct job_child *child, json_object *params, GError **e
 
 /* One GLib allocation of more than there may be. */
 char *escape_allocate_run(struct job_child *child, json_object *params, GError **error);
+
+/* Three processes of 100 MiB each. */
+char *escape_share_run(struct job_child *child, json_object *params, GError **error);
 
 /* {"file", "bytes", "files"}: so many files of so many bytes beside file; then it waits. */
 char *escape_disk_run(struct job_child *child, json_object *params, GError **error);
