@@ -2,8 +2,13 @@
 #include "config.h"
 #include "jobs/repo_clone.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/error.h"
 #include "t/unit/check.h"
@@ -138,6 +143,77 @@ static void test_plain(void)
 	g_assert_cmpstr(hostname, ==, "");
 }
 
+/* A server that takes every connection and says nothing, on a port of this machine. */
+static int silent_listen(char **port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	g_assert_cmpint(bind(fd, (struct sockaddr *)&address, len), ==, 0);
+	g_assert_cmpint(listen(fd, 8), ==, 0);
+	g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &len), ==, 0);
+	*port = g_strdup_printf("%u", ntohs(address.sin_port));
+	return fd;
+}
+
+/* Whoever came is gone: nothing that git started waits on. */
+static void check_left(int listener)
+{
+	struct pollfd poll_fd = {listener, POLLIN, 0};
+	const struct timeval patience = {60, 0};
+	char bytes[4096];
+	ssize_t n;
+
+	if (poll(&poll_fd, 1, 0) == 0)
+		return; /* It had not come so far. */
+	int fd = accept(listener, NULL, NULL);
+	g_assert_cmpint(fd, >=, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		;
+	g_assert_true(n == 0 || errno == ECONNRESET);
+	close(fd);
+}
+
+static void check_holds(const char *folder, const char *names)
+{
+	g_autofree char *list = check_folder_list(folder);
+	g_assert_cmpstr(list, ==, names);
+}
+
+static void test_silent(void)
+{
+	static const char *const addresses[] = {"127.0.0.1", NULL};
+	g_autofree char *port = NULL, *folder = check_folder_new();
+	g_autofree char *target = g_build_filename(folder, "clone", NULL);
+	g_autofree char *mirror = g_build_filename(folder, "mirror.git", NULL);
+	const char *init[] = {"git", "init", "-q", "--bare", mirror, NULL};
+	int listener = silent_listen(&port);
+	const struct repo_peer peer = {(char *)"localhost", port, (char **)addresses};
+	g_autofree char *url = g_strdup_printf("https://localhost:%s/a.git", port);
+	GError *error = NULL;
+
+	g_assert_false(repo_clone_foreign(url, target, &peer, 1, &error));
+	check_refused(error, MUSTER_ERROR_BUSY, "cloning took longer than 1 second");
+	check_left(listener);
+	g_assert_false(repo_mirror_foreign(url, target, &peer, 1, &error));
+	check_refused(error, MUSTER_ERROR_BUSY, "took longer than 1 second");
+	check_left(listener);
+	check_holds(folder, "");
+	g_assert_true(g_spawn_sync(NULL, (char **)init, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
+		NULL, NULL, NULL));
+	g_assert_false(repo_mirror_foreign(url, mirror, &peer, 1, &error));
+	check_refused(error, MUSTER_ERROR_BUSY, "fetching took longer than 1 second");
+	check_left(listener);
+	g_assert_false(repo_fetch_foreign(url, mirror, &peer, 1, &error));
+	check_refused(error, MUSTER_ERROR_BUSY, "fetching took longer than 1 second");
+	check_left(listener);
+	check_holds(folder, "mirror.git");
+	close(listener);
+}
+
 int main(int argc, char **argv)
 {
 	check_init(&argc, &argv);
@@ -152,6 +228,7 @@ int main(int argc, char **argv)
 		"/repo_clone/ssh goes where it is told and knows the key by name", test_told);
 	g_test_add_func("/repo_clone/the next address is asked when nobody is at one", test_next);
 	g_test_add_func("/repo_clone/a name that a shell would read is none", test_plain);
+	g_test_add_func("/repo_clone/who says nothing is left after its time", test_silent);
 	int code = check_run();
 	g_free(asked);
 	return code;
