@@ -31,7 +31,8 @@ my %repo = (
 	moved => { status => 'mismatched', remote_url => sprintf($url, 'old'), expected_url => sprintf($url, 'moved') },
 	fine => { status => 'clean', remote_url => sprintf($url, 'fine') },
 );
-$stack->report([map { { name => $_, path => "/srv/git/$_", %{ $repo{$_} } } } sort keys %repo]);
+sub see { return $stack->report([map { { name => $_, path => "/srv/git/$_", %{ $repo{$_} } } } sort keys %repo]) }
+see();
 
 sub ask {
 	my ($what, $body, $who) = @_;
@@ -70,6 +71,14 @@ subtest 'each does what fits' => sub {
 	is $db->value(q{select count(*) from muster.trail where action like 'remediation.%'}), 5, 'each is in the trail';
 };
 
+subtest 'a commit that nothing is said about' => sub {
+	$db->sql(q{delete from muster.job where payload->>'operation' = 'commit'});
+	my $done = ask(commit => { repo => 'changed' });
+	is $done->{status}, 202, 'is taken';
+	is $db->value(q{select payload->>'message' from muster.job where run_id = $1}, $done->{json}{run_id}),
+		'Auto commit from GitOps audit', 'and says what it always said';
+};
+
 subtest 'nobody leads a host anywhere else' => sub {
 	is ask(clone => { repo => 'gone', clone_url => 'https://evil.example/x.git' })->{status}, 400, 'to another address';
 	is ask('fix-remote' => { repo => 'moved', expected_url => 'https://evil.example/x.git' })->{status}, 400,
@@ -92,9 +101,27 @@ subtest 'several at once' => sub {
 	is_deeply [map { [$_->{repo}, $_->{success} ? 1 : 0] } @{ $done->{results} }],
 		[['gone', 1], ['fine', 0], ['nothing', 0]], 'each by itself';
 	like $done->{results}[1]{error}, qr/no address to clone it from/, 'with a reason';
+	local @repo{qw(moved1 moved2 odd1 odd2)} = ((map { { %{ $repo{moved} }, expected_url => sprintf($url, $_) } } 'moved1', 'moved2'),
+		{ status => 'extra' }, { status => 'extra' });
+	see();
+	my %what = ('fix-remote' => ['fix_remote', 'moved1', 'moved2'], delete => ['delete', 'odd1', 'odd2']);
+	for my $what (sort keys %what) {
+		my ($operation, @names) = @{ $what{$what} };
+		my $look = ask(batch => { operation => $what, repos => [@names, 'fine'], dry_run => \1 })->{json};
+		is_deeply [map { [$_->{repo}, $_->{success} ? 1 : 0, $_->{run_id}] } @{ $look->{results} }],
+			[(map { [$_, 1, undef] } @names), ['fine', 0, undef]], "$what of several can be looked at before";
+		$done = ask(batch => { operation => $what, repos => [@names, 'fine'] })->{json};
+		is_deeply [map { [$_->{repo}, $_->{success} ? 1 : 0] } @{ $done->{results} }], [(map { [$_, 1] } @names), ['fine', 0]],
+			"$what is asked for of those that it fits";
+		my @runs = map { $_->{run_id} } @{ $done->{results} }[0, 1];
+		is_deeply [$db->rows(q{select payload->>'operation', payload->>'name', payload->>'url' from muster.job
+			where run_id = any ($1) order by id}, '{' . join(',', @runs) . '}')],
+			[map { [$operation, $_, $what eq 'delete' ? undef : sprintf $url, $_] } @names], 'a run and a job for each';
+	}
 	is ask(batch => { operation => 'clone', repos => [] })->{status}, 400, 'of at least one';
 	is ask(batch => { operation => 'explode', repos => ['a'] })->{status}, 400, 'of what there is';
 };
+see();
 
 subtest 'a mismatch is told' => sub {
 	my $moved = $stack->cgi(GET => '/audit/mismatch/moved', session => $in{viewer})->{json};

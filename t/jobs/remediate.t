@@ -271,6 +271,32 @@ subtest 'deleted and brought back' => sub {
 	is slurp("$src/lost/new/folder/x"), "new\n", 'and is back';
 };
 
+subtest 'what should not be there is deleted' => sub {
+	repo_make($_) for qw(odd1 odd2 odd3 fix1 fix2);
+	git($_, 'remote', 'add', 'origin', 'https://forge.example/ours/old.git') for qw(fix1 fix2);
+	look();
+	# Which these are a list of the forge says, that the runner has not.
+	$db->sql(q{update muster.repo set status = 'extra' where name like 'odd_'});
+	my $run = ask(delete => { repo => 'odd1', confirm => 'odd1' });
+	done_well($run);
+	ok !-e "$src/odd1", 'it has gone';
+	my ($tree) = glob "$state/trash/*/$run/tree";
+	is slurp("$tree/file"), "one\n", 'to the trash';
+	is status_of('odd1'), undef, 'and the page shows it no more';
+	ok -e "$src/odd2/file", 'nothing else has';
+	$db->sql(q{update muster.repo set status = 'extra' where name like 'odd_'});
+	my @done = map { @{ $stack->cgi(POST => '/audit/batch', session => $in{team_lead}, body => $_)->{json}{results} } }
+		{ operation => 'delete', repos => ['odd2', 'odd3'] };
+	$db->sql(q{update muster.repo set report = report || jsonb_build_object('expected_url', 'https://forge.example/ours/' || name || '.git'),
+		status = 'mismatched' where name like 'fix_'});
+	push @done, @{ $stack->cgi(POST => '/audit/batch', session => $in{team_lead},
+		body => { operation => 'fix-remote', repos => ['fix1', 'fix2'] })->{json}{results} };
+	work();
+	is_deeply [map { run_of($_->{run_id})->{status} } @done], [('completed') x 4], 'several at once are done, too' or diag $said;
+	is_deeply [grep { -e "$src/$_" } qw(odd2 odd3 fix1 fix2)], [qw(fix1 fix2)], 'each as it was asked';
+	is git($_, 'remote', 'get-url', 'origin'), "https://forge.example/ours/$_.git", "$_ has its own address" for qw(fix1 fix2);
+};
+
 subtest 'from another file system' => sub {
 	my $far = -d '/dev/shm' && -w _ ? "/dev/shm/mt.$$" : undef;
 	plan skip_all => 'there is no second file system' if !$far || (stat '/dev/shm')[0] == (stat $state)[0];
