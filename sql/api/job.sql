@@ -33,7 +33,7 @@
 --   job_log(p_id, p_lease, p_text): what it said, for the log of the job and of its run;
 --   job_complete(p_id, p_lease, p_result) → false: the lease is lost, stop. Nothing was written.
 --   job_complete_all(p_jobs) → the ids of those that were still ours. [{"id", "lease", "result",
---       "usage"}]
+--       "usage"}], of which each but the first two may be missing.
 --   job_usage(p_id, p_lease, p_usage) → false as above. What the attempt took: {"exit_status", "cpu_ms",
 --       "rss_kib", "log"}.
 --   job_fail(p_id, p_lease, p_error, p_retry, p_crash, p_usage) → 'queued' (again), 'dead', 'cancelled' (a newer
@@ -275,7 +275,7 @@ declare
 begin
 	for v_job in
 		select * from muster.job
-		 where state = 'running' and leased_until < now() order by id
+		 where state = 'running' and leased_until < now() order by leased_until
 		   for update skip locked
 	loop
 		continue when not muster.job_run_take(v_job.run_id);
@@ -333,7 +333,7 @@ create function muster.job_claim(p_host text, p_kinds text[], p_limit integer, p
 returns setof muster.job
 language plpgsql security definer rows 4 set search_path = pg_catalog, muster, pg_temp
 set lock_timeout = '250ms' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set jit = off as $$
+set enable_sort = off set jit = off as $$
 declare
 	v_limit integer := least(greatest(p_limit, 0), 1000);
 	v_kinds text[];
@@ -528,7 +528,7 @@ $$;
 
 create function muster.job_complete_all(p_jobs jsonb) returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
-set lock_timeout = '250ms' as $$
+set lock_timeout = '250ms' set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
 	v_id bigint;
 	v_run bigint;
@@ -545,7 +545,7 @@ begin
 		   for update of j skip locked
 	)
 		update muster.job j
-		   set state = 'done', result = s.result, progress = 100, error = null, lease_id = null,
+		   set state = 'done', result = coalesce(s.result, j.result), progress = 100, error = null, lease_id = null,
 		       leased_until = null, finished_at = now(),
 		       exit_status = coalesce(muster.json_int(s.usage -> 'exit_status', 0, 2147483647), j.exit_status),
 		       cpu_ms = coalesce(muster.json_int(s.usage -> 'cpu_ms', 0, 9007199254740991), j.cpu_ms),

@@ -64,7 +64,7 @@ declare
 	v_job muster.job;
 	v_claimed integer;
 	v_begun integer := 0;
-	v_done bigint[] := '{}';
+	v_done jsonb[] := '{}';
 begin
 	loop
 		v_claimed := 0;
@@ -78,7 +78,7 @@ begin
 			-- One of these may have removed or cancelled another.
 			perform from muster.job where id = v_job.id and lease_id = v_job.lease_id;
 			if found and muster.job_step_one(v_job) then
-				v_done := v_done || v_job.id;
+				v_done := v_done || jsonb_build_object('id', v_job.id, 'lease', v_job.lease_id);
 			end if;
 		end loop;
 		-- Who counts keeps others from it until the commit: first what no limit holds.
@@ -94,8 +94,7 @@ begin
 		end if;
 	end loop;
 	if cardinality(v_done) > 0 then
-		perform muster.job_complete_all(jsonb_agg(jsonb_build_object('id', j.id, 'lease', j.lease_id, 'result', j.result)))
-		   from muster.job j where j.id = any (v_done);
+		perform muster.job_complete_all(to_jsonb(v_done));
 	end if;
 	return v_begun > 0;
 end

@@ -395,23 +395,29 @@ subtest 'a row that somebody holds keeps nobody from the others' => sub {
 	is_deeply [map { job($_)->{state} } $doomed, $waits], ['dead', 'cancelled'], 'once it is free both end';
 };
 
+# What a claim reads. The first one of a session plans, and for that looks at much that is not the queue's;
+# so does one after autovacuum came by.
+sub touched {
+	my $session = $jobs->session;
+	my @hits = map {
+		$session->ask('begin');
+		my ($hit) = $session->ask(q{explain (analyze, buffers, timing off)
+			select from muster.job_claim('here', '{scan,fetch}', 4, 30)}) =~ /shared hit=(\d+)/;
+		$session->ask('rollback');
+		$hit
+	} 1 .. 4;
+	$session->close;
+	return (sort { $a <=> $b } @hits)[0];
+}
+
 subtest 'what waits does not slow down what may go' => sub {
 	begin();
-	# The first claim of a session plans, and for that looks at much that is not the queue's.
-	my $touched = sub {
-		my $runner = $jobs->session;
-		$runner->ask(q{select from muster.job_claim('here', '{scan,fetch}', 0, 30)});
-		my ($all) = $runner->ask(q{explain (analyze, buffers, timing off)
-			select from muster.job_claim('here', '{scan,fetch}', 4, 30)}) =~ /shared hit=(\d+)/;
-		$runner->close;
-		return $all;
-	};
 	my $many = sub {
 		my ($kind, $more) = @_;
 		$jobs->sql(qq{select count(muster.job_add('$acme', '$kind', 'many$kind' || i || 'x'$more)) from generate_series(1, 2000) i});
 	};
 	add('first');
-	my $without = $touched->();
+	my $without = touched();
 	$many->('scan', q{ || 'later', p_run_at => now() + interval '1 hour'});
 	$many->('scan', q{, p_host => 'there'});
 	$many->('fetch', '');
@@ -419,8 +425,8 @@ subtest 'what waits does not slow down what may go' => sub {
 	add('go');
 	# Whether somebody has gathered statistics meanwhile or not.
 	$db->sql('delete from pg_statistic where starelid = $1::regclass', 'muster.job');
-	cmp_ok $touched->(), '<', $without + 100, 'a claim walks over nothing that is not due, is another host\'s or is held back';
-	is $db->value(q{select state from muster.job where key = 'go'}), 'running', 'and finds what may go';
+	cmp_ok touched(), '<', $without + 100, 'a claim walks over nothing that is not due, is another host\'s or is held back';
+	is keys_of(claim(4)), 'first go', 'and finds what may go';
 };
 
 done_testing;
