@@ -105,8 +105,11 @@ static GArray *slots_take(struct runner *runner)
 {
 	GArray *slots = g_array_new(FALSE, FALSE, sizeof(int));
 
-	for (int fd; (fd = slot_take(runner->conf, runner->set)) >= 0;)
-		g_array_append_val(slots, fd);
+	for (guint i = 0; i < slot_count(runner->conf); i++) {
+		int fd = slot_take(runner->conf, runner->set, i);
+		if (fd >= 0)
+			g_array_append_val(slots, fd);
+	}
 	return slots;
 }
 

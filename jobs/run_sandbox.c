@@ -122,10 +122,16 @@ static const int fork_calls[] = {SCMP_SYS(fork), SCMP_SYS(vfork)};
 /*
  * What Linux has had since 6.6 (fchmodat2) is as if it did not exist: programs then do as on an
  * older kernel, and what comes later is not a way around this. The numbers are the same on every
- * architecture. 453 to 456 are what threads may need.
+ * architecture. 453 to 456 are what threads may need. This goes before what libseccomp makes, where
+ * each number is a step that the kernel compiles for each child.
  */
-#define NEW_CALL_FIRST 452
-#define NEW_CALL_LAST 511
+static const struct sock_filter new_calls[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 512, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 457, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 452, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+};
 
 /* Address families of sockets: more than there are. */
 #define FAMILIES 64
@@ -165,17 +171,6 @@ static int value_refuse(
 {
 	const struct scmp_arg_cmp is = {argument, how, value, 0};
 	return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &is);
-}
-
-static int new_calls_refuse(scmp_filter_ctx filter)
-{
-	/* Its flags lie in memory, where no filter sees them; the C library then calls clone(). */
-	int code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-
-	for (int call = NEW_CALL_FIRST; code == 0 && call <= NEW_CALL_LAST; call++)
-		if (call < 453 || call > 456)
-			code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0);
-	return code;
 }
 
 /* Limits of others, signals that a file sends, what is typed at a terminal. */
@@ -262,8 +257,9 @@ static int calls_gather(scmp_filter_ctx filter, gboolean may_connect, gboolean m
 {
 	int code = calls_refuse(filter, refused_calls, G_N_ELEMENTS(refused_calls));
 
+	/* Its flags lie in memory, where no filter sees them; the C library then calls clone(). */
 	if (code == 0)
-		code = new_calls_refuse(filter);
+		code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (code == 0)
 		code = others_refuse(filter);
 	if (code == 0 && !may_connect)
@@ -288,14 +284,17 @@ static gboolean program_read(scmp_filter_ctx filter, struct program *program)
 {
 	int fd = memfd_create("filter", MFD_CLOEXEC);
 	struct stat st;
-	gboolean ok = fd >= 0 && seccomp_export_bpf(filter, fd) == 0 && fstat(fd, &st) == 0 &&
-		      st.st_size > 0 && st.st_size % sizeof(struct sock_filter) == 0 &&
-		      st.st_size / sizeof(struct sock_filter) <= BPF_MAXINSNS;
+	gboolean ok =
+		fd >= 0 && seccomp_export_bpf(filter, fd) == 0 && fstat(fd, &st) == 0 &&
+		st.st_size > 0 && st.st_size % sizeof(struct sock_filter) == 0 &&
+		st.st_size / sizeof(struct sock_filter) + G_N_ELEMENTS(new_calls) <= BPF_MAXINSNS;
 
 	if (ok) {
-		program->bytes = (gsize)st.st_size;
+		program->bytes = sizeof(new_calls) + (gsize)st.st_size;
 		program->steps = g_malloc(program->bytes);
-		ok = pread(fd, program->steps, program->bytes, 0) == (ssize_t)program->bytes;
+		memcpy(program->steps, new_calls, sizeof(new_calls));
+		ok = pread(fd, program->steps + G_N_ELEMENTS(new_calls), (gsize)st.st_size, 0) ==
+		     (ssize_t)st.st_size;
 		if (!ok)
 			g_clear_pointer(&program->steps, g_free);
 	}

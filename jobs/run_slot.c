@@ -84,17 +84,12 @@ guint slot_count(const struct conf *conf)
 	return count > 0 ? (guint)count : g_get_num_processors();
 }
 
-int slot_take(const struct conf *conf, const char *set)
+int slot_take(const struct conf *conf, const char *set, guint slot)
 {
-	guint count = slot_count(conf);
-	int fd = -1;
+	g_autofree char *name = g_strdup_printf("%u", slot);
+	g_autofree char *path = set_path(conf, set, name);
 
-	for (guint i = 0; i < count && fd < 0; i++) {
-		g_autofree char *name = g_strdup_printf("%u", i);
-		g_autofree char *path = set_path(conf, set, name);
-		fd = file_lock(path, NULL);
-	}
-	return fd;
+	return file_lock(path, NULL);
 }
 
 struct spare {

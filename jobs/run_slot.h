@@ -36,8 +36,8 @@ gboolean slot_is_claimed(const struct conf *conf, gboolean *is_claimed, GError *
 /* job.concurrency, with 0 replaced by the number of processors. */
 guint slot_count(const struct conf *conf);
 
-/* The lock of a free slot, or -1 when there is none. */
-int slot_take(const struct conf *conf, const char *set);
+/* The lock of that one of slot_count(), or -1 when it is taken. */
+int slot_take(const struct conf *conf, const char *set, guint slot);
 
 /*
  * Files of jobs that ended, for those that follow: to make a new one takes a file system longer
