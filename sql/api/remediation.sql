@@ -7,7 +7,8 @@
 --   remediation_clone(p_repo, p_clone_url, p_dry_run): a repository that the report misses. p_clone_url
 --       must be the report's own. MU400, MU404, MU409.
 --   remediation_commit(p_repo, p_message, p_dry_run): all changes, as one commit. MU409: there are none.
---   remediation_discard(p_repo, p_dry_run): all changes are lost. MU409.
+--   remediation_discard(p_repo, p_seen, p_dry_run) → as the others, with "seen": which changes these are. They are
+--       all lost, if p_seen is null or what an answer before said, and nothing has changed since. MU409.
 --   remediation_fix_remote(p_repo, p_expected_url, p_dry_run): origin becomes what the report expects.
 --   remediation_delete(p_repo, p_confirm, p_dry_run): p_confirm is the name once more, as the preview of a
 --       dry run says.
@@ -212,11 +213,18 @@ begin
 end
 $$;
 
-create function muster.remediation_discard(p_repo text, p_dry_run boolean default null) returns jsonb
+create function muster.remediation_discard(p_repo text, p_seen text default null, p_dry_run boolean default null)
+returns jsonb
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_seen text := muster.remediation_fact(p_repo, 'changes_digest');
 begin
+	if nullif(p_seen, '') <> coalesce(v_seen, '') then
+		raise exception using errcode = 'MU409', message = 'What is changed is not what was seen any more: look again.';
+	end if;
 	return muster.remediation_ask('discard', p_repo, array['dirty'], '{}',
-		'Throw all changes in %s away, files that git does not know included.', p_dry_run);
+			'Throw all changes in %s away, files that git does not know included.', p_dry_run)
+	       || jsonb_build_object('seen', v_seen);
 end
 $$;
 

@@ -79,6 +79,20 @@ subtest 'a commit that nothing is said about' => sub {
 		'Auto commit from GitOps audit', 'and says what it always said';
 };
 
+subtest 'only what was seen is thrown away' => sub {
+	my $see = sub { $db->sql(q{update muster.repo set report = report || jsonb_build_object('changes_digest', $1::text) where name = 'changed'}, $_[0]) };
+	$db->sql(q{delete from muster.job where payload ->> 'operation' = 'discard'});
+	$see->('a' x 64);
+	my $look = ask(discard => { repo => 'changed', dry_run => JSON::PP::true })->{json};
+	is $look->{seen}, 'a' x 64, 'a preview says which changes it is about';
+	$see->('b' x 64);
+	is ask(discard => { repo => 'changed', seen => $look->{seen} })->{status}, 409, 'those that came since are not thrown away';
+	is $db->value(q{select count(*) from muster.job where payload ->> 'operation' = 'discard'}), 0, 'nor is anything asked for';
+	is ask(discard => { repo => 'changed', seen => 'b' x 64 })->{status}, 202, 'those that were seen are';
+	is $db->value(q{select payload #>> '{seen,digest}' from muster.job where payload ->> 'operation' = 'discard'}), 'b' x 64,
+		'by a job that knows them';
+};
+
 subtest 'nobody leads a host anywhere else' => sub {
 	is ask(clone => { repo => 'gone', clone_url => 'https://evil.example/x.git' })->{status}, 400, 'to another address';
 	is ask('fix-remote' => { repo => 'moved', expected_url => 'https://evil.example/x.git' })->{status}, 400,
