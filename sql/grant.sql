@@ -93,7 +93,7 @@ begin
 				'prune_hourly', 'reconcile_record', 'letter_take', 'letter_done',
 				'root_add', 'root_list', 'root_remove']),
 			('muster_push', array['report_ingest', 'report_feed', 'sequence_events', 'event_bounds',
-				'event_read', 'event_feed', 'stream_position', 'push_sessions', 'push_report', 'push_run', 'push_run_log'])) g (role, functions)
+				'event_feed', 'stream_position', 'push_sessions', 'push_report', 'push_run', 'push_run_log'])) g (role, functions)
 	loop
 		continue when not exists (select from pg_roles where rolname = v_grant.role);
 		foreach v_function in array v_grant.functions loop

@@ -5,8 +5,7 @@
 --       Call it after a commit that wrote events, and from every poll. READ COMMITTED only.
 --   event_lane() → whether this transaction may number events: it has the lane until it ends.
 --   event_bounds() → (floor, head). A cursor c is good while floor <= c <= head; else: reset.
---   event_read(p_after, p_limit) → all organisations, in order.
---   event_feed(p_after, p_limit) → the same as the pusher wants it: each with the envelope that clients
+--   event_feed(p_after, p_limit) → those of all organisations, in order: each with the envelope that clients
 --       see, beside the bounds in the same snapshot; one row of these alone when there is no event.
 --   event_list(p_after, p_limit, p_types) → GET /api/v1/events: {"events":[{event_id, type, channel,
 --       data, timestamp, project_id}], "last_event_id", "reset", "poll_after_s"}. p_types is a list
@@ -129,22 +128,6 @@ create function muster.stream_position() returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	return (select head from muster.stream);
-end
-$$;
-
-create function muster.event_read(p_after bigint, p_limit integer)
-returns table (id bigint, organization_id uuid, project_id text, channel text, type text,
-	       subject text, data jsonb, at timestamptz, labels jsonb)
-language plpgsql stable security definer rows 100 set search_path = pg_catalog, muster, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
-begin
-	return query
-	select e.id, e.organization_id, e.project_id, e.channel, e.type, e.subject, e.data, e.at,
-	       e.labels
-	  from muster.event e
-	 where e.id > p_after
-	 order by e.id
-	 limit least(greatest(p_limit, 1), 10000);
 end
 $$;
 

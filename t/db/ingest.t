@@ -18,7 +18,8 @@ my $cursor = 0;
 
 # Events since the last call, decoded: [type, data, subject]
 sub events {
-	my @rows = $db->rows('select id, type, data, subject from muster.event_read($1, 10000)', $cursor);
+	my @rows = $db->rows(q{select id, type, case when is_internal then envelope else envelope::jsonb ->> 'data' end, subject
+		from muster.event_feed($1, 10000) where id is not null}, $cursor);
 	$cursor = $rows[-1][0] if @rows;
 	return map { [$_->[1], $json->decode($_->[2]), $_->[3]] } @rows;
 }

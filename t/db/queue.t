@@ -155,8 +155,8 @@ $jobs->sql('select muster.job_progress($1, $2, 40, $3)', $id, $job->[1], 'readin
 $jobs->sql('select muster.job_complete($1, $2, $3)', $id, $job->[1], '{"total_results": 28}');
 is run_status($run), 'completed', 'and completed with it';
 $db->sql('select muster.sequence_events()');
-is_deeply [map { [@$_] } $db->rows(q{select type, channel, data ->> 'status', data ->> 'progress_percentage',
-	data ->> 'total_results' from muster.event_read($1, 100) where subject = $2}, $cursor, $run)],
+is_deeply [map { [@$_] } $db->rows(q{select type, e ->> 'channel', e #>> '{data,status}', e #>> '{data,progress_percentage}',
+	e #>> '{data,total_results}' from muster.event_feed($1, 100), lateral (select envelope::jsonb as e) x where subject = $2}, $cursor, $run)],
 	[['status_change', 'runs', 'pending', undef, undef],
 	['status_change', 'runs', 'in_progress', undef, undef],
 	['progress_update', 'runs', undef, 40, undef],

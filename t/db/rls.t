@@ -202,7 +202,6 @@ my %functions = (
 	event_list => { roles => ['muster_api'], call => 'select muster.event_list(0, 1000)' },
 	event_feed => { roles => ['muster_push'], is => 'all', why => 'the pusher filters for each client' },
 	event_rows => { is => 'internal' },
-	event_read => { roles => ['muster_push'], is => 'all', why => 'the pusher filters for each client' },
 	field_error => { roles => ['muster_api'], is => 'pure' },
 	file_name => { roles => ['muster_api'], is => 'pure' },
 	(map { ($_ => { is => 'internal' }) } qw(finding_body finding_csv finding_decide finding_estimate finding_export_head
