@@ -64,12 +64,12 @@ language sql immutable parallel safe
 return format('repo:%s:%s', p_repo, md5(jsonb_build_array(p_branch, p_pull_request)::text));
 
 create function muster.analysis_queue(p_run muster.run, p_repo muster.repo, p_root muster.root, p_key text,
-				      p_priority integer) returns bigint
+				      p_priority integer, p_is_fresh boolean default false) returns bigint
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	-- What is fetched knows nothing of a push before. Where that fails it is scanned as it is, if it was ever
 	-- there.
-	v_fetch bigint := muster.fetch_add(p_repo);
+	v_fetch bigint := case when not p_is_fresh then muster.fetch_add(p_repo) end;
 	v_is_mirror boolean := muster.mirror_url(p_repo, p_root) is not null;
 	v_mirror muster.mirror;
 begin
@@ -98,6 +98,12 @@ declare
 		select r.id from muster.repo r
 		  join muster.root t on t.id = r.root_id
 		 where r.id = any (p_repos) and r.removed_at is null and r.archived_at is null and muster.repo_is_here(r, t));
+	-- What was cloned just now has all that there is; nobody says here that more was pushed.
+	v_cloned text[] := array(
+		select j.payload ->> 'url' from muster.job j
+		 where j.organization_id = (select organization_id from muster.repo where id = v_repos[1])
+		   and j.kind = 'clone' and j.state = 'done' and j.finished_at > now() - interval '10 minutes'
+		 order by j.finished_at desc limit 1000);
 	v_run muster.run;
 	v_both record;
 	v_repo muster.repo;
@@ -122,7 +128,8 @@ begin
 		 where r.id = v_run.repo_id;
 		v_repo := v_both.repo;
 		v_root := v_both.root;
-		perform muster.analysis_queue(v_run, v_repo, v_root, muster.analysis_key(v_repo.id), p_priority);
+		perform muster.analysis_queue(v_run, v_repo, v_root, muster.analysis_key(v_repo.id), p_priority,
+			v_root.slug = 'clones' and coalesce(v_repo.remote = any (v_cloned), false));
 		jobs := jobs + 1;
 	end loop;
 end

@@ -87,6 +87,16 @@ is $db->value(q{select count(*) from muster.repo where name = 'tools' and status
 is $stack->cgi(POST => '/api/v1/repos', session => $lead, body => { url => "https://localhost:$port/tools" })->{status}, 409,
 	'then it is there already';
 
+# Its first scan has no use of what is there already.
+for my $ago (['0', 0, 'what was cloned just now is not fetched for its first scan'], ['1 hour', 1, 'what was cloned long ago is']) {
+	$db->sql(q{update muster.job set finished_at = now() - $1::interval where kind = 'clone'}, $ago->[0]);
+	$db->sql('update muster.root set scan_from = 0');
+	is $db->value('select jobs from muster.analysis_first()'), 1, 'a scan is queued';
+	is $db->value(q{select count(*) from muster.job where kind = 'fetch'}), $ago->[1], $ago->[2];
+	$db->sql(q{delete from muster.job where kind in ('scan', 'fetch')});
+	$db->sql(q{delete from muster.run where kind = 'scan'});
+}
+
 # A scan of it waits until what was pushed meanwhile is fetched.
 my $tools = $db->value(q{select id from muster.repo where name = 'tools'});
 my $scan = sub {
