@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
 use File::Path qw(make_path);
+use IO::Socket::INET;
 use Test::More;
 use Muster::Test;
 
@@ -115,6 +116,31 @@ for my $name (sort keys %case) {
 	wait_for { !-e "/proc/$pid" } 'its process', 60;
 	unlink glob "$file*";
 }
+
+# ---- git, which is given what it fetches by strangers ----
+
+my $server = IO::Socket::INET->new(Listen => 8, LocalAddr => '127.0.0.1') or die "listen: $!\n";
+my $port = $server->sockport;
+my $own = $stand->dir . '/git';
+mkdir $own;
+$id = add('clone', qq({"url": "https://localhost:$port/a.git", "file": "$own/clone", "port": "$port"}));
+like +(wait_for { ended($id) } 'a server that says nothing')->{error}, qr/cloning took longer than 1 second/,
+	'a server that says nothing is left after its time';
+is_deeply [grep { !m{/\.\.?$} } glob "$own/* $own/.*"], [], 'and nothing is left of the try';
+sub git { my ($code, undef, $err) = run_program(['git', '-C', "$own/large", @_]); die "git @_: $err" if $code != 0; return }
+mkdir "$own/large";
+git('init', '-q', '-b', 'main');
+open my $random, '<:raw', '/dev/urandom' or die;
+read $random, my $bytes, 33554432;
+spew("$own/large/file", $bytes);
+git('add', '.');
+git('-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'Large');
+$id = add('clone', qq({"url": "file://$own/large", "file": "$own/clone"}));
+my $large = wait_for { ended($id) } 'what is too large';
+is $large->{state}, 'dead', 'what sends more than a job may write is no clone';
+like $large->{error}, qr/signal|became too large|wrote more than they may/, 'and it says why';
+ok !-e "$own/clone", 'nothing of it is in its place';
+
 # The helper's children are what no job has any more.
 my ($helper) = grep { slurp("/proc/$_/comm") =~ /^muster-helper/ } split ' ', slurp('/proc/' . $runner->pid . '/task/' . $runner->pid . '/children');
 wait_for { slurp("/proc/$helper/task/$helper/children") eq '' } 'the last process', 60;

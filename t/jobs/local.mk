@@ -5,7 +5,7 @@ t_jobs_git_status_dump_LDADD = jobs/libgitread.a lib/libmuster.a $(ZLIB_LIBS) $(
 
 # The runner with kinds of job that misbehave.
 check_PROGRAMS += t/jobs/runner
-t_jobs_runner_SOURCES = t/jobs/runner.c t/jobs/runner_escape.c t/jobs/runner_escape.h
+t_jobs_runner_SOURCES = t/jobs/runner.c jobs/repo_clone.c t/jobs/runner_escape.c t/jobs/runner_escape.h
 t_jobs_runner_LDADD = jobs/libmuster-run.a lib/libmuster-db.a $(AUDIT_LIBS) $(PQ_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
 	$(SODIUM_LIBS) $(GLIB_LIBS)
 

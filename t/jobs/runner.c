@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "jobs/muster_server.h"
+#include "jobs/repo_clone.h"
 #include "jobs/run_helper.h"
 #include "lib/error.h"
 #include "lib/exit.h"
@@ -108,6 +109,20 @@ static char *gate_run(struct job_child *child, json_object *params, GError **err
 		g_usleep(20000);
 	return g_strdup_printf("{\"from_us\":%" G_GINT64_FORMAT ",\"to_us\":%" G_GINT64_FORMAT "}",
 		from_us, g_get_real_time());
+}
+
+/* {"url", "file", "port"}: as the product clones, into file; with a port of this machine, for a second. */
+static char *clone_run(struct job_child *child, json_object *params, GError **error)
+{
+	const char *url = json_get_text(params, "url", error);
+	const char *file = json_get_text(params, "file", error);
+	g_autofree char *port = g_strdup(json_get_text(params, "port", NULL));
+	char *addresses[] = {(char *)"127.0.0.1", NULL};
+	const struct repo_peer peer = {(char *)"localhost", port, addresses, 0};
+	gboolean ok = port != NULL ? repo_clone_foreign(url, file, &peer, 1, error)
+				   : repo_clone_mirror(url, file, 60, NULL, error);
+
+	return ok ? g_strdup("{}") : NULL;
 }
 
 static char *crash_run(struct job_child *child, json_object *params, GError **error)
@@ -251,6 +266,8 @@ const struct job_kind job_kinds[] = {
 	  .result_max_bytes = 4 * MIB, .run = large_run, .record = slow_record },
 	{ .name = "reach", LIMITS, .confine = file_confine, .run = escape_reach_run },
 	{ .name = "connect", LIMITS, .may_connect = TRUE, .may_execute = TRUE, .confine = file_confine, .run = escape_connect_run },
+	{ .name = "clone", LIMITS, .disk_bytes = 16 * MIB, .may_connect = TRUE, .may_execute = TRUE, .confine = file_confine,
+	  .run = clone_run },
 	{ .name = "flood", LIMITS, .run = escape_flood_run },
 	{ .name = "bomb", .queue = "test", .help = "for a test", .soft_s = 60, .hard_s = 70, .cpu_s = 60, .memory_bytes = 4096 * MIB,
 	  .files = 64, .result_max_bytes = MIB, .may_execute = TRUE, .run = escape_bomb_run },
