@@ -21,6 +21,8 @@ import { repo_url, url_format } from "../url.js";
 
 const STATES = 8;
 const RUNS = 6;
+const FOUND = 5;
+const WHERE = new Map([[true, "In HEAD"], [false, "Earlier"]]);
 /* terms of the health score that nothing has looked at yet, as people call them */
 const UNKNOWN = { critical: "critical vulnerabilities", high: "high vulnerabilities", secrets: "secrets in the history" };
 
@@ -56,6 +58,17 @@ async function runs_load(params, signal) {
 	}
 }
 
+/* The worst of what scans found and nobody decided about; one more says that there are more. */
+async function found_load(params, signal) {
+	try {
+		return (await api_get("/api/v1/findings", { repo: params.repo, state: "open", limit: FOUND + 1 }, signal)).body.items;
+	} catch (problem) {
+		if (problem.name !== "Problem" || problem.status === 401)
+			throw problem;
+		return null;
+	}
+}
+
 /* Where it is fetched from, and since when it is as it is there; the view is whole without. */
 async function fetch_load(params, signal) {
 	try {
@@ -68,11 +81,11 @@ async function fetch_load(params, signal) {
 }
 
 export async function load(params, signal) {
-	const [{ body, position }, diff, runs, fetched] = await Promise.all([
+	const [{ body, position }, diff, runs, fetched, found] = await Promise.all([
 		api_get(`/api/v1/repos/${encodeURIComponent(params.repo)}`, {}, signal), diff_load(params, signal),
-		runs_load(params, signal), fetch_load(params, signal)]);
+		runs_load(params, signal), fetch_load(params, signal), found_load(params, signal)]);
 
-	return { data: { repo: body, diff, runs, fetched }, position };
+	return { data: { repo: body, diff, runs, fetched, found }, position };
 }
 
 export function merge(data, event) {
@@ -123,12 +136,13 @@ function advice(report) {
 	return (report.recommendations ?? []).filter((row) => !checks.has(row.action));
 }
 
-function todo(repo, params) {
+function todo({ repo, found }, params) {
 	const report = repo.report ?? {};
+	const leaked = (found ?? []).filter((row) => row.kind === "secret");
 	const commands = command_list({ ...repo, expected_url: report.expected_url, clone_url: report.clone_url });
 	const rows = advice(report);
 	const open = (report.checks ?? []).filter((check) => check.status === "fail" || check.status === "warn").length;
-	const rest = commands.length === 0 && rows.length === 0 && !report.error;
+	const rest = commands.length === 0 && rows.length === 0 && !report.error && leaked.length === 0;
 
 	return h("section", { class: "card", id: "todo" }, h("h2", null, "What to do"),
 		report.error && h("p", { class: "said" }, shape(report.is_unsupported ? "unknown" : "error"), h("span", null, report.error)),
@@ -136,10 +150,30 @@ function todo(repo, params) {
 			h("dt", null, "Remote is"), h("dd", { class: "code" }, report.remote_url ?? repo.remote ?? NONE),
 			h("dt", null, "Expected"), h("dd", { class: "code" }, report.expected_url)),
 		commands.length > 0 && h("ul", { class: "commands" }, commands.map((row) => command(row, params))),
+		leaked.length > 0 && h("ul", { class: "rows" }, h("li", { key: "leaked", class: "advice" },
+			h("span", { class: `level ${leaked[0].severity}` }, leaked[0].severity),
+			h("span", null, "Revoke what was leaked into its history, where it is valid; to remove it from the files is not enough."))),
 		rows.length > 0 && h("ul", { class: "rows" }, rows.map((row) => h("li", { key: row.action, class: "advice" },
 			h("span", { class: `level ${row.priority}` }, row.priority), h("span", null, row.description)))),
 		rest && h("p", { class: "calm" }, shape("clean"), open
 			? `Nothing urgent. ${count_format(open, "check asks", "checks ask")} for a look.` : "Nothing to do."));
+}
+
+function found_row(row) {
+	return h("li", { key: String(row.id), class: "check" },
+		badge(check_get("fail"), { word: WHERE.get(row.in_head) ?? "Found", title: null }),
+		h("span", { class: "check-what" }, h("span", null, row.title),
+			h("span", { class: "code quiet", title: row.path }, row.line ? `${row.path}:${row.line}` : row.path)),
+		h("span", { class: `level ${row.severity}` }, row.severity));
+}
+
+function findings({ found }) {
+	if (!found?.length)
+		return null;
+	return h("section", { class: "card", key: "found", "aria-labelledby": "found-head" }, h("div", { class: "card-head" },
+		h("h2", { id: "found-head" }, "Found by scans"),
+		h("p", { class: "quiet" }, found.length > FOUND ? `the worst ${number_format(FOUND)}` : count_format(found.length, "finding"))),
+	h("ul", { class: "rows" }, found.slice(0, FOUND).map(found_row)));
 }
 
 function check_row(check) {
@@ -390,6 +424,6 @@ export function draw(root, data, params) {
 	const { repo } = data;
 	const report = repo.report ?? {};
 	patch(root, head(data, params), h("div", { class: "columns" },
-		h("div", { class: "column" }, todo(repo, params), checks(report), branches(report), trees(report)),
+		h("div", { class: "column" }, todo(data, params), findings(data), checks(report), branches(report), trees(report)),
 		h("div", { class: "column" }, facts(repo), fetched(data), runs(data), history(repo))));
 }

@@ -128,6 +128,34 @@ export default async function (test, assert) {
 		await vic.close();
 	});
 
+	await test("what scans found stands on the page of its repository", async () => {
+		const found = (print, severity, more) => ({ fingerprint: print, rule: "github-token", title: "A GitHub token", severity, path: `conf/${print}`,
+			line: 7, sample: "x****", in_head: true, occurrences: 1, places: [], ...more });
+		const all = [found("one", "critical"), ...["two", "three", "four", "five", "six"].map((print) => found(print, "high", { in_head: false }))];
+		const store = (list) => sql(`select muster.finding_store((select id from muster.repo where name = 'r002' and organization_id = ${org}), 'secret', null,
+			'${JSON.stringify(list)}', true)`);
+		await store(all);
+		for (const [colorScheme, viewport] of LOOKS) {
+			const ann = await visitor("ann@example.org", { colorScheme, viewport });
+			await ann.go("/audit/r002");
+			await ann.sees("the worst 5", "[aria-labelledby=found-head]");
+			await ann.sees("In HEAD", "[aria-labelledby=found-head] li:first-of-type");
+			await ann.sees("conf/one:7", "[aria-labelledby=found-head] li:first-of-type");
+			assert.equal(await ann.count("[aria-labelledby=found-head] li"), 5);
+			await ann.sees("Revoke what was leaked", "#todo");
+			assert.equal(await ann.tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+			await ann.shot(`found-${colorScheme}-${viewport.width}`);
+			await ann.close();
+		}
+		await store([]);
+		const ann = await visitor("ann@example.org");
+		await ann.go("/audit/r002");
+		await ann.sees("Checks", ".column");
+		assert.equal(await ann.count("[aria-labelledby=found-head]"), 0, "what is gone is no more");
+		assert.deepEqual(ann.trouble, []);
+		await ann.close();
+	});
+
 	await test("without a pusher it is asked for again", async () => {
 		const other = await sql(`insert into muster.run (organization_id, project_id, kind) select organization_id, id, 'scan'
 			from muster.project where organization_id = ${org} returning id`);
