@@ -15,6 +15,7 @@
 #include "jobs/login.h"
 #include "jobs/place.h"
 #include "jobs/repo_clone.h"
+#include "jobs/repo_tidy.h"
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/http.h"
@@ -236,6 +237,7 @@ char *job_clone_run(struct job_child *child, json_object *params, GError **error
 	if (folder == NULL)
 		return NULL;
 	job_child_progress(child, 0, "cloning");
+	repo_clone_heed_end();
 	if (!is_there && !clone_make(url, folder, flag_get(params, "private"), error)) {
 		g_prefix_error(error, "it cannot be cloned: ");
 		return NULL;
@@ -386,7 +388,9 @@ static char *mirror_run(struct job_child *child, json_object *params, GError **e
 	if (g_file_test(path, G_FILE_TEST_IS_DIR) &&
 		place_lock(path, TRUE, LOCK_WAIT_MS, error) < 0)
 		return NULL;
+	repo_tidy(path, TRUE);
 	job_child_progress(child, 0, "fetching");
+	repo_clone_heed_end();
 	if (!mirror_make(url, path, flag_get(params, "private"), error)) {
 		g_prefix_error(error, "it cannot be fetched: ");
 		return NULL;
@@ -420,7 +424,10 @@ char *job_fetch_run(struct job_child *child, json_object *params, GError **error
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_INPUT, "it has no address");
 		return NULL;
 	}
+	g_autofree char *git = g_build_filename(path, ".git", NULL);
+	repo_tidy(git, FALSE);
 	job_child_progress(child, 0, "fetching");
+	repo_clone_heed_end();
 	if (!fetch_make(url, path, flag_get(params, "private"), error)) {
 		g_prefix_error(error, "it cannot be fetched: ");
 		return NULL;

@@ -86,6 +86,7 @@ jobs_muster_server_SOURCES = \
 	jobs/repo.c \
 	jobs/repo_clone.c jobs/repo_clone.h \
 	jobs/repo_finding.c jobs/repo_finding.h \
+	jobs/repo_tidy.c jobs/repo_tidy.h \
 	jobs/restore.c \
 	jobs/rows.c jobs/rows.h \
 	jobs/schedule.c \

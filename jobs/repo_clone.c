@@ -22,6 +22,9 @@
 #define NAME_MAX_BYTES 100
 /* Of what git says only the end is kept. */
 #define TAIL_BYTES 4096
+/* A git that was told to end removes its locks and what it has half of; less than a job's grace. */
+#define END_GRACE_US (3 * (gint64)G_USEC_PER_SEC)
+#define END_POLL_US 20000
 /* Where git finds, as a file of configuration, what the peer asks for. */
 #define LOGIN_FD (STDERR_FILENO + 1)
 #define LOGIN_SETTING "include.path=/proc/self/fd/" G_STRINGIFY(3)
@@ -305,6 +308,19 @@ static gboolean tail_read(int fd, GString *tail, gint64 until_us, const gint *st
 	}
 }
 
+/* Its whole group, whose number is not another's as long as the leader is not waited for. */
+static void git_end(pid_t pid)
+{
+	gint64 until_us = g_get_monotonic_time() + END_GRACE_US;
+	siginfo_t info = {0};
+
+	kill(-pid, SIGTERM);
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		info.si_pid == 0 && g_get_monotonic_time() < until_us)
+		g_usleep(END_POLL_US);
+	kill(-pid, SIGKILL);
+}
+
 /* The first line that says why, without what would act on a terminal. */
 static char *tail_reason(const GString *tail)
 {
@@ -348,13 +364,15 @@ static gboolean git_run(const char *url, const char *folder, const struct manner
 		g_get_monotonic_time() + (gint64)timeout_s * G_USEC_PER_SEC, stop);
 	close(pipe_fds[0]);
 	if (!in_time)
-		kill(-pid, SIGKILL);
+		git_end(pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return TRUE;
-	if (!in_time) {
-		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY,
+	if (!in_time && stop != NULL && g_atomic_int_get(stop) != 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "it was told to end");
+	} else if (!in_time) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE,
 			"%s took longer than %u second%s",
 			manner->more != NULL ? "fetching" : "cloning", timeout_s,
 			timeout_s == 1 ? "" : "s");
@@ -443,6 +461,20 @@ static gboolean host_is_plain(const char *host)
 	return has_only(host, ".:_-") && !g_str_has_suffix(host, ".");
 }
 
+static gint is_told_to_end;
+
+static void end_note(int number)
+{
+	g_atomic_int_set(&is_told_to_end, 1);
+}
+
+void repo_clone_heed_end(void)
+{
+	const struct sigaction action = {.sa_handler = end_note};
+
+	sigaction(SIGTERM, &action, NULL);
+}
+
 /* git asks for a name, and there is nobody to ask. */
 static void login_explain(const struct repo_peer *peer, GError **failure)
 {
@@ -476,7 +508,7 @@ static gboolean foreign_run(
 		g_autoptr(GError) failure = NULL;
 		if (!has_only(peer->addresses[manner.address], ".:_-%"))
 			return url_refuse(error, "the host has an address that is none");
-		if (clone_run(url, folder, &manner, timeout_s, NULL, &failure))
+		if (clone_run(url, folder, &manner, timeout_s, &is_told_to_end, &failure))
 			return TRUE;
 		/* As ssh does with the addresses of a name: the next, when nobody is there. */
 		if (strstr(failure->message, "ssh: connect to host ") == NULL ||
@@ -529,7 +561,7 @@ gboolean repo_forward(const char *folder, guint timeout_s, GError **error)
 		"-C", folder, "merge", "--quiet", "--ff-only", "@{upstream}", NULL};
 	const struct manner manner = {.is_foreign = TRUE, .more = more};
 
-	return git_run("", folder, &manner, timeout_s, NULL, error);
+	return git_run("", folder, &manner, timeout_s, &is_told_to_end, error);
 }
 
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)

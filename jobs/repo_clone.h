@@ -32,7 +32,7 @@ char *repo_url_name(const char *url, GError **error);
 
 /*
  * Into folder, which must not exist; it appears whole or not at all. Errors: MUSTER_ERROR_REMOTE
- * with git's last line, _BUSY when the time was over, _IO.
+ * with git's last line or when the time was over, _BUSY when somebody else is cloning it, _IO.
  */
 gboolean repo_clone(const char *url, const char *folder, guint timeout_s, GError **error);
 
@@ -54,6 +54,12 @@ typedef struct repo_peer repo_peer;
 
 void repo_peer_clear(struct repo_peer *peer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(repo_peer, repo_peer_clear)
+
+/*
+ * For a process that does nothing else: from now on SIGTERM ends the git that one of the functions
+ * below has started, which removes what it has half of, and these fail with MUSTER_ERROR_BUSY.
+ */
+void repo_clone_heed_end(void);
 
 /*
  * The same for an address that came over the network: no file, no redirect, and no other host than

@@ -119,7 +119,14 @@ for my $hook (qw(post-merge reference-transaction post-checkout)) {
 	spew("$clones/tools/.git/hooks/$hook", "#!/bin/sh\ntouch '$dir/ran'\n");
 	chmod 0755, "$clones/tools/.git/hooks/$hook";
 }
+# What a git that was killed left an hour ago; and what somebody is at just now.
+my @left = map { "$clones/tools/.git/$_" } qw(index.lock packed-refs.lock refs/remotes/origin/main.lock objects/pack/tmp_pack_a1B2c3);
+my @fresh = map { "$clones/tools/.git/$_" } qw(refs/remotes/origin/other.lock objects/pack/tmp_pack_d4E5f6);
+spew($_, 'half') for @left, @fresh;
+utime time - 3700, time - 3700, @left;
 is $scan->()->{status}, 'completed', 'and done' or diag $said;
+is_deeply [grep { -e } @left, @fresh], \@fresh, 'what a killed one left is in nobody\'s way, and what is new stays';
+unlink @fresh;
 is slurp("$clones/tools/README.md"), "pushed\n", 'the clone followed';
 ok !-e "$dir/ran", 'without a hook';
 is $db->value(q{select bool_and(f.finished_at <= s.started_at) from muster.job s

@@ -119,7 +119,12 @@ my $answer = $stack->cgi(POST => '/api/v1/repos/far/fetch', session => $dev);
 is $answer->{status}, 202, 'it is asked for' or diag $answer->{body};
 is $stack->cgi(POST => '/api/v1/repos/far/fetch', session => $dev)->{json}{run_id}, $answer->{json}{run_id}, 'asked twice it is the one run';
 ok asked('far')->{job_id}, 'which waits';
+# What a git that was killed leaves.
+my @left = map { "$mirror/$_" } qw(packed-refs.lock refs/heads/main.lock objects/pack/tmp_pack_a1B2c3);
+mkdir "$mirror/refs/heads";
+spew($_, 'half') for @left;
 work();
+is_deeply [grep { -e } @left], [], 'what a killed one left is in nobody\'s way';
 is run_of($answer->{json}{run_id})->{message}, "Fetched $url.", 'done' or diag $said;
 is git($mirror, 'rev-parse', 'main'), $commit, 'what was pushed is there';
 is git($mirror, 'branch', '--list', 'side'), '', 'and what was removed is not';

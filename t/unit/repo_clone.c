@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -196,22 +197,56 @@ static void test_silent(void)
 	GError *error = NULL;
 
 	g_assert_false(repo_clone_foreign(url, target, &peer, 1, &error));
-	check_refused(error, MUSTER_ERROR_BUSY, "cloning took longer than 1 second");
+	check_refused(error, MUSTER_ERROR_REMOTE, "cloning took longer than 1 second");
 	check_left(listener);
 	g_assert_false(repo_mirror_foreign(url, target, &peer, 1, &error));
-	check_refused(error, MUSTER_ERROR_BUSY, "took longer than 1 second");
+	check_refused(error, MUSTER_ERROR_REMOTE, "took longer than 1 second");
 	check_left(listener);
 	check_holds(folder, "");
 	g_assert_true(g_spawn_sync(NULL, (char **)init, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
 		NULL, NULL, NULL));
 	g_assert_false(repo_mirror_foreign(url, mirror, &peer, 1, &error));
-	check_refused(error, MUSTER_ERROR_BUSY, "fetching took longer than 1 second");
+	check_refused(error, MUSTER_ERROR_REMOTE, "fetching took longer than 1 second");
 	check_left(listener);
 	g_assert_false(repo_fetch_foreign(url, mirror, &peer, 1, &error));
-	check_refused(error, MUSTER_ERROR_BUSY, "fetching took longer than 1 second");
+	check_refused(error, MUSTER_ERROR_REMOTE, "fetching took longer than 1 second");
 	check_left(listener);
 	check_holds(folder, "mirror.git");
 	close(listener);
+}
+
+static gpointer end_send(gpointer data)
+{
+	g_autofree char *began = g_build_filename(data, "began", NULL);
+
+	while (!g_file_test(began, G_FILE_TEST_EXISTS))
+		g_usleep(1000);
+	kill(getpid(), SIGTERM);
+	return NULL;
+}
+
+/* The last one, for the process was told to end. */
+static void test_end(void)
+{
+	static const char *const addresses[] = {"198.51.100.7", NULL};
+	g_autofree char *folder = check_folder_new();
+	g_autofree char *git = g_strdup_printf("#!/bin/sh\n"
+					       "trap 'echo >%s/ended; exit 1' TERM\n"
+					       "echo >%s/began\n"
+					       "while :; do sleep 0.02; done\n",
+		folder, folder);
+	g_autofree char *path = g_strconcat(folder, ":", g_getenv("PATH"), NULL);
+	g_autofree char *ended = g_build_filename(folder, "ended", NULL);
+	GError *error = NULL;
+
+	put(folder, "git", git, 0700);
+	g_setenv("PATH", path, TRUE);
+	repo_clone_heed_end();
+	GThread *thread = g_thread_new("end", end_send, folder);
+	g_assert_false(clone_to("git@near:a.git", "near", "22", addresses, &error));
+	g_thread_join(thread);
+	check_refused(error, MUSTER_ERROR_BUSY, "told to end");
+	g_assert_true(g_file_test(ended, G_FILE_TEST_EXISTS));
 }
 
 int main(int argc, char **argv)
@@ -229,6 +264,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/repo_clone/the next address is asked when nobody is at one", test_next);
 	g_test_add_func("/repo_clone/a name that a shell would read is none", test_plain);
 	g_test_add_func("/repo_clone/who says nothing is left after its time", test_silent);
+	g_test_add_func("/repo_clone/git is told to end and may tidy up", test_end);
 	int code = check_run();
 	g_free(asked);
 	return code;
