@@ -126,6 +126,7 @@ enum run_job_stop {
 	RUN_JOB_STOP_TIME,     /* the soft limit passed */
 	RUN_JOB_STOP_LOST,     /* the lease is another's, or the job was cancelled */
 	RUN_JOB_STOP_RELEASED, /* the runner ends */
+	RUN_JOB_STOP_BUSY,     /* it says that another works there */
 	RUN_JOB_STOP_BAD,      /* the child broke the rules */
 };
 

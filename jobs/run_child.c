@@ -165,6 +165,8 @@ static void error_send(const GError *error)
 
 	json_object_object_add(body, "message", text_new(error->message));
 	json_object_object_add(body, "retry", json_object_new_boolean(!is_final));
+	json_object_object_add(body, "busy",
+		json_object_new_boolean(g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY)));
 	body_send(FRAME_ERROR, body);
 }
 

@@ -148,6 +148,11 @@ static void error_take(struct run_job *job, json_object *body)
 {
 	const char *message = json_get_text(body, "message", NULL);
 	json_object *retry = json_get(body, "retry", json_type_boolean, NULL);
+	json_object *busy = json_get(body, "busy", json_type_boolean, NULL);
+
+	if (job->error == NULL && job->stop == RUN_JOB_STOP_NONE && busy != NULL &&
+		json_object_get_boolean(busy))
+		job->stop = RUN_JOB_STOP_BUSY;
 	run_job_set_error(job, retry == NULL || json_object_get_boolean(retry),
 		message != NULL ? message : "The job failed without saying why.");
 }

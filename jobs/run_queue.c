@@ -379,6 +379,20 @@ gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const cha
 	return TRUE;
 }
 
+gboolean queue_busy(struct queue *queue, gint64 id, const char *lease, const char *usage,
+	const char *message, char **state, GError **error)
+{
+	g_autofree char *id_text = g_strdup_printf("%" G_GINT64_FORMAT, id);
+	const char *params[] = {id_text, lease, message, usage};
+	g_autoptr(db_result) result =
+		queue_query(queue, "select muster.job_busy($1::bigint, $2::uuid, $3, $4::jsonb)",
+			G_N_ELEMENTS(params), params, error);
+	if (result == NULL)
+		return FALSE;
+	*state = g_strdup(db_result_get(result, 0, 0));
+	return TRUE;
+}
+
 gboolean queue_put_back(struct queue *queue, gint64 id, const char *lease, const char *reason,
 	gboolean *is_ours, GError **error)
 {

@@ -100,6 +100,10 @@ gboolean queue_complete(struct queue *queue, gint64 id, const char *lease, const
 gboolean queue_fail(struct queue *queue, gint64 id, const char *lease, const char *usage,
 	const char *message, gboolean retry, gboolean crash, char **state, GError **error);
 
+/* Likewise for one that cannot begin while another works there: job_busy() in sql/api/job.sql. */
+gboolean queue_busy(struct queue *queue, gint64 id, const char *lease, const char *usage,
+	const char *message, char **state, GError **error);
+
 /* Queues the job again, due at once, as if it had not been begun. */
 gboolean queue_put_back(struct queue *queue, gint64 id, const char *lease, const char *reason,
 	gboolean *is_ours, GError **error);

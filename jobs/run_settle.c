@@ -120,6 +120,24 @@ static gboolean settle_released(struct run_job *job)
 	return TRUE;
 }
 
+/* Another works where it is to work, which is no failure, unless that lasts. */
+static gboolean settle_busy(struct run_job *job)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *state = NULL, *usage = usage_format(job);
+
+	if (!queue_busy(job->runner->queue, job->job.id, job->job.lease, usage, job->error, &state,
+		    &error)) {
+		if (is_busy(error))
+			return offer_again(job);
+		log_failure(LOG_LEVEL_ERROR, "a job cannot be put back", error);
+		return TRUE;
+	}
+	log_info("put back", "why", job->error, "state", state, NULL);
+	job->runner->is_committed = TRUE;
+	return TRUE;
+}
+
 static gboolean settle_error(struct run_job *job, const GError *error)
 {
 	run_job_set_error(
@@ -229,6 +247,8 @@ static gboolean settle_one(struct run_job *job)
 		is_settled = settle_result(job);
 	} else if (job->stop == RUN_JOB_STOP_RELEASED) {
 		is_settled = settle_released(job);
+	} else if (job->stop == RUN_JOB_STOP_BUSY) {
+		is_settled = settle_busy(job);
 	} else {
 		run_job_set_error(job, TRUE, "The job gave no result.");
 		is_settled = settle_failure(job);

@@ -85,7 +85,7 @@ begin
 				'file_name', 'summary_join', 'health_worst', 'health_family', 'csv']),
 			('muster_hook', array['enter', 'sequence_events', 'stream_position']),
 			('muster_jobs', array['job_add', 'schedule_tick', 'job_claim', 'job_cycle', 'job_renew',
-				'job_progress', 'job_log', 'job_usage', 'job_complete', 'job_complete_all', 'job_fail', 'job_snooze',
+				'job_progress', 'job_log', 'job_usage', 'job_complete', 'job_complete_all', 'job_fail', 'job_busy', 'job_snooze',
 				'job_step', 'job_kind_set',
 				'job_status', 'remediation_done', 'repo_bring_back', 'repo_ask',
 				'worker_renew', 'worker_remove', 'finding_import', 'scan_record',

@@ -23,7 +23,7 @@ create function muster.credential_fault(p_credential muster.credential) returns 
 language sql stable security definer set search_path = pg_catalog, muster, pg_temp
 return (select coalesce(j.error, 'nothing says why') from muster.job j
 	 where j.id = (p_credential).job_id and j.organization_id = (p_credential).organization_id
-	   and (j.state = 'dead' or (j.state = 'queued' and j.error is not null))
+	   and (j.state = 'dead' or (j.state = 'queued' and j.error is not null and j.busy_since is null))
 	   -- One that began before may have been done since.
 	   and ((p_credential).worked_at is null or (p_credential).worked_at < (p_credential).used_at));
 

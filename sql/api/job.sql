@@ -41,6 +41,8 @@
 --       instead of failing; three of these are enough, whatever attempts_max says.
 --   job_snooze(p_id, p_lease, p_seconds, p_reason) → false as above. Queued again, as if it had not been
 --       started. p_seconds null: nor claimed, for nothing of it was begun; its turn is what it was.
+--   job_busy(p_id, p_lease, p_error, p_usage) → as job_fail(). Somebody else works where it is to work, which is
+--       no attempt: it looks again each quarter of a minute. After an hour of that it is job_fail().
 --   job_release() → how many had lost their lease.
 --   job_cancel(p_id) → false when it was finished already. A running child learns it by renewing.
 --   job_kind_set(p_kinds) → [{"name", "queue", "concurrency", "attempts", "backoff_s", "help"}]: the kinds as a runner knows them.
@@ -671,6 +673,41 @@ begin
 	return true;
 exception when unique_violation then -- added this very moment
 	return muster.job_cancel(p_id, 'A newer one takes its place.');
+end
+$$;
+
+create function muster.job_busy(p_id bigint, p_lease uuid, p_error text, p_usage jsonb default null) returns text
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp
+set lock_timeout = '250ms' as $$
+declare
+	v_job muster.job;
+	v_newer bigint;
+begin
+	select * into v_job from muster.job
+	 where id = p_id and lease_id = p_lease and state = 'running' for update;
+	if v_job.id is null then
+		return 'lost';
+	end if;
+	if v_job.busy_since < now() - interval '1 hour' then
+		return muster.job_fail(p_id, p_lease, p_error, true, false, p_usage);
+	end if;
+	if p_usage is not null then
+		perform muster.job_usage(p_id, p_lease, p_usage);
+	end if;
+	update muster.job set busy_since = now() where id = p_id and busy_since is null;
+	select id into v_newer from muster.job q
+	 where q.organization_id = v_job.organization_id and q.kind = v_job.kind and q.key = v_job.key
+	   and q.state = 'queued';
+	if v_newer is not null then
+		-- Which does what others wait for.
+		update muster.job j
+		   set wait_for = array_replace(j.wait_for, p_id, v_newer),
+		       payload = case when j.payload -> 'fetch' = to_jsonb(p_id)
+				      then j.payload || jsonb_build_object('fetch', v_newer) else j.payload end
+		 where j.state = 'queued' and j.wait_for is not null and j.wait_for @> array[p_id];
+	end if;
+	perform muster.job_snooze(p_id, p_lease, 15, p_error);
+	return (select state from muster.job where id = p_id);
 end
 $$;
 

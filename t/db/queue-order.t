@@ -298,6 +298,34 @@ subtest 'held back' => sub {
 	$db->sql('delete from muster.job_kind');
 };
 
+subtest 'where another works' => sub {
+	begin();
+	my $busy = sub {
+		my ($id, $mine) = @_;
+		$db->sql('update muster.job set run_at = now() where id = $1', $id) if !$mine;
+		($mine) = claim(1) if !$mine;
+		return $jobs->value('select muster.job_busy($1, $2, $3)', @$mine[0, 1], 'another job works in it');
+	};
+	my $id = add('a', kind => 'fetch', attempts_max => 2);
+	is $busy->($id), 'queued', 'it is put back' for 1 .. 3;
+	is job($id)->{attempt}, 0, 'which is no attempt';
+	like why($id), qr/^Not before .* Last time: another job works in it$/, 'but is said';
+	$db->sql(q{update muster.job set busy_since = now() - interval '61 minutes'});
+	is $busy->($id), 'queued', 'what has waited for an hour uses its attempts up';
+	is job($id)->{attempt}, 1, 'one by one';
+	is $busy->($id), 'dead', 'and is given up';
+	is $jobs->value('select muster.job_busy($1, gen_random_uuid(), $2)', $id, 'late'), 'lost', 'by who has it';
+
+	$id = add('b', kind => 'fetch');
+	my $scan = add('s', wait_for => "{$id}", payload => qq({"fetch": $id}));
+	my ($mine) = claim(1);
+	my $newer = add('b', kind => 'fetch', mode => 'follow');
+	isnt $newer, $id, 'another one follows';
+	is $busy->($id, $mine), 'cancelled', 'which takes its place';
+	is_deeply [@{ job($scan) }{qw(state wait_for)}, job($scan)->{payload}{fetch}], ['queued', [$newer], $newer], 'for who waits for it, too';
+	begin();
+};
+
 subtest 'attempts' => sub {
 	begin();
 	my $run = run_add();

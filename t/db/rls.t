@@ -280,6 +280,7 @@ my %functions = (
 	url_host => { is => 'internal' },
 	job_login => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_add => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
+	job_busy => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_claim => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_complete => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },
 	job_cycle => { roles => ['muster_jobs'], is => 'all', why => 'the runner serves all' },

@@ -145,7 +145,11 @@ work();
 like $db->value(q{select error from muster.job where kind = 'fetch' order by id desc limit 1}), qr/another job works in it/,
 	'nothing is fetched while somebody reads';
 close $held;
-$db->sql(q{delete from muster.job where state = 'queued'});
+my $waiting = $db->json(q{select to_jsonb(j) from muster.job j where kind = 'fetch' order by id desc limit 1});
+is_deeply [@$waiting{qw(state attempt)}], ['queued', 0], 'it waits, which is no attempt';
+$db->sql('update muster.job set run_at = now() where id = $1', $waiting->{id});
+work();
+is_deeply [$db->rows('select state, attempt from muster.job where id = $1', $waiting->{id})], [['done', 1]], 'and is done after that';
 rename $mirror, "$folder/mirror.git.12345678.part";
 $db->sql(q{select muster.fetch_add(r) from muster.repo r where name = 'far'});
 work();
