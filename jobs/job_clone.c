@@ -103,12 +103,20 @@ static gboolean place_get(json_object *params, struct place *place, char **path,
 	return FALSE;
 }
 
-/* The folder of clones, and what ssh knows of hosts and keys. */
+/* What ssh knows of hosts and keys, for who asks by ssh: those are this server's. */
+static void keys_add(struct sandbox *sandbox, const char *url)
+{
+	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
+
+	if (url != NULL && !g_str_has_prefix(url, "https://"))
+		sandbox_add_read(sandbox, ssh);
+}
+
+/* The folder of clones. */
 void job_clone_confine(json_object *params, struct sandbox *sandbox)
 {
 	const char *quoted = json_get_text(params, "clones", NULL);
 	g_autofree char *clones = quoted != NULL ? quote_parse(quoted) : NULL;
-	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
 	g_autofree char *path = NULL;
 	struct place place;
 
@@ -120,7 +128,7 @@ void job_clone_confine(json_object *params, struct sandbox *sandbox)
 		g_free(place.name);
 	}
 	sandbox_add_tree(sandbox, clones);
-	sandbox_add_read(sandbox, ssh);
+	keys_add(sandbox, json_get_text(params, "url", NULL));
 	sandbox_add_read(sandbox, g_getenv("SSL_CERT_FILE"));
 }
 
@@ -303,7 +311,6 @@ static gboolean fetched_open(json_object *params, struct place *place, char **pa
 
 void job_fetch_confine(json_object *params, struct sandbox *sandbox)
 {
-	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
 	g_autofree char *path = NULL;
 	struct place place;
 
@@ -311,12 +318,14 @@ void job_fetch_confine(json_object *params, struct sandbox *sandbox)
 	if (flag_get(params, "mirror")) {
 		g_autofree char *folder = mirror_folder(params, NULL);
 		sandbox_add_tree(sandbox, folder);
+		keys_add(sandbox, json_get_text(params, "url", NULL));
 	} else if (fetched_open(params, &place, &path, NULL)) {
 		g_autofree char *folder = g_strdup_printf("/proc/self/fd/%d", place.fd);
+		g_autofree char *url = repo_clone_origin(path);
 		sandbox_add_tree(sandbox, folder);
+		keys_add(sandbox, url);
 		g_free(place.name);
 	}
-	sandbox_add_read(sandbox, ssh);
 	sandbox_add_read(sandbox, g_getenv("SSL_CERT_FILE"));
 }
 

@@ -22,6 +22,8 @@
 #define NAME_MAX_BYTES 100
 /* Of what git says only the end is kept. */
 #define TAIL_BYTES 4096
+/* To ask which branch is the first. */
+#define HEAD_TIMEOUT_S 60
 /* A git that was told to end removes its locks and what it has half of; less than a job's grace. */
 #define END_GRACE_US (3 * (gint64)G_USEC_PER_SEC)
 #define END_POLL_US 20000
@@ -35,6 +37,7 @@ struct manner {
 	const char *const *more;      /* what git is to do instead of cloning, in the folder */
 	gboolean is_foreign;          /* somebody else named the address */
 	const struct repo_peer *peer; /* whom git is to ask; NULL: it looks the name up itself */
+	GString *said;                /* what git prints comes here; NULL: it is dropped */
 	guint address;                /* which of the peer's, for ssh, which takes one */
 };
 
@@ -271,7 +274,8 @@ static int git_spawn(
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(
+		&actions, manner->said != NULL ? error_fd : STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
 	if (has_login)
 		posix_spawn_file_actions_adddup2(&actions, manner->peer->login_fd, LOGIN_FD);
@@ -367,8 +371,11 @@ static gboolean git_run(const char *url, const char *folder, const struct manner
 		git_end(pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		if (manner->said != NULL)
+			g_string_append_len(manner->said, tail->str, (gssize)tail->len);
 		return TRUE;
+	}
 	if (!in_time && stop != NULL && g_atomic_int_get(stop) != 0) {
 		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_BUSY, "it was told to end");
 	} else if (!in_time) {
@@ -542,17 +549,54 @@ gboolean repo_fetch_foreign(const char *url, const char *folder, const struct re
 	return foreign_run(url, folder, manner, timeout_s, error);
 }
 
+/* The branch that "ref: <branch>\tHEAD" tells of; NULL: none. Freed by the caller. */
+static char *head_parse(const char *said)
+{
+	g_auto(GStrv) lines = g_strsplit(said, "\n", -1);
+
+	for (guint i = 0; lines[i] != NULL; i++)
+		if (g_str_has_prefix(lines[i], "ref: refs/heads/") &&
+			g_str_has_suffix(lines[i], "\tHEAD"))
+			return g_strndup(lines[i] + strlen("ref: "),
+				strlen(lines[i]) - strlen("ref: ") - strlen("\tHEAD"));
+	return NULL;
+}
+
+/* A fetch is of branches, and does not say which is the first; without an answer it stays. */
+static void head_follow(const char *url, const char *folder, const struct repo_peer *peer)
+{
+	const char *const ask[] = {
+		"-C", folder, "ls-remote", "--quiet", "--symref", "--", url, "HEAD", NULL};
+	g_autoptr(GString) said = g_string_new(NULL);
+	const struct manner manner = {.peer = peer, .more = ask, .said = said};
+
+	if (!foreign_run(url, folder, manner, HEAD_TIMEOUT_S, NULL))
+		return;
+	g_autofree char *branch = head_parse(said->str);
+	const char *const look[] = {
+		"-C", folder, "show-ref", "--verify", "--quiet", "--", branch, NULL};
+	const char *const set[] = {"-C", folder, "symbolic-ref", "--", "HEAD", branch, NULL};
+	const struct manner looking = {.is_foreign = TRUE, .more = look};
+	const struct manner setting = {.is_foreign = TRUE, .more = set};
+	if (branch != NULL && git_run("", folder, &looking, HEAD_TIMEOUT_S, &is_told_to_end, NULL))
+		git_run("", folder, &setting, HEAD_TIMEOUT_S, &is_told_to_end, NULL);
+}
+
 gboolean repo_mirror_foreign(const char *url, const char *folder, const struct repo_peer *peer,
 	guint timeout_s, GError **error)
 {
 	const char *const more[] = {"-C", folder, "fetch", "--quiet", "--prune",
 		"--no-recurse-submodules", "--no-write-fetch-head", "--", url, "+refs/*:refs/*",
 		NULL};
-	const struct manner manner = {.is_mirror = TRUE,
-		.peer = peer,
-		.more = g_file_test(folder, G_FILE_TEST_IS_DIR) ? more : NULL};
+	gboolean is_there = g_file_test(folder, G_FILE_TEST_IS_DIR);
+	const struct manner manner = {
+		.is_mirror = TRUE, .peer = peer, .more = is_there ? more : NULL};
 
-	return foreign_run(url, folder, manner, timeout_s, error);
+	if (!foreign_run(url, folder, manner, timeout_s, error))
+		return FALSE;
+	if (is_there)
+		head_follow(url, folder, peer);
+	return TRUE;
 }
 
 gboolean repo_forward(const char *folder, guint timeout_s, GError **error)

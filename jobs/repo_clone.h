@@ -69,7 +69,10 @@ void repo_clone_heed_end(void);
 gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
 	guint timeout_s, GError **error);
 
-/* The same without a working tree and with every ref; one that is there is brought up to date. */
+/*
+ * The same without a working tree and with every ref; one that is there is brought up to date, its
+ * HEAD as well.
+ */
 gboolean repo_mirror_foreign(const char *url, const char *folder, const struct repo_peer *peer,
 	guint timeout_s, GError **error);
 

@@ -129,6 +129,32 @@ is run_of($answer->{json}{run_id})->{message}, "Fetched $url.", 'done' or diag $
 is git($mirror, 'rev-parse', 'main'), $commit, 'what was pushed is there';
 is git($mirror, 'branch', '--list', 'side'), '', 'and what was removed is not';
 
+# Another branch is the first from now on.
+git($work, qw(branch -m main trunk));
+git($work, 'push', '-q', "$dir/www/far.git", 'trunk');
+git("$dir/www/far.git", qw(symbolic-ref HEAD refs/heads/trunk));
+$publish->();
+sub fetch {
+	my $job = $db->value(q{select muster.fetch_add(r) from muster.repo r where name = 'far'});
+	$db->sql('update muster.job set attempts_max = 1 where id = $1', $job);
+	work();
+	return $db->json('select to_jsonb(j) from muster.job j where id = $1', $job);
+}
+is fetch()->{state}, 'done', 'its first branch has another name now' or diag $said;
+is git($mirror, 'symbolic-ref', 'HEAD'), 'refs/heads/trunk', 'so it is the first here';
+is git($mirror, 'rev-parse', 'HEAD'), $commit, 'with what was pushed';
+
+# The keys of this server are for ssh.
+mkdir "$dir/.ssh";
+spew("$dir/.ssh/extra", "[gc]\n\tauto = 0\n");
+git($mirror, 'config', 'include.path', "$dir/.ssh/extra");
+SKIP: {
+	my $fetched = fetch();
+	skip 'this kernel has no Landlock', 1 if $said =~ /no Landlock/;
+	like $fetched->{error}, qr{\.ssh/extra.*ermission denied}, 'who fetches by https reads nothing of ssh';
+}
+git($mirror, 'config', '--unset', 'include.path');
+
 rename "$dir/www/far.git", "$dir/www/away.git";
 $run = scan('far');
 is $run->{status}, 'completed', 'what cannot be fetched any more is scanned as it is';
