@@ -2,6 +2,8 @@
 #include "config.h"
 #include "jobs/job_kinds.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,7 +65,10 @@ static char *shelf_path(json_object *params, const struct shelf *shelf)
 
 gboolean job_reconcile_prepare(const struct conf *conf, json_object *payload, GError **error)
 {
-	g_autofree char *quoted = quote_format(conf_get(conf, "paths.state"));
+	const char *state = conf_get(conf, "paths.state");
+	char real[PATH_MAX];
+	/* As job_clone_prepare() names what it makes there. */
+	g_autofree char *quoted = quote_format(realpath(state, real) != NULL ? real : state);
 
 	json_object_object_add(payload, "state", json_object_new_string(quoted));
 	return TRUE;

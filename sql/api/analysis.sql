@@ -71,19 +71,18 @@ declare
 	-- there.
 	v_fetch bigint := case when not p_is_fresh then muster.fetch_add(p_repo) end;
 	v_is_mirror boolean := muster.mirror_url(p_repo, p_root) is not null;
-	v_mirror muster.mirror;
+	v_host text := muster.mirror_host((p_repo).id);
 begin
-	select * into v_mirror from muster.mirror where repo_id = (p_repo).id;
 	return muster.job_add((p_repo).organization_id, (p_run).kind, p_key,
 		jsonb_build_object('commit', null, 'branch', null) || coalesce((p_run).request, '{}')
 		|| jsonb_build_object('repo_id', (p_repo).id, 'name', (p_repo).name, 'path', (p_repo).path,
 			'root', (p_root).slug, 'root_path', (p_root).path, 'organization_id', (p_repo).organization_id,
 			'fetch', v_fetch, 'mirror', v_is_mirror),
-		p_host => case when v_is_mirror then v_mirror.host else (p_root).host end,
+		p_host => case when v_is_mirror then v_host else (p_root).host end,
 		p_run => (p_run).id, p_priority => p_priority, p_attempts_max => 3,
 		p_mode => 'supersede',
 		p_wait_for => array_remove(array[v_fetch], null),
-		p_wait_any => not v_is_mirror or v_mirror.repo_id is not null,
+		p_wait_any => not v_is_mirror or v_host is not null,
 		-- What is known of a repository is kept by one scan at a time.
 		p_limit_key => 'scan:' || (p_repo).id, p_limit_running => 1);
 end

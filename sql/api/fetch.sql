@@ -13,7 +13,11 @@
 --   repo_is_here(p_repo, p_root) → whether it, or a mirror of it, lies on a host of ours. Internal.
 --   mirror_url(p_repo, p_root) → where its mirror is fetched from; null: it has none. Internal.
 --
--- A mirror lies on the host that fetched it first. Who waits for its fetch is done there.
+--   mirror_host(p_repo) → where its mirror lies; null: there is none, or that host is not there any more. Internal.
+--   mirror_free() → how many jobs waited for such a host, and wait for any now. For prune_hourly().
+--
+-- A mirror lies on the host that fetched it first. Who waits for its fetch is done there. When that host was not
+-- seen for a day another fetches it anew, and the copy goes when that one is back (reconcile).
 
 create function muster.mirror_url(p_repo muster.repo, p_root muster.root) returns text
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
@@ -36,6 +40,30 @@ begin
 	return ((p_root).watched and (p_repo).status not in ('missing', 'not_git'))
 	       or (exists (select from muster.mirror m where m.repo_id = (p_repo).id)
 		   and muster.mirror_url(p_repo, p_root) is not null);
+end
+$$;
+
+create function muster.mirror_host(p_repo uuid) returns text
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return (select m.host from muster.mirror m
+		 where m.repo_id = p_repo
+		   and (m.fetched_at > now() - interval '1 day' or muster.host_is_there(m.host)));
+end
+$$;
+
+create function muster.mirror_free() returns bigint
+language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
+declare
+	v_count bigint;
+begin
+	update muster.job j set host = null
+	  from muster.mirror m
+	 where j.state = 'queued' and j.kind in ('fetch', 'scan') and j.payload -> 'mirror' = 'true'
+	   and m.repo_id = (j.payload ->> 'repo_id')::uuid and m.host = j.host
+	   and j.created_at < now() - interval '1 hour' and muster.mirror_host(m.repo_id) is null;
+	get diagnostics v_count = row_count;
+	return v_count;
 end
 $$;
 
@@ -62,7 +90,7 @@ begin
 			else jsonb_build_object('mirror', true, 'url', v_url) end;
 	return muster.job_add((p_repo).organization_id, 'fetch', 'repo:' || (p_repo).id, v_payload,
 		case when v_is_clone then v_root.host
-		     else (select m.host from muster.mirror m where m.repo_id = (p_repo).id) end,
+		     else muster.mirror_host((p_repo).id) end,
 		p_run, 10, p_attempts_max => 3,
 		-- One that runs may have asked before what is wanted was pushed.
 		p_mode => case when p_run is null then 'follow' else 'replace' end,

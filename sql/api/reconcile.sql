@@ -1,15 +1,16 @@
 -- SPDX-License-Identifier: MIT
 -- What lies in the state folders of the hosts, and what of it nobody has any more.
 --
---   reconcile_add(p_organization) → how many jobs were added: one on each host where it has folders, or, where
---       it has none, where a runner is. Internal.
+--   reconcile_add(p_organization) → how many jobs were added: one on each host where a runner is, or was in the last
+--       day where it has folders or mirrors. What waits for a host that is not there any more is cancelled. Internal.
 --   reconcile_record(p_job, p_lease, p_state, p_result) → false: the lease is lost. What a job of kind
 --       reconcile saw in its host's state folder p_state, or removed there. What nobody has is for a second
 --       job to remove, at most 400 things a day; so the first one can be read before anything goes.
---   reconcile_leftover(p_organization, p_seen) → {place: [name, …]} of what nobody has. Internal.
+--   reconcile_leftover(p_organization, p_host, p_seen) → {place: [name, …]} of what nobody has. Internal.
 --   reconcile_kept(p_organization, p_state, p_seen) → likewise, of what a person has to look at. Internal.
 --
--- Nobody has any more: what is known of a repository whose row is gone (scan, mirrors), and reports below a
+-- Nobody has any more: what is known of a repository whose row is gone (scan, mirrors), a mirror that lies on another
+-- host by now, and reports below a
 -- name that an organisation gave up. Whose things these were nobody can tell: any organisation's job on that
 -- host removes them, and says how many. Told are clones that no watched folder holds, reports of no folder
 -- that is known, and the trash of organisations that are not.
@@ -17,7 +18,7 @@
 -- The result of the first: {"leftover": {place: how many}, "kept": {place: [name, …], at most 50}}; of the second:
 -- {"removed": {place: how many}, "left": how many}.
 
-create function muster.reconcile_leftover(p_organization uuid, p_seen jsonb) returns jsonb
+create function muster.reconcile_leftover(p_organization uuid, p_host text, p_seen jsonb) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
 begin
 	return (with seen as (
@@ -34,7 +35,10 @@ begin
 					select from muster.organization_slug g
 					 where g.slug = s.first and (g.holder_id is null or g.holder_id = p_organization))
 				     and not exists (select from muster.organization o where o.slug = s.first)
-				else s.id is not null and not exists (select from muster.repo r where r.id = s.id) end
+				else s.id is not null
+				     and (not exists (select from muster.repo r where r.id = s.id)
+					  or (s.place = 'mirrors' and exists (
+						select from muster.mirror m where m.repo_id = s.id and m.host <> p_host))) end
 			 group by s.place) g);
 end
 $$;
@@ -70,12 +74,20 @@ create function muster.reconcile_add(p_organization uuid) returns integer
 language plpgsql security definer set search_path = pg_catalog, muster, pg_temp as $$
 declare
 	v_last bigint := coalesce((select max(id) from muster.job), 0);
-	v_hosts text[] := array(select distinct host from muster.root where organization_id = p_organization);
+	v_hosts text[] := array(
+		select w.host from muster.worker w
+		 where muster.worker_is_alive(w) and (w.queues is null or 'disk' = any (w.queues))
+		union
+		select h.host from (select t.host from muster.root t where t.organization_id = p_organization
+				    union
+				    select m.host from muster.mirror m where m.organization_id = p_organization) h
+		 where muster.host_is_there(h.host));
 	v_jobs bigint[];
 begin
-	if cardinality(v_hosts) = 0 then
-		v_hosts := array(select distinct w.host from muster.worker w where muster.worker_is_alive(w));
-	end if;
+	perform muster.job_cancel(j.id, 'Its host is not there any more.')
+	   from muster.job j
+	  where j.organization_id = p_organization and j.kind = 'reconcile' and j.state = 'queued'
+	    and j.host is not null and j.created_at < now() - interval '1 day' and not j.host = any (v_hosts);
 	-- Told apart in a statement of its own, which sees what this one adds.
 	v_jobs := array(select muster.job_add(p_organization, 'reconcile', 'look:' || h.host,
 				jsonb_build_object('operation', 'look'), h.host, p_priority => -10)
@@ -102,7 +114,7 @@ begin
 		end if;
 		return muster.job_complete(p_job, p_lease, p_result);
 	end if;
-	v_leftover := muster.reconcile_leftover(v_job.organization_id, p_result);
+	v_leftover := muster.reconcile_leftover(v_job.organization_id, v_job.leased_by, p_result);
 	if v_leftover <> '{}' then
 		select jsonb_object_agg(x.place, x.names) into v_places
 		  from (select n.place, jsonb_agg(n.name) as names

@@ -227,6 +227,7 @@ begin
 		return null;
 	end if;
 	perform muster.waiver_expire();
+	perform muster.mirror_free();
 	-- What was promised to be removed is, whatever was in the way.
 	update muster.job j
 	   set state = 'queued', attempt = 0, run_at = now(), finished_at = null

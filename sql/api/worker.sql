@@ -5,6 +5,7 @@
 --       every ten seconds. p_queues: the ones it serves, null: all; p_jobs: the jobs it minds.
 --   worker_remove(p_id): it ends.
 --   worker_is_alive(p_worker) → whether it said so within half a minute, as a lease lasts.
+--   host_is_there(p_host) → whether a runner of it was seen in the last day, or what it did. Internal.
 --   worker_json(p_worker) → {"id", "host", "pid", "version", "state", "slots", "queues", "jobs" [{id, organization,
 --       kind, key, progress, message, started_at}], "started_at", "seen_at"}; state: lost when it lives no more.
 --   worker_list() → {"items": [worker_json()], "next": null}: those of the last day.
@@ -93,6 +94,16 @@ end;
 create function muster.worker_is_alive(p_worker muster.worker) returns boolean
 language sql stable
 return (p_worker).seen_at > now() - interval '30 seconds';
+
+-- One that runs now and then (muster run --once) is no row between, but audits.
+create function muster.host_is_there(p_host text) returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$
+begin
+	return exists (select from muster.worker w where w.host = p_host and w.seen_at > now() - interval '1 day')
+	       or exists (select from muster.root t
+			   where t.host = p_host and t.watched and t.reported_at > now() - interval '1 day');
+end
+$$;
 
 create function muster.worker_json(p_worker muster.worker) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, muster, pg_temp as $$

@@ -84,7 +84,7 @@ my %tables = (
 my %functions = (
 	# only for functions of ours
 	(map { $_ => { is => 'internal' } } qw(
-		reconcile_add reconcile_kept reconcile_leftover cron_field cron_next cron_parse html letter_is_wanted prune_step prune_table schedule_act schedule_add
+		host_is_there mirror_host mirror_free reconcile_add reconcile_kept reconcile_leftover cron_field cron_next cron_parse html letter_is_wanted prune_step prune_table schedule_act schedule_add
 		schedule_begin schedule_change schedule_drop schedule_edit schedule_find schedule_jitter schedule_json
 		schedule_event schedule_fail schedule_go schedule_make schedule_next schedule_own schedule_put schedule_queue
 		schedule_rows schedule_run_now job_is_new

@@ -182,6 +182,25 @@ work();
 ok -f "$mirror/HEAD", 'one that is gone is made anew';
 is_deeply [grep { !m{/mirror\.git$} } glob "$folder/*"], [], 'and what a killed one left is removed';
 
+# The host that fetched it is gone: another does.
+$db->sql(q{update muster.mirror set host = 'gone', fetched_at = now() - interval '25 hours'});
+is fetch()->{state}, 'done', 'a mirror of a host that is gone is fetched here' or diag $said;
+is asked('far')->{host}, 'localhost', 'where it lies from now on';
+$db->sql(q{update muster.mirror set host = 'gone', fetched_at = now() - interval '25 hours'});
+is scan('far')->{status}, 'completed', 'and is scanned here' or diag $said;
+my $bound = sub {
+	my ($fetched_at) = @_;
+	$db->sql(q{update muster.mirror set host = 'gone', fetched_at = $1}, $fetched_at);
+	my $job = $db->value(q{select muster.fetch_add(r) from muster.repo r where name = 'far'});
+	$db->sql(q{update muster.job set host = 'gone', created_at = now() - interval '2 hours' where id = $1}, $job);
+	$db->sql('select muster.mirror_free()');
+	my $host = $db->value('select host from muster.job where id = $1', $job);
+	$db->sql('delete from muster.job where id = $1', $job);
+	return $host;
+};
+is $bound->('-infinity'), undef, 'what waited for that host does so no more';
+is $bound->('now'), 'gone', 'while it was there it was waited for';
+
 my $schedule = $stack->cgi(POST => '/api/v1/schedules', session => $admin, body => { kind => 'fetch', cron => '@daily' });
 is $schedule->{status}, 201, 'a schedule fetches' or diag $schedule->{body};
 is $stack->cgi(POST => "/api/v1/schedules/$schedule->{json}{id}/run", session => $admin)->{json}{jobs}, 1, 'what is fetched at all';

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../harness";
+use Cwd qw(realpath);
 use Fcntl qw(:flock);
 use File::Path qw(make_path);
 use JSON::PP ();
@@ -98,5 +99,33 @@ for my $bad ('../scan', '..', "$gone[0]/..", $repo . '/inner', '/etc') {
 is there(), join(' ', sort keys %stays), 'nothing went';
 like +(muster('schedule', 'add', 'reconcile', '@daily', '--repo', 'a'))[2], qr/is of the whole organization/, 'it is of all that there is';
 close $held;
+
+# ---- other hosts ----
+
+$db->sql(q{insert into muster.mirror (repo_id, organization_id, host, fetched_at) values ($1, $2, 'other', now())}, $repo, $organization);
+$db->sql(q{insert into muster.worker (id, host, pid, version, state, slots) values (gen_random_uuid(), 'other', 1, 'x', 'claiming', 1)});
+$db->sql(q{select muster.root_add('default', 'pushed', '/srv/pushed', null, 'default', false)});
+$db->sql(q{delete from muster.job where kind = 'reconcile'});
+$db->sql(q{insert into muster.job (organization_id, kind, key, host, created_at)
+	values ($1, 'reconcile', 'look:away', 'away', now() - interval '2 days')}, $organization);
+muster('schedule', 'run', $it);
+work();
+is_deeply [$db->rows(q{select host, state from muster.job where kind = 'reconcile' and key like 'look:%' and host not in ('other', 'away') order by 1})],
+	[['localhost', 'done']], 'it is looked at where a runner is';
+is_deeply [$db->rows(q{select host, state from muster.job where kind = 'reconcile' and host in ('other', 'away') order by 1})],
+	[['away', 'cancelled'], ['other', 'queued']], 'and not waited for where none is';
+ok !-e "$state/mirrors/$organization/$repo", 'a mirror that lies elsewhere by now is gone';
+$db->sql(q{delete from muster.worker where host = 'other'});
+
+# ---- another name for it all ----
+
+rename $state, "$dir/real" or die;
+symlink 'real', $state or die;
+$db->sql(q{select muster.root_add('default', (select host from muster.root limit 1), $1, 'clones')}, realpath("$dir/real") . '/clones/default');
+$db->sql(q{delete from muster.job where kind = 'reconcile'});
+muster('schedule', 'run', $it);
+work();
+is_deeply $db->json(q{select result -> 'kept' -> 'clones' from muster.job where kind = 'reconcile' and payload ->> 'operation' = 'look'}), undef,
+	'what a watched folder holds is known below a link, too' or diag $said;
 
 done_testing;
