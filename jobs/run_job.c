@@ -460,6 +460,10 @@ void run_job_begin(struct run_job *job, int slot_fd)
 			run_job_set_error(job,
 				!g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_INPUT),
 				error->message);
+		/* The database is away for a moment, or somebody has a row. */
+		if (job->stop == RUN_JOB_STOP_NONE &&
+			g_error_matches(error, MUSTER_ERROR, MUSTER_ERROR_BUSY))
+			job->stop = RUN_JOB_STOP_BUSY;
 		runner_wake(runner);
 	}
 	log_set_prefix(NULL, NULL);

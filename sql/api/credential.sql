@@ -156,11 +156,16 @@ begin
 	if v_host is null then
 		return null;
 	end if;
+	select * into v_credential from muster.credential
+	 where organization_id = v_job.organization_id and host = v_host;
+	if v_credential.id is null then
+		return null;
+	end if;
+	-- That it is shown is no reason to wait for somebody's lock.
 	update muster.credential set used_at = now(), job_id = p_id
-	 where organization_id = v_job.organization_id and host = v_host
-	returning * into v_credential;
-	return case when found then jsonb_build_object('id', v_credential.id, 'host', v_host,
-		'username', v_credential.username, 'sealed', v_credential.sealed) end;
+	 where id in (select c.id from muster.credential c where c.id = v_credential.id for update skip locked);
+	return jsonb_build_object('id', v_credential.id, 'host', v_host,
+		'username', v_credential.username, 'sealed', v_credential.sealed);
 end
 $$;
 

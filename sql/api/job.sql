@@ -181,7 +181,8 @@ begin
 			       j.wait_for, j.wait_any, j.limit_key, j.limit_running, j.limit_rate,
 			       j.attempt, j.crashes, j.error, j.created_at
 			 where not v_is_new),
-	       superseded = j.superseded or excluded.superseded
+	       superseded = j.superseded or excluded.superseded,
+	       busy_since = case when not v_is_new then j.busy_since end
 	returning id into v_id;
 	if v_is_new then
 		delete from muster.job_attempt where job_id = v_id;
@@ -664,7 +665,12 @@ begin
 	   set state = 'queued', attempt = attempt - 1, error = coalesce(left(p_reason, 2000), error), lease_id = null,
 	       leased_until = null, leased_by = null,
 	       run_at = case when p_seconds is null then run_at
-			     else now() + greatest(p_seconds, 0) * interval '1 second' end
+			     else now() + greatest(p_seconds, 0) * interval '1 second' end,
+	       -- What was not begun uses nothing of what may begin in a minute up.
+	       started_at = case when p_seconds is null
+				 then (select a.started_at from muster.job_attempt a
+				        where a.job_id = p_id order by a.number desc limit 1)
+				 else started_at end
 	 where id = p_id;
 	if p_seconds is null and v_job.attempt = 1 and v_job.run_id is not null then
 		update muster.run set status = 'pending', started_at = null

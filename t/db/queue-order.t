@@ -229,7 +229,12 @@ subtest 'limits' => sub {
 	is keys_of(claim(9)), '', 'three of that key in a minute';
 	like why($ids[3]), qr/At most 3 are begun in a minute for api/, 'which is said';
 	$db->sql(q{update muster.job set started_at = started_at - interval '61 seconds' where state = 'done'});
-	is keys_of(claim(9)), 'm4 m5', 'the next minute';
+	@claimed = claim(9);
+	is keys_of(@claimed), 'm4 m5', 'the next minute';
+	$jobs->value('select muster.job_snooze($1, $2, null)', @$_[0, 1]) for @claimed;
+	is_deeply [map { job($_->[0])->{started_at} } @claimed], [undef, undef], 'what was claimed ahead and given back was not begun';
+	add("m$_", limit_key => 'api', limit_rate => 3) for 6 .. 7;
+	is keys_of(claim(9)), 'm4 m5 m6', 'and uses nothing of the minute up';
 	begin();
 	$jobs->sql(q{select muster.job_kind_set('[{"name": "fetch", "queue": "net", "concurrency": 1, "help": "x"},
 		{"name": "scan", "queue": "work", "concurrency": null, "help": "y"}]')});

@@ -147,7 +147,13 @@ is $list->{json}{items}[0]{account}{id}, $db->value(q{select id from muster.acco
 
 sub kept { return $stack->cgi(GET => '/api/v1/credentials', session => $admin)->{json}{items}[0] }
 is_deeply [@{ kept() }{qw(used_at worked_at error job_id)}], [undef, undef, undef, undef], 'nobody had it yet, and it failed nobody';
+# Somebody holds its row, which is nobody's failure.
+my $holder = $db->session;
+$holder->ask('begin; select from muster.credential for update');
 is add($url)->{status}, 'completed', 'with the right one it is cloned' or diag $said;
+$holder->ask('commit');
+is kept()->{used_at}, undef, 'what a lock kept from being written is not waited for';
+$db->sql('update muster.credential set used_at = now(), worked_at = now(), job_id = (select max(id) from muster.job)');
 my $clone = "$state/clones/default/closed";
 is slurp("$clone/README.md"), "hello\n", 'whole';
 ok $db->value('select used_at is not null from muster.credential'), 'that it was used is known';
