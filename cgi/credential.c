@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "cgi/call.h"
+#include "lib/error.h"
 #include "lib/secret.h"
+#include "lib/ssh_key.h"
 
 /* Most forges want any name beside a token. */
 #define USER_DEFAULT "git"
@@ -19,23 +21,43 @@ static gboolean has_control(const char *text)
 	return FALSE;
 }
 
+/* Freed by the caller; NULL with what is wrong with it. */
+static char *secret_take(struct route_call *call, const char *kind, GError **fault)
+{
+	gboolean is_key = !g_strcmp0(kind, "ssh-key");
+	const char *text = route_value(call, is_key ? "private_key" : "password");
+
+	if (text != NULL && is_key)
+		return ssh_key_take(text, fault);
+	if (text != NULL && !has_control(text))
+		return g_strdup(text);
+	g_set_error_literal(fault, MUSTER_ERROR, MUSTER_ERROR_INPUT,
+		text == NULL ? "is needed" : "has a control character");
+	return NULL;
+}
+
 gboolean credential_add(struct route_call *call, GError **error)
 {
-	const char *password = route_value(call, "password");
-	const char *user = route_value(call, "username");
+	const char *kind = route_value(call, "kind"), *user = route_value(call, "username");
 	g_autofree char *id = g_uuid_string_random();
+	g_autoptr(GError) fault = NULL;
+	char *secret = secret_take(call, kind, &fault);
 	g_autofree char *context = g_strconcat(SECRET_SEAL_CREDENTIAL, id, NULL);
-	g_autofree char *sealed = has_control(password)
-					  ? NULL
-					  : secret_seal(call->api->key, context,
-						    (const guchar *)password, strlen(password));
-	const char *params[] = {
-		id, route_value(call, "host"), user != NULL ? user : USER_DEFAULT, sealed};
+	g_autofree char *sealed = secret != NULL ? secret_seal(call->api->key, context,
+							   (const guchar *)secret, strlen(secret))
+						 : NULL;
+	const char *params[] = {id, route_value(call, "host"), user != NULL ? user : USER_DEFAULT,
+		sealed, kind != NULL ? kind : "password", route_value(call, "host_keys"),
+		fault != NULL ? fault->message : NULL};
 	g_autoptr(db_result) result = NULL;
 
+	if (secret != NULL)
+		secret_wipe(secret, strlen(secret));
+	g_free(secret);
 	if (!call_run(call,
 		    "select muster.credential_add(p_id => $1::uuid, p_host => $2, "
-		    "p_username => $3, p_sealed => $4)",
+		    "p_username => $3, p_sealed => $4, p_kind => $5, p_host_keys => $6, "
+		    "p_fault => $7)",
 		    G_N_ELEMENTS(params), params, &result, error))
 		return FALSE;
 	call->response->status = 201;

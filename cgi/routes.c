@@ -4,6 +4,7 @@
 
 #include "cgi/handler.h"
 #include "cgi/password.h"
+#include "lib/ssh_key.h"
 
 /*
  * Every route there is; api.fcgi --routes prints it, t/api/authz.t walks it as everybody. The
@@ -670,12 +671,17 @@ const struct route routes[] = {
 	{ .method = "POST", .path = "/api/v1/credentials", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
 	  .inputs = INPUTS(
 		{ "host", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 300, .is_needed = TRUE,
-		  .help = "The only one that it is shown to; with a port where that is not 443" },
+		  .help = "The only one that it is shown to; with a port where that is not 443, or 22 for ssh" },
+		{ "kind", INPUT_BODY, INPUT_WORD, .words = "password|ssh-key", .help = "password without, for https" },
 		{ "username", INPUT_BODY, INPUT_TEXT, .min = 1, .max = 200, .help = "git without, which goes with most tokens" },
-		{ "password", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES, .is_needed = TRUE,
-		  .help = "Or a token; it is sealed, and shown to nobody" }),
-	  .body_max_bytes = BODY_SMALL, .handler = credential_add, .schema = "Credential", .status = 201, .is_write = TRUE,
-	  .help = "Opens what that host has, over https, to jobs that clone and fetch; in place of what was said before." },
+		{ "password", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SECRET_PASSWORD_MAX_BYTES,
+		  .help = "Or a token; it is sealed, and shown to nobody" },
+		{ "private_key", INPUT_BODY, INPUT_SECRET, .min = 1, .max = SSH_KEY_MAX_BYTES,
+		  .help = "Of an ssh-key, without a passphrase; it is sealed, and shown to nobody" },
+		{ "host_keys", INPUT_BODY, INPUT_LINES, .min = 1, .max = 8000,
+		  .help = "Of an ssh-key: the only ones that the host may show, as ssh-keyscan prints them" }),
+	  .body_max_bytes = 4 * BODY_SMALL, .handler = credential_add, .schema = "Credential", .status = 201, .is_write = TRUE,
+	  .help = "Opens what that host has, over https or ssh, to jobs that clone and fetch; in place of what was said before." },
 	{ .method = "DELETE", .path = "/api/v1/credentials/{credential}", .role = ROLE_ORG_ADMIN, .rate = RATE_WRITE,
 	  .inputs = INPUTS(UUID_INPUT("credential")),
 	  .function = "credential_remove", .schema = "Credential", .is_write = TRUE,

@@ -10,13 +10,16 @@
 #include "lib/exit.h"
 #include "lib/file.h"
 #include "lib/secret.h"
+#include "lib/ssh_key.h"
 
 /* Most forges want any name beside a token. */
 #define USER_DEFAULT "git"
 
+#define HOST_KEYS_MAX_BYTES 8000
+
 struct credential_options {
 	char *organization;
-	char *password_file;
+	char *password_file, *ssh_key, *host_keys;
 	gboolean is_json;
 };
 
@@ -24,6 +27,8 @@ static void credential_options_clear(struct credential_options *options)
 {
 	g_free(options->organization);
 	g_free(options->password_file);
+	g_free(options->ssh_key);
+	g_free(options->host_keys);
 }
 typedef struct credential_options credential_options;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(credential_options, credential_options_clear)
@@ -55,13 +60,32 @@ static char *password_read(const char *path, GError **error)
 	return NULL;
 }
 
+/* The same of a private key, whole. */
+static char *key_read(const char *path, GError **error)
+{
+	char *text = NULL;
+	gsize len;
+
+	if (!file_read(!strcmp(path, "-") ? "/dev/stdin" : path, SSH_KEY_MAX_BYTES, &text, &len,
+		    error))
+		return NULL;
+	char *key = ssh_key_take(text, error);
+	secret_wipe(text, len);
+	g_free(text);
+	if (key == NULL)
+		g_prefix_error(error, "%s ", path);
+	return key;
+}
+
 static char *sealed_make(const struct verb_call *call, const char *id, GError **error)
 {
 	const struct credential_options *options = call->options;
 	const char *path = options->password_file != NULL ? options->password_file : "-";
 	g_autoptr(secret_key) key =
 		secret_key_load(conf_get(call->conf, "secret.key_file"), FALSE, error);
-	char *password = key != NULL ? password_read(path, error) : NULL;
+	char *password = key == NULL                ? NULL
+			 : options->ssh_key != NULL ? key_read(options->ssh_key, error)
+						    : password_read(path, error);
 
 	if (password == NULL)
 		return NULL;
@@ -75,12 +99,22 @@ static char *sealed_make(const struct verb_call *call, const char *id, GError **
 static int credential_add(const struct verb_call *call)
 {
 	static const char sql[] = "select muster.credential_put(muster.organization_find($1),"
-				  " $2::uuid, $3, $4, $5)";
+				  " $2::uuid, $3, $4, $5, $6, $7)";
+	const struct credential_options *options = call->options;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *id = g_uuid_string_random();
+	g_autofree char *id = g_uuid_string_random(), *host_keys = NULL;
+	gsize len;
+
+	if ((options->ssh_key == NULL) != (options->host_keys == NULL) ||
+		(options->ssh_key != NULL && options->password_file != NULL))
+		return server_usage("--ssh-key and --host-keys go together, without a password");
+	if (options->host_keys != NULL &&
+		!file_read(options->host_keys, HOST_KEYS_MAX_BYTES, &host_keys, &len, &error))
+		return server_fail(error);
 	g_autofree char *sealed = sealed_make(call, id, &error);
 	const char *user = call->words[1] != NULL ? call->words[1] : USER_DEFAULT;
-	const char *params[] = {organization_of(call->options), id, call->words[0], user, sealed};
+	const char *params[] = {organization_of(call->options), id, call->words[0], user, sealed,
+		options->ssh_key != NULL ? "ssh-key" : "password", host_keys};
 
 	return sealed == NULL ? server_fail(error)
 			      : verb_do(call, sql, G_N_ELEMENTS(params), params);
@@ -89,12 +123,12 @@ static int credential_add(const struct verb_call *call)
 static int credential_list(const struct verb_call *call)
 {
 	static const char *const titles[] = {"ID", "ORGANIZATION", "HOST", "USERNAME", "ACCOUNT",
-		"MADE", "USED", "WORKED", "ERROR"};
+		"MADE", "USED", "WORKED", "ERROR", "KIND"};
 	const struct credential_options *options = call->options;
 	const char *params[] = {options->organization};
 	return verb_list(call,
 		"select id, organization, host, username, account, muster.iso(created_at),"
-		"       muster.iso(used_at), muster.iso(worked_at), error"
+		"       muster.iso(used_at), muster.iso(worked_at), error, kind"
 		"  from muster.credential_rows($1)",
 		1, params, titles, NULL);
 }
@@ -122,6 +156,10 @@ int credential_main(int argc, char **argv)
 		{"password-file", 0, 0, G_OPTION_ARG_FILENAME, &options.password_file,
 			"add: the password or token is its first line; without: of standard input",
 			"FILE"},
+		{"ssh-key", 0, 0, G_OPTION_ARG_FILENAME, &options.ssh_key,
+			"add: this private key, for ssh; - is standard input", "FILE"},
+		{"host-keys", 0, 0, G_OPTION_ARG_FILENAME, &options.host_keys,
+			"add: the keys that the host may show, as ssh-keyscan prints them", "FILE"},
 		VERB_JSON(&options.is_json), {NULL}};
 	int exit_code;
 	g_autoptr(conf) conf = server_start("credential add HOST [USERNAME] | list | remove HOST",

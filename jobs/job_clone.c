@@ -38,7 +38,7 @@
 #define LOCK_WAIT_MS 10000
 
 /* Made before the sandbox, where nothing in memory is made any more; 0: there is none. */
-static int shown_fd;
+static struct login shown;
 
 static void text_add(json_object *object, const char *name, const char *text)
 {
@@ -108,7 +108,8 @@ static void keys_add(struct sandbox *sandbox, const char *url)
 {
 	g_autofree char *ssh = g_build_filename(g_get_home_dir(), ".ssh", NULL);
 
-	if (url != NULL && !g_str_has_prefix(url, "https://"))
+	/* Who has a key for this host shows no other. */
+	if (url != NULL && !g_str_has_prefix(url, "https://") && shown.key_fd == 0)
 		sandbox_add_read(sandbox, ssh);
 }
 
@@ -120,7 +121,7 @@ void job_clone_confine(json_object *params, struct sandbox *sandbox)
 	g_autofree char *path = NULL;
 	struct place place;
 
-	shown_fd = login_fd(params);
+	login_show(params, &shown);
 	/* The very folder that was found: its descriptor lives as long as this process. */
 	if (is_missing_one(params) && place_get(params, &place, &path, NULL)) {
 		g_free(clones);
@@ -195,7 +196,7 @@ static gboolean peer_find(
 static gboolean clone_make(
 	const char *url, const char *folder, gboolean with_private, GError **error)
 {
-	g_auto(repo_peer) peer = {.login_fd = shown_fd};
+	g_auto(repo_peer) peer = {.login = &shown};
 
 	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
 	       repo_clone_foreign(url, folder, &peer, TIMEOUT_S, error);
@@ -314,7 +315,7 @@ void job_fetch_confine(json_object *params, struct sandbox *sandbox)
 	g_autofree char *path = NULL;
 	struct place place;
 
-	shown_fd = login_fd(params);
+	login_show(params, &shown);
 	if (flag_get(params, "mirror")) {
 		g_autofree char *folder = mirror_folder(params, NULL);
 		sandbox_add_tree(sandbox, folder);
@@ -345,10 +346,17 @@ static void parts_remove(const char *folder)
 static gboolean mirror_make(
 	const char *url, const char *path, gboolean with_private, GError **error)
 {
-	g_auto(repo_peer) peer = {.login_fd = shown_fd};
+	g_auto(repo_peer) peer = {.login = &shown};
 
-	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
-	       repo_mirror_foreign(url, path, &peer, TIMEOUT_S, error);
+	if (!repo_url_check(url, error) || !peer_find(url, with_private, &peer, error))
+		return FALSE;
+	/* The keys of this server are for its administrator, who was not asked. */
+	if (!g_str_has_prefix(url, "https://") && shown.key_fd == 0) {
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE,
+			"%s wants a key, and no credential is kept for it", peer.host);
+		return FALSE;
+	}
+	return repo_mirror_foreign(url, path, &peer, TIMEOUT_S, error);
 }
 
 /* On the disk; what cannot be read is not counted, and what is linked to is none of it. */
@@ -409,7 +417,7 @@ static char *mirror_run(struct job_child *child, json_object *params, GError **e
 
 static gboolean fetch_make(const char *url, const char *path, gboolean with_private, GError **error)
 {
-	g_auto(repo_peer) peer = {.login_fd = shown_fd};
+	g_auto(repo_peer) peer = {.login = &shown};
 
 	return repo_url_check(url, error) && peer_find(url, with_private, &peer, error) &&
 	       repo_fetch_foreign(url, path, &peer, TIMEOUT_S, error);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/error.h"
@@ -53,24 +54,51 @@ static char *setting_format(const char *host, const char *user, const char *pass
 	return setting;
 }
 
-int login_fd(json_object *params)
+/* What only its owner may read, as ssh wants keys to be; 0: there is no memory. */
+static int memory_new(const char *name, const char *text)
 {
-	json_object *login = json_get(params, "login", json_type_object, NULL);
-	const char *host = login != NULL ? json_get_text(login, "host", NULL) : NULL;
-	const char *user = host != NULL ? json_get_text(login, "username", NULL) : NULL;
-	const char *password = user != NULL ? json_get_text(login, "password", NULL) : NULL;
+	size_t len = strlen(text);
+	int fd = memfd_create(name, MFD_CLOEXEC);
 
-	if (password == NULL)
-		return 0;
-	char *setting = setting_format(host, user, password);
-	size_t len = strlen(setting);
-	int fd = memfd_create("login", MFD_CLOEXEC);
-	gboolean is_whole = fd > 0 && write(fd, setting, len) == (ssize_t)len;
-
-	secret_wipe(setting, len);
-	g_free(setting);
-	json_wipe(params, "login");
-	if (fd >= 0 && !is_whole)
+	if (fd > 0 && fchmod(fd, 0600) == 0 && write(fd, text, len) == (ssize_t)len)
+		return fd;
+	if (fd >= 0)
 		close(fd);
-	return is_whole ? fd : 0;
+	return 0;
+}
+
+/* A line for each key, whatever its host was called where it comes from. */
+static int hosts_new(const char *host_keys)
+{
+	g_auto(GStrv) lines = g_strsplit(host_keys, "\n", -1);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (guint i = 0; lines[i] != NULL; i++)
+		if (*lines[i] != '\0')
+			g_string_append_printf(text, LOGIN_HOST " %s\n", lines[i]);
+	return memory_new("hosts", text->str);
+}
+
+void login_show(json_object *params, struct login *login)
+{
+	json_object *object = json_get(params, "login", json_type_object, NULL);
+	const char *host = object != NULL ? json_get_text(object, "host", NULL) : NULL;
+	const char *user = host != NULL ? json_get_text(object, "username", NULL) : NULL;
+	const char *secret = user != NULL ? json_get_text(object, "password", NULL) : NULL;
+	const char *host_keys = secret != NULL ? json_get_text(object, "host_keys", NULL) : NULL;
+
+	if (secret == NULL)
+		return;
+	if (host_keys != NULL) {
+		/* Never the one without the other. */
+		login->hosts_fd = hosts_new(host_keys);
+		login->key_fd = login->hosts_fd > 0 ? memory_new("key", secret) : 0;
+		g_strlcpy(login->user, user, sizeof(login->user));
+	} else {
+		char *setting = setting_format(host, user, secret);
+		login->git_fd = memory_new("login", setting);
+		secret_wipe(setting, strlen(setting));
+		g_free(setting);
+	}
+	json_wipe(params, "login");
 }

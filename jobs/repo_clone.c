@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "jobs/login.h"
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/quote.h"
@@ -186,7 +187,50 @@ static char *peer_ssh(const struct repo_peer *peer, guint address)
 		zoned, alias);
 }
 
-static char **environment_new(const struct manner *manner)
+static gboolean has_only(const char *name, const char *others)
+{
+	for (; *name != '\0'; name++)
+		if (!g_ascii_isalnum(*name) && strchr(others, *name) == NULL)
+			return FALSE;
+	return TRUE;
+}
+
+/* Whether ssh gets a key from us, and has no other. */
+static gboolean has_key(const struct repo_peer *peer)
+{
+	return peer != NULL && peer->login != NULL && peer->login->key_fd > 0 &&
+	       peer->login->hosts_fd > 0;
+}
+
+/*
+ * The same with a key. ssh closes all that it inherits, so it opens what this process holds. An
+ * address may say who one is, and an option would win over that.
+ */
+static char *peer_ssh_key(const char *url, const struct repo_peer *peer, guint address)
+{
+	g_auto(GStrv) parts = g_strsplit(peer->addresses[address], "%", 2);
+	g_autofree char *zoned = g_strjoinv("%%", parts);
+	const struct login *login = peer->login;
+	g_autofree char *user =
+		strchr(url, '@') == NULL && has_only(login->user, "._-") && *login->user != '\0'
+			? g_strdup_printf(" -o User='%s'", login->user)
+			: g_strdup("");
+	int pid = (int)getpid();
+
+	return g_strdup_printf("GIT_SSH_COMMAND=ssh -F none -o HostName='%s'"
+			       " -o HostKeyAlias=" LOGIN_HOST
+			       " -o UserKnownHostsFile=/proc/%d/fd/%d"
+			       " -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes"
+			       " -o UpdateHostKeys=no -o CheckHostIP=no -o VerifyHostKeyDNS=no"
+			       " -o CanonicalizeHostname=no -o ControlPath=none -o BatchMode=yes"
+			       " -o IdentityFile=/proc/%d/fd/%d -o IdentitiesOnly=yes"
+			       " -o IdentityAgent=none -o AddKeysToAgent=no"
+			       " -o PreferredAuthentications=publickey"
+			       " -o ClearAllForwardings=yes%s",
+		zoned, pid, login->hosts_fd, pid, login->key_fd, user);
+}
+
+static char **environment_new(const char *url, const struct manner *manner)
 {
 	static const char *const kept[] = {"HOME", "LANG", "PATH", "SSH_AUTH_SOCK", "TMPDIR",
 		"USER", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"};
@@ -201,14 +245,18 @@ static char **environment_new(const struct manner *manner)
 	for (gsize i = 0; i < G_N_ELEMENTS(set); i++)
 		g_strv_builder_add(builder, set[i]);
 	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++) {
+		if (has_key(manner->peer) && !strcmp(kept[i], "SSH_AUTH_SOCK"))
+			continue;
 		const char *value = g_getenv(kept[i]);
 		g_autofree char *pair =
 			value != NULL ? g_strconcat(kept[i], "=", value, NULL) : NULL;
 		if (pair != NULL)
 			g_strv_builder_add(builder, pair);
 	}
-	g_autofree char *ssh =
-		manner->peer != NULL ? peer_ssh(manner->peer, manner->address) : NULL;
+	g_autofree char *ssh = manner->peer == NULL ? NULL
+			       : has_key(manner->peer)
+				       ? peer_ssh_key(url, manner->peer, manner->address)
+				       : peer_ssh(manner->peer, manner->address);
 	if (ssh != NULL)
 		g_strv_builder_add(builder, ssh);
 	/* git has a name of its own for what other programs know by this one. */
@@ -226,9 +274,9 @@ static int git_spawn(
 {
 	gboolean is_local =
 		!manner->is_foreign && (*url == '/' || g_str_has_prefix(url, "file://"));
-	/* ssh shows keys. */
-	gboolean has_login = manner->peer != NULL && manner->peer->login_fd > 0 &&
-			     g_str_has_prefix(url, "https://");
+	/* By ssh a key is shown, and nothing that git knows. */
+	gboolean has_login = manner->peer != NULL && manner->peer->login != NULL &&
+			     manner->peer->login->git_fd > 0 && g_str_has_prefix(url, "https://");
 	g_autofree char *resolved = peer_pin(manner->peer);
 	g_autofree char *pin = g_strconcat("http.curloptResolve=", resolved, NULL);
 	g_autoptr(GPtrArray) argv = g_ptr_array_new();
@@ -268,7 +316,7 @@ static int git_spawn(
 	for (gsize i = 0; manner->more != NULL && manner->more[i] != NULL; i++)
 		g_ptr_array_add(argv, (char *)manner->more[i]);
 	g_ptr_array_add(argv, NULL);
-	g_auto(GStrv) environment = environment_new(manner);
+	g_auto(GStrv) environment = environment_new(url, manner);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 
@@ -278,7 +326,7 @@ static int git_spawn(
 		&actions, manner->said != NULL ? error_fd : STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
 	if (has_login)
-		posix_spawn_file_actions_adddup2(&actions, manner->peer->login_fd, LOGIN_FD);
+		posix_spawn_file_actions_adddup2(&actions, manner->peer->login->git_fd, LOGIN_FD);
 	posix_spawn_file_actions_addclosefrom_np(&actions, has_login ? LOGIN_FD + 1 : LOGIN_FD);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
@@ -451,14 +499,6 @@ gboolean repo_clone_mirror(
 	return clone_run(url, folder, &manner, timeout_s, stop, error);
 }
 
-static gboolean has_only(const char *name, const char *others)
-{
-	for (; *name != '\0'; name++)
-		if (!g_ascii_isalnum(*name) && strchr(others, *name) == NULL)
-			return FALSE;
-	return TRUE;
-}
-
 /*
  * Who fetches may read a name otherwise than who looked at its addresses: curl makes "%2e" a dot,
  * and may leave a dot at the end out. So neither is in one; of an address '%' names an interface.
@@ -485,15 +525,26 @@ void repo_clone_heed_end(void)
 /* git asks for a name, and there is nobody to ask. */
 static void login_explain(const struct repo_peer *peer, GError **failure)
 {
-	const char *message = (*failure)->message;
+	const char *message = (*failure)->message, *why = NULL;
 
+	if (has_key(peer))
+		why = strstr(message, "erification failed") != NULL
+			      ? "shows none of the host keys that are kept with its credential"
+		      : strstr(message, "ermission denied") != NULL
+			      ? "does not take the key that is kept for it"
+			      : NULL;
+	if (why != NULL) {
+		g_clear_error(failure);
+		g_set_error(failure, MUSTER_ERROR, MUSTER_ERROR_REMOTE, "%s %s", peer->host, why);
+		return;
+	}
 	if (strstr(message, "could not read Username") == NULL &&
 		strstr(message, "could not read Password") == NULL &&
 		strstr(message, "Authentication failed") == NULL)
 		return;
 	g_clear_error(failure);
 	g_set_error(failure, MUSTER_ERROR, MUSTER_ERROR_REMOTE,
-		peer->login_fd > 0
+		peer->login != NULL && peer->login->git_fd > 0
 			? "%s does not take the credential that is kept for it"
 			: "%s wants a name and a password, and no credential is kept for it",
 		peer->host);

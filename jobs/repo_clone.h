@@ -47,8 +47,8 @@ gboolean repo_clone_mirror(
 struct repo_peer {
 	char *host; /* without brackets */
 	char *port;
-	char **addresses; /* numeric, the best first, at least one */
-	int login_fd;     /* of login_fd() in jobs/login.h, borrowed; 0: git says no name */
+	char **addresses;          /* numeric, the best first, at least one */
+	const struct login *login; /* of jobs/login.h, borrowed; NULL: nothing is shown */
 };
 typedef struct repo_peer repo_peer;
 
@@ -64,7 +64,9 @@ void repo_clone_heed_end(void);
 /*
  * The same for an address that came over the network: no file, no redirect, and no other host than
  * peer says. ssh is told where to go and knows the host's key, by the name and port of url, or
- * fails; what its configuration says of a name's address or port does not count.
+ * fails; what its configuration says of a name's address or port does not count. With a key of the
+ * login it shows that one alone, to who has one of the login's host keys, and reads no
+ * configuration.
  */
 gboolean repo_clone_foreign(const char *url, const char *folder, const struct repo_peer *peer,
 	guint timeout_s, GError **error);

@@ -34,6 +34,8 @@ lib_libmuster_a_SOURCES = \
 	lib/secret.h \
 	lib/severity.c \
 	lib/severity.h \
+	lib/ssh_key.c \
+	lib/ssh_key.h \
 	lib/totp.c \
 	lib/totp.h \
 	lib/wake.c \

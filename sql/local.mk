@@ -62,6 +62,7 @@ nobase_dist_pkgdata_DATA += \
 	sql/migration/0056_part.sql \
 	sql/migration/0057_piece.sql \
 	sql/migration/0058_busy.sql \
+	sql/migration/0059_ssh.sql \
 	sql/api/account.sql \
 	sql/api/admin.sql \
 	sql/api/analysis.sql \

@@ -26,7 +26,7 @@ const ROUTE = [
 	{ view: "job", path: /^\/jobs\/(?<job>[0-9]{1,18})\/?$/, base: "/jobs/:job", query: {} },
 	{ view: "schedule_list", path: /^\/schedules\/?$/, base: "/schedules", query: { add: ["", "1"] } },
 	{ view: "schedule", path: /^\/schedules\/(?<schedule>[0-9a-f-]{36})\/?$/, base: "/schedules/:schedule", query: {} },
-	{ view: "credential_list", path: /^\/credentials\/?$/, base: "/credentials", query: { add: ["", "1"], host: null } },
+	{ view: "credential_list", path: /^\/credentials\/?$/, base: "/credentials", query: { add: ["", "1"], host: null, kind: ["", "ssh-key"] } },
 	{ view: "run", path: /^\/runs\/(?<run>[0-9]{1,18})\/?$/, base: "/runs/:run", query: {} },
 	{ view: "account", path: /^\/account\/?$/, base: "/account", query: {} },
 	{ view: "sign_in", path: /^\/sign-in\/?$/, base: "/sign-in", query: { next: null }, outside: true },

@@ -197,7 +197,7 @@ begin
 	perform muster.repo_active(v_repo);
 	if (not v_root.watched or v_repo.status in ('missing', 'not_git')) and muster.mirror_url(v_repo, v_root) is null then
 		raise exception using errcode = 'MU409',
-			message = format('%s is no repository on a host of ours, nor has it an https address to fetch it from.', v_repo.name);
+			message = format('%s is no repository on a host of ours, nor has it an address to fetch it from.', v_repo.name);
 	end if;
 	v_key := muster.analysis_key(v_repo.id, v_request ->> 'branch', p_pull_request);
 	perform pg_advisory_xact_lock(19802, hashtext(v_kind || v_key));

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Bringing home what changed elsewhere: clones of ours follow their address; and of a repository that has an
--- https address and of which nothing lies on a host of ours (a report misses it, or comes from elsewhere), a
+-- https address, or an ssh address for whose host a key is kept, and of which nothing lies on a host of ours (a report misses it, or comes from elsewhere), a
 -- mirror is kept, from the first time that somebody has it fetched or scanned.
 --
 --   fetch_get(p_repo) → {repository, manner: clone, mirror or null, url, host, fetched_at, size_bytes, error, job_id}:
@@ -24,8 +24,10 @@ language plpgsql stable security definer set search_path = pg_catalog, muster, p
 declare
 	v_url text := coalesce(muster.json_text((p_repo).report -> 'clone_url', 2048), (p_repo).remote);
 begin
-	-- By ssh the keys of this server would be shown, which is for its administrator to say each time.
-	if ((p_root).watched and (p_repo).status <> 'missing') or v_url is null or v_url !~ '^https://'
+	-- By ssh a key that is kept for the host is shown, and without one nothing: those of this server are for its
+	-- administrator.
+	if ((p_root).watched and (p_repo).status <> 'missing') or v_url is null
+	   or not (v_url ~ '^https://' or muster.has_ssh_key((p_repo).organization_id, v_url))
 	   or muster.url_fault(v_url, muster.setting_value('repo.private_addresses', null) = '"yes"') is not null then
 		return null;
 	end if;
@@ -185,7 +187,7 @@ begin
 	perform muster.repo_active(v_repo);
 	if muster.fetch_get(v_repo.id::text) -> 'manner' = 'null' then
 		raise exception using errcode = 'MU409', message =
-			format('%s is no clone of ours, and there is no https address to fetch it from.', v_repo.name);
+			format('%s is no clone of ours, and there is no address to fetch it from.', v_repo.name);
 	end if;
 	perform pg_advisory_xact_lock(19801, hashtext('repo:' || v_repo.id || ':fetch'));
 	select run_id into v_run from muster.job

@@ -34,7 +34,7 @@ tests(async (test, assert) => {
 		for (const url of ["/", "/repos?status=missing", "/repos?q=a+b", "/audit/x?action=diff&diff=unified", "/audits",
 			"/audits/2026-11-21T03%3A00%3A00.000Z.json", "/jobs?state=dead", "/jobs/12", "/runs/7",
 			"/schedules", "/schedules?add=1", "/schedules/01234567-89ab-cdef-0123-456789abcdef",
-			"/credentials", "/credentials?add=1&host=git.example.org%3A8443"]) {
+			"/credentials", "/credentials?add=1&host=git.example.org%3A8443&kind=ssh-key"]) {
 			const { view, params } = url_parse(url);
 			assert.equal(url_format(view, params), url);
 		}

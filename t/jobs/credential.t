@@ -203,7 +203,7 @@ like $db->value('select error from muster.job where id = $1', $job), qr/no crede
 my %env = (env => { PGUSER => 'postgres', MUSTER_CONF => $stack->conf });
 sub muster { return run_program([program('muster'), @_], %env) }
 my $out = (muster(qw(credential list)))[1];
-like $out, qr/\tdefault\tlocalhost:$port\trobot\t.*\t20[^\t]+Z\t20[^\t]+Z\t-$/m, 'the terminal lists it, and that it works';
+like $out, qr/\tdefault\tlocalhost:$port\trobot\t.*\t20[^\t]+Z\t20[^\t]+Z\t-\tpassword$/m, 'the terminal lists it, and that it works';
 unlike $out, qr/$password/, 'and not what it is';
 spew("$dir/token", "$password\n");
 is +(muster(qw(credential add), 'git.example.org', '--password-file', "$dir/token"))[0], 0, 'one is added';

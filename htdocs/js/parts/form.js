@@ -34,10 +34,22 @@ export function field({ name, word, type, complete, problem = null, arrive = fal
 		message && h("span", { class: "field-problem", id: `${name}-problem` }, message));
 }
 
+/* Several lines; as field(). */
+export function field_lines({ name, word, problem = null, rows = 4, more = {}, help = null }) {
+	const message = field_problem(problem, name);
+	const told = [help && `${name}-help`, message && `${name}-problem`].filter(Boolean);
+
+	return h("label", { class: "field" }, h("span", { id: `${name}-label` }, word),
+		h("textarea", { ...more, name, rows: String(rows), required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none",
+				"aria-invalid": message ? "true" : null, "aria-labelledby": `${name}-label`, "aria-describedby": told.join(" ") || null }),
+		help && h("span", { class: "field-help", id: `${name}-help` }, help),
+		message && h("span", { class: "field-problem", id: `${name}-problem` }, message));
+}
+
 /* choices: [value, word]; begin: the value that stands in it before. */
 export function field_select({ name, word, choices, begin = null, more = {} }) {
-	return h("label", { class: "field" }, h("span", null, word),
-		h("select", { ...more, name }, choices.map(([value, text]) =>
+	return h("label", { class: "field" }, h("span", { id: `${name}-label` }, word),
+		h("select", { ...more, name, "aria-labelledby": `${name}-label` }, choices.map(([value, text]) =>
 			h("option", { value, selected: value === begin }, text))));
 }
 

@@ -64,15 +64,19 @@ async function remove({ id, host }) {
 	await page.refresh();
 }
 
+/* As the address says it. */
+const kind_of = (credential) => (credential.kind === "ssh-key" ? credential.kind : "");
+
 function presses(data, credential) {
 	const { id, host } = credential;
+	const kind = kind_of(credential);
 
 	/* what is removed is asked for twice */
 	if (data.removing === id)
 		return [h("button", { type: "button", class: "link", key: "yes", onclick: () => remove(credential) }, "Yes, remove it"),
 			h("button", { type: "button", class: "link", key: "no", onclick: () => page.update({ ...data, removing: null }) }, "Keep it")];
-	return [h("a", { key: "replace", class: "link", href: url_format("credential_list", { add: "1", host }), "aria-label": `Replace what opens ${host}` }, "Replace"),
-		h("button", { type: "button", class: "link", key: "remove", "aria-label": `Remove what opens ${host}`,
+	return [h("a", { key: "replace", class: "link", href: url_format("credential_list", { add: "1", host, kind }), "aria-label": `Replace what opens ${host}${kind && " over ssh"}` }, "Replace"),
+		h("button", { type: "button", class: "link", key: "remove", "aria-label": `Remove what opens ${host}${kind && " over ssh"}`,
 			      onclick: () => page.update({ ...data, removing: id }) }, "Remove")];
 }
 
@@ -85,11 +89,11 @@ function said({ error, job_id, used_at, worked_at }) {
 }
 
 function row(data, credential) {
-	const { id, host, username, account, created_at, used_at } = credential;
+	const { id, host, username, host_keys, account, created_at, used_at } = credential;
 
 	return h("tr", { key: id },
 		h("td", null, badge(credential_get(credential))),
-		h("td", { class: "strong c-host" }, host),
+		h("td", { class: "strong c-host" }, host, kind_of(credential) && [" ", h("span", { class: "tag", title: `It is known by ${count_format(host_keys.trim().split("\n").length, "key")}` }, "ssh")]),
 		h("td", { class: "quiet cut", title: username }, username),
 		h("td", { class: "quiet c-by" }, account ? `by ${account.name || account.email} ` : "at the terminal ", ago(created_at)),
 		h("td", { class: "quiet c-used" }, ago(used_at, { none: "not yet" })),
@@ -105,11 +109,12 @@ function table(data) {
 	h("div", { class: "foot quiet" }, count_format(data.items.length, "credential"))];
 }
 
-function add(data, { host }) {
-	const of = data.items.find((credential) => credential.host === host.toLowerCase()) ?? null;
+function add(data, { host, kind }) {
+	const of = data.items.find((credential) => credential.host === host.toLowerCase() && kind_of(credential) === kind) ?? null;
+	const kind_set = (other) => page.go(url_format("credential_list", { add: "1", host, kind: other }), { replace: true });
 
 	return h("section", { class: "card", key: `add ${of?.id ?? ""}` }, h("h2", null, of ? `Replace what opens ${of.host}` : "New credential"),
-		credential_form({ data, of, host, call: async (values) => {
+		credential_form({ data, of, host, kind, kind_set, call: async (values) => {
 			if (values) {
 				const { body } = await api_send("POST", "/api/v1/credentials", values);
 				page.toast(`Kept for ${body.host}. The next job that clones or fetches from it shows whether it works.`, { tone: "clean" });

@@ -8,7 +8,7 @@ import { NONE, bytes_format, count_format, number_format, percent_format, score_
 import { page } from "../page.js";
 import { ago, badge, score } from "../parts/badge.js";
 import { score_line } from "../parts/chart.js";
-import { credential_host, credential_may } from "../parts/credential.js";
+import { credential_may, credential_of } from "../parts/credential.js";
 import { diff_part } from "../parts/diff.js";
 import { run_words } from "../parts/job.js";
 import { empty, problem_part, skeleton } from "../parts/notice.js";
@@ -331,11 +331,12 @@ function history(repo) {
 
 /* A credential that is missing or refused is somebody's to keep. */
 function fetch_hint({ url, error }) {
-	const host = /\bcredential\b/.test(error) ? credential_host(url) : null;
+	const of = /\b(?:credential|key)\b/.test(error) ? credential_of(url) : null;
 
-	if (host === null)
+	if (of === null)
 		return null;
-	return credential_may() ? h("p", null, h("a", { href: url_format("credential_list", { add: "1", host }) }, `Keep a credential for ${host}`))
+	const { host } = of;
+	return credential_may() ? h("p", null, h("a", { href: url_format("credential_list", { add: "1", ...of }) }, `Keep a credential for ${host}`))
 		: h("p", { class: "quiet" }, `An administrator of the organization can keep one for ${host}.`);
 }
 

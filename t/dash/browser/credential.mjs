@@ -53,7 +53,7 @@ export default async function (test, assert) {
 		assert.equal(await ann.tab.locator("[name=password]").getAttribute("type"), "password");
 		assert.equal(await ann.tab.locator("[name=password]").getAttribute("autocomplete"), "new-password");
 		await ann.tab.getByLabel("Host", { exact: true }).fill("no host");
-		await ann.tab.getByLabel("Token or password").fill(secret);
+		await ann.tab.getByLabel("Token or password", { exact: true }).fill(secret);
 		await ann.tab.getByRole("button", { name: "Add it" }).click();
 		await ann.until(async () => await ann.count("[name=host][aria-invalid]") === 1, "what is wrong is marked");
 		await ann.sees("is no name of a host", "#host-problem");
@@ -70,6 +70,37 @@ export default async function (test, assert) {
 		assert.equal(await sql(`select count(*) from muster.credential c where to_jsonb(c)::text like '%${secret}%'`), "0");
 		await ann.tab.getByRole("button", { name: "Leave it" }).click();
 		await ann.until(async () => await ann.path() === "/credentials", "the list alone");
+		assert.deepEqual(ann.trouble, []);
+		await ann.close();
+	});
+
+	await test("a key is kept for ssh, with those of its host", async () => {
+		const ann = await visitor("ann@example.org");
+		await ann.go("/credentials?add=1");
+		await ann.tab.getByLabel("Host", { exact: true }).fill("ssh.example.org:2222");
+		await ann.tab.getByLabel("What", { exact: true }).selectOption("ssh-key");
+		await ann.until(async () => await ann.count("[name=private_key]") === 1, "another form");
+		assert.equal(await ann.count("[name=password]"), 0);
+		assert.equal(await ann.tab.getByLabel("Host", { exact: true }).inputValue(), "ssh.example.org:2222");
+		await ask("run", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "key");
+		const key = await ask("run", "cat", "key");
+		await ann.tab.getByLabel("Private key", { exact: true }).fill(`${key.slice(0, 150)}\n`);
+		await ann.tab.getByLabel("Keys of the host", { exact: true }).fill(await ask("run", "cat", "key.pub"));
+		await ann.tab.getByRole("button", { name: "Add it" }).click();
+		await ann.sees("is cut off", "#private_key-problem");
+		await ann.shot("credential-key-light-1280");
+		await ann.tab.getByLabel("Private key", { exact: true }).fill(key);
+		await ann.tab.getByRole("button", { name: "Add it" }).click();
+		await ann.sees("Kept for ssh.example.org:2222.", "#toast");
+		await ann.sees("Not used ssh.example.org:2222 ssh git by ann", "tbody");
+		assert.equal((await ann.tab.content()).includes(key.split("\n")[2]), false);
+		await ann.tab.getByRole("link", { name: "Replace what opens ssh.example.org:2222 over ssh" }).click();
+		await ann.sees("Replace what opens ssh.example.org:2222");
+		assert.equal(await ann.tab.getByLabel("Private key", { exact: true }).inputValue(), "");
+		await ann.tab.getByRole("button", { name: "Leave it" }).click();
+		await ann.tab.getByRole("button", { name: "Remove what opens ssh.example.org:2222 over ssh" }).click();
+		await ann.tab.getByRole("button", { name: "Yes, remove it" }).click();
+		await ann.sees("1 credential");
 		assert.deepEqual(ann.trouble, []);
 		await ann.close();
 	});
@@ -140,8 +171,8 @@ export default async function (test, assert) {
 		await ann.sees("Replace what opens git.example.org");
 		assert.notEqual(await ann.tab.getByLabel("Host", { exact: true }).getAttribute("readonly"), null, "its host stays");
 		assert.equal(await ann.tab.getByLabel("Name", { exact: true }).inputValue(), "robot");
-		assert.equal(await ann.tab.getByLabel("Token or password").inputValue(), "");
-		await ann.tab.getByLabel("Token or password").fill(`${secret}2`);
+		assert.equal(await ann.tab.getByLabel("Token or password", { exact: true }).inputValue(), "");
+		await ann.tab.getByLabel("Token or password", { exact: true }).fill(`${secret}2`);
 		await ann.tab.getByRole("button", { name: "Replace it" }).click();
 		await ann.sees("Not used git.example.org robot", "tbody");
 		await ann.tab.getByRole("button", { name: "Remove what opens git.example.org" }).click();
