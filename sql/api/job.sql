@@ -336,7 +336,7 @@ create function muster.job_claim(p_host text, p_kinds text[], p_limit integer, p
 returns setof muster.job
 language plpgsql security definer rows 4 set search_path = pg_catalog, muster, pg_temp
 set lock_timeout = '250ms' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off set jit = off as $$
+set enable_sort = off set enable_incremental_sort = off set jit = off as $$
 declare
 	v_limit integer := least(greatest(p_limit, 0), 1000);
 	v_kinds text[];

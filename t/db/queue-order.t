@@ -457,8 +457,11 @@ subtest 'what waits does not slow down what may go' => sub {
 	$db->sql(q{select muster.job_pause(p_kind => 'fetch', p_organization => $1)}, $acme);
 	add('go');
 	# Whether somebody has gathered statistics meanwhile or not.
-	$db->sql('delete from pg_statistic where starelid = $1::regclass', 'muster.job');
-	cmp_ok touched(), '<', $without + 100, 'a claim walks over nothing that is not due, is another host\'s or is held back';
+	my $forget = q{delete from pg_statistic where starelid = 'muster.job'::regclass};
+	for my $how ($forget, 'vacuum muster.job', 'analyze muster.job', $forget) {
+		$db->sql($how);
+		cmp_ok touched(), '<', $without + 100, 'a claim walks over nothing that is not due, is another host\'s or is held back';
+	}
 	is keys_of(claim(4)), 'first go', 'and finds what may go';
 };
 
