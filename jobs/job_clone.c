@@ -36,6 +36,13 @@
 /* Before the job is told to end: git says more of why. */
 #define TIMEOUT_S (54 * 60)
 #define LOCK_WAIT_MS 10000
+/*
+ * More than these a mirror does not have for long: of 256 folders for single objects. What it is
+ * fetched in leaves the time for it.
+ */
+#define PACKS_MAX 20
+#define LOOSE_FOLDERS_MAX 128
+#define REPACK_TIMEOUT_S (9 * 60)
 
 /* Made before the sandbox, where nothing in memory is made any more; 0: there is none. */
 static struct login shown;
@@ -356,7 +363,7 @@ static gboolean mirror_make(
 			"%s wants a key, and no credential is kept for it", peer.host);
 		return FALSE;
 	}
-	return repo_mirror_foreign(url, path, &peer, TIMEOUT_S, error);
+	return repo_mirror_foreign(url, path, &peer, TIMEOUT_S - REPACK_TIMEOUT_S, error);
 }
 
 /* On the disk; what cannot be read is not counted, and what is linked to is none of it. */
@@ -377,6 +384,34 @@ static gint64 folder_size(const char *folder)
 			size += folder_size(path);
 	}
 	return size;
+}
+
+static guint entries_count(const char *folder, const char *pattern)
+{
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+	guint n = 0;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+		n += g_pattern_match_simple(pattern, name);
+	return n;
+}
+
+/* Each fetch adds to it, and what was thrown away upstream stays readable until then. */
+static void mirror_repack(struct job_child *child, const char *path)
+{
+	g_autofree char *objects = g_build_filename(path, "objects", NULL);
+	g_autofree char *packs = g_build_filename(objects, "pack", NULL);
+	g_autoptr(GError) error = NULL;
+
+	if (entries_count(packs, "*.pack") <= PACKS_MAX &&
+		entries_count(objects, "??") <= LOOSE_FOLDERS_MAX)
+		return;
+	if (!repo_repack(path, REPACK_TIMEOUT_S, &error)) {
+		g_autofree char *line =
+			g_strdup_printf("It stays in many packs: %s", error->message);
+		job_child_log(child, line);
+	}
 }
 
 /* size_bytes: of a mirror, else less than 0. */
@@ -412,6 +447,7 @@ static char *mirror_run(struct job_child *child, json_object *params, GError **e
 		g_prefix_error(error, "it cannot be fetched: ");
 		return NULL;
 	}
+	mirror_repack(child, path);
 	return fetched_result(child, url, folder_size(path));
 }
 

@@ -659,6 +659,16 @@ gboolean repo_forward(const char *folder, guint timeout_s, GError **error)
 	return git_run("", folder, &manner, timeout_s, &is_told_to_end, error);
 }
 
+gboolean repo_repack(const char *folder, guint timeout_s, GError **error)
+{
+	/* Each thread takes the memory of one. */
+	const char *const more[] = {"-C", folder, "-c", "pack.threads=1", "-c",
+		"pack.windowMemory=128m", "gc", "--quiet", "--prune=now", NULL};
+	const struct manner manner = {.is_foreign = TRUE, .more = more};
+
+	return git_run("", folder, &manner, timeout_s, &is_told_to_end, error);
+}
+
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error)
 {
 	g_autofree char *name = repo_url_name(url, error);

@@ -88,6 +88,12 @@ gboolean repo_fetch_foreign(const char *url, const char *folder, const struct re
  */
 gboolean repo_forward(const char *folder, guint timeout_s, GError **error);
 
+/*
+ * Puts what lies in many packs and files into one, without what no ref leads to any more. Errors:
+ * MUSTER_ERROR_REMOTE with git's reason.
+ */
+gboolean repo_repack(const char *folder, guint timeout_s, GError **error);
+
 /* The folder that url's clone has or will have below clones; *is_there when it has. */
 char *repo_clone_place(const char *clones, const char *url, gboolean *is_there, GError **error);
 

@@ -144,6 +144,17 @@ is fetch()->{state}, 'done', 'its first branch has another name now' or diag $sa
 is git($mirror, 'symbolic-ref', 'HEAD'), 'refs/heads/trunk', 'so it is the first here';
 is git($mirror, 'rev-parse', 'HEAD'), $commit, 'with what was pushed';
 
+# What many fetches brought, and no ref leads to any more.
+mkdir "$dir/many";
+spew("$dir/many/$_", "$_\n") for 1 .. 400;
+git($mirror, 'hash-object', '-w', map { "$dir/many/$_" } 1 .. 400);
+my @folders = glob "$mirror/objects/[0-9a-f][0-9a-f]";
+cmp_ok scalar @folders, '>', 128, 'it lies in many files';
+is fetch()->{state}, 'done', 'it is fetched once more' or diag $said;
+is_deeply [glob "$mirror/objects/[0-9a-f][0-9a-f]"], [], 'and lies in one pack after that';
+is scalar(my @packs = glob "$mirror/objects/pack/*.pack"), 1, 'without what nothing leads to';
+is git($mirror, 'rev-parse', 'HEAD'), $commit, 'with all else';
+
 # The keys of this server are for ssh.
 mkdir "$dir/.ssh";
 spew("$dir/.ssh/extra", "[gc]\n\tauto = 0\n");
