@@ -433,7 +433,11 @@ static gboolean git_run(const char *url, const char *folder, const struct manner
 			timeout_s == 1 ? "" : "s");
 	} else {
 		g_autofree char *reason = tail_reason(tail);
-		g_set_error_literal(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, reason);
+		/* Which of both ended it git does not see. */
+		gboolean is_pack = strstr(reason, "index-pack") != NULL;
+		g_set_error(error, MUSTER_ERROR, MUSTER_ERROR_REMOTE, "%s%s", reason,
+			is_pack ? ": what was sent is damaged, or larger than may be written here"
+				: "");
 	}
 	return FALSE;
 }

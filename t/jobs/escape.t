@@ -138,7 +138,7 @@ git('-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'Lar
 $id = add('clone', qq({"url": "file://$own/large", "file": "$own/clone"}));
 my $large = wait_for { ended($id) } 'what is too large';
 is $large->{state}, 'dead', 'what sends more than a job may write is no clone';
-like $large->{error}, qr/signal|became too large|wrote more than they may/, 'and it says why';
+like $large->{error}, qr/larger than may be written|became too large|wrote more than they may/, 'and it says why';
 ok !-e "$own/clone", 'nothing of it is in its place';
 
 # The helper's children are what no job has any more.

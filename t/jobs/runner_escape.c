@@ -189,12 +189,13 @@ char *escape_allocate_run(struct job_child *child, json_object *params, GError *
 
 char *escape_share_run(struct job_child *child, json_object *params, GError **error)
 {
-	for (int i = 0; i < 3; i++) {
+	/* More than three times the limit together, as much as sanitized programs may take. */
+	for (int i = 0; i < 5; i++) {
 		if (fork() != 0)
 			continue;
-		memset(mmap(NULL, 100 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		memset(mmap(NULL, 200 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			       -1, 0),
-			1, 100 * MIB);
+			1, 200 * MIB);
 		wait_for_ever();
 	}
 	wait_for_ever();

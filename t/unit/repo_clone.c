@@ -230,10 +230,11 @@ static void test_end(void)
 {
 	static const char *const addresses[] = {"198.51.100.7", NULL};
 	g_autofree char *folder = check_folder_new();
+	/* It starts nothing: dash forgets a signal that comes while it does. */
 	g_autofree char *git = g_strdup_printf("#!/bin/sh\n"
 					       "trap 'echo >%s/ended; exit 1' TERM\n"
 					       "echo >%s/began\n"
-					       "while :; do sleep 0.02; done\n",
+					       "while :; do :; done\n",
 		folder, folder);
 	g_autofree char *path = g_strconcat(folder, ":", g_getenv("PATH"), NULL);
 	g_autofree char *ended = g_build_filename(folder, "ended", NULL);
